@@ -1,0 +1,196 @@
+// What libhnhost asks of its core: the only header between them. No LibTorch type, and no LibTorch
+// in libhnhost.
+//
+// The core is the module libhnhost_core.so, opened on demand; it exports hnhost_core_v1 (below).
+// Both come from one build, so C++ types may cross; failures are hn::Error.
+#pragma once
+
+#include <hn/plugin.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <hn/cpp/error.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hn::core {
+
+// Options for one plugin, by key; what config_* of hn_host_v1 answers from.
+using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
+using Options = std::map<std::string, OptionValue>;
+
+// A plugin that the loader has checked and opened. entry stays valid for the life of the process
+// (plugins are never unloaded).
+struct Plugin {
+  const hn_plugin_v1* entry = nullptr;
+  std::string id;
+  std::filesystem::path bundle;
+};
+
+struct GeneratorSpec {
+  Plugin plugin;
+  std::string name;  // as the user knows it: "emoji-sprint"
+  Options options;   // device, dtype, weights, width, height, steps, ... without lora.*
+};
+
+struct RewardSpec {
+  Plugin plugin;
+  std::string name;  // "clip": the name of its curve
+  Options options;
+  double weight = 1;       // of the loss
+  double loss_target = 0;  // loss = weight * (target - scale * score); a constant that shifts the
+                           // curve, not the gradient
+  double loss_scale = 1;
+  bool train = true;  // false: only measured
+};
+
+enum class NetKind { kNone, kHypernet, kFinetune };
+struct NetSpec {
+  NetKind kind = NetKind::kHypernet;  // kFinetune: the same LoRA on `generate` itself, no KL term
+  std::int64_t rank = 16;
+  double alpha = 32;
+  std::vector<std::string> targets;  // empty: every linear layer
+};
+
+enum class Regulariser {
+  kMean,
+  kPaper,
+  kNorm
+};  // reg * 0.5 * mean(delta^2) | reg * 0.5 * sum(delta^2) | ReNO's norm term
+enum class LatentMode { kInf, kBatch, kMulti, kOne };
+enum class Optimiser { kAdamW, kSgd };
+enum class Schedule { kConstant, kLinear, kCosine };
+enum class NonFinite { kStop, kSkip };
+
+struct TrainSpec {
+  std::vector<std::string> prompts;
+  std::int64_t steps = 100, batch = 16, accumulation = 1;
+  Optimiser optimiser = Optimiser::kAdamW;
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0, momentum = 0.9;
+  std::int64_t warmup = 10;
+  Schedule schedule = Schedule::kConstant;
+  double decay_from =
+      0.6;  // share of the steps after which kLinear and kCosine fall, to decay_to * lr
+  double decay_to = 0.05;
+  double clip = 1.0;  // of the global gradient norm; 0 = none
+  Regulariser reg = Regulariser::kMean;
+  double reg_weight = 1.0;
+  LatentMode latents = LatentMode::kInf;
+  std::int64_t latent_count = 16;  // of kMulti
+  NonFinite non_finite = NonFinite::kStop;
+  std::int64_t max_skips = 20;   // in a row, then stop all the same
+  std::int64_t micro_batch = 0;  // 0 = batch; smaller saves memory, same gradients
+};
+
+struct SessionSpec {
+  GeneratorSpec generator;
+  std::vector<RewardSpec> rewards;
+  NetSpec net;
+  TrainSpec train;
+  std::string device = "cpu";
+  std::uint64_t seed = 0;
+  int threads = 0;  // 0 = all cores
+  std::uint64_t prompt_cache_bytes = 256u << 20;
+};
+
+// What the core may ask back; every function may be called from any thread. Empty functions are
+// allowed.
+struct Services {
+  std::function<void(std::int32_t level, std::string_view text)> log;
+  std::function<bool()> cancelled;
+  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
+};
+
+// Host memory, contiguous float32.
+struct Tensor {
+  std::vector<std::int64_t> shape;
+  std::vector<float> data;
+};
+
+struct Shapes {
+  std::vector<std::int64_t> noise;  // [C,h,w]
+  std::vector<std::int64_t> image;  // [3,H,W]
+  std::int64_t steps = 1;           // of generate
+  std::uint64_t trainable = 0;      // numbers in the adapter
+  std::uint64_t used_bytes = 0;     // as the plugins report it (hn.memory/1)
+};
+
+struct StepReport {             // one optimiser step; means over its samples
+  std::uint64_t step = 0;       // after it: 1 is the first
+  std::vector<double> rewards;  // in SessionSpec order, raw scores
+  double reward = 0;            // sum of weight * loss_scale * score
+  double kl = 0;  // 0.5 * sum(delta^2) per sample: the paper's term, whatever the regulariser
+  double delta_rms = 0;
+  double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
+  bool skipped = false;
+  std::string why;  // "reward clip: nan at sample 3 (prompt ...)"
+};
+
+struct SampleRequest {
+  std::vector<std::string> prompts;
+  std::optional<Tensor>
+      noise;  // [B,C,h,w]; else drawn from seed: sample i is the same whatever the batch
+  std::optional<Tensor> step_noise;  // [n-1,B,C,h,w]
+  std::uint64_t seed = 0;
+  std::int64_t batch = 16;
+  bool adapted = true;  // false: without the noise network or fine-tune (the "before" picture)
+  bool want_images = true, want_latents = false, want_delta = false, want_noise = false;
+};
+struct SampleResult {
+  Tensor images;   // [B,3,H,W] in [0,1]
+  Tensor latents;  // [B,C,h,w]
+  Tensor delta;    // [B,C,h,w]
+  Tensor noise;    // [B,C,h,w] as used
+};
+
+struct ScoreRequest {
+  Tensor images;                     // [B,3,H,W] in [0,1]
+  std::vector<std::string> prompts;  // B, or none when no reward reads them
+  std::size_t reward = 0;            // index into SessionSpec::rewards
+  std::int64_t batch = 16;
+  bool want_grad = false;
+};
+struct ScoreResult {
+  std::vector<float> scores;                          // [B]
+  std::map<std::string, std::vector<float>> columns;  // the reward's further outputs
+  Tensor image_grad;                                  // d score_b / d image_b, the images' shape
+};
+
+// One model with its rewards and its trainable adapter. Used by one thread at a time.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  virtual const Shapes& shapes() const = 0;
+  virtual std::uint64_t step() const = 0;
+  // One optimiser step. HN_CANCELLED leaves the state before the step; HN_INVALID_ARGUMENT names
+  // what was not finite.
+  virtual StepReport train_step() = 0;
+  virtual SampleResult sample(const SampleRequest&) = 0;
+  virtual ScoreResult score(const ScoreRequest&) = 0;
+  // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically.
+  virtual void save_adapter(const std::filesystem::path& folder) = 0;
+  virtual void load_adapter(const std::filesystem::path& folder) = 0;
+  // One file with everything that an exact resume needs (adapter, optimiser, step, random state);
+  // replaced atomically.
+  virtual void save_checkpoint(const std::filesystem::path& file) = 0;
+  virtual void load_checkpoint(const std::filesystem::path& file) = 0;
+  // The largest singular value of df/dx0 by power iteration on vjps, for each of the prompts (the
+  // paper's L < 1).
+  virtual std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
+                                        int iterations) = 0;
+};
+
+}  // namespace hn::core
+
+// The one symbol of the core module.
+struct hnhost_core_v1 {
+  const char* libtorch_build_id;  // the build id that the core was linked with
+  std::unique_ptr<hn::core::Session> (*open_session)(hn::core::SessionSpec, hn::core::Services);
+};
+#define HNHOST_CORE_ENTRY "hnhost_core_entry_v1"

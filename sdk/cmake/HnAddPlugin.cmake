@@ -1,0 +1,79 @@
+# hn_add_plugin(NAME KIND reward|generator SOURCES file... [MANIFEST plugin.toml] [TORCH] [LIBS target...] [FILES path...])
+#
+# Builds the bundle NAME.hnp/{plugin.toml, libNAME.so, FILES...} with every property that the ABI asks of a plugin: one exported
+# symbol, no unique symbols, everything resolved at link time, a run path relative to the bundle, and without LibTorch a
+# libstdc++ of its own. The manifest gets the library's name and sha256, the ABI version and LibTorch's build id.
+set(HN_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
+
+function(hn_add_plugin NAME)
+  cmake_parse_arguments(ARG "TORCH" "KIND;MANIFEST" "SOURCES;LIBS;FILES" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "hn_add_plugin(${NAME}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT ARG_KIND MATCHES "^(reward|generator)$")
+    message(FATAL_ERROR "hn_add_plugin(${NAME}): KIND must be reward or generator, got '${ARG_KIND}'")
+  endif()
+  if(NOT ARG_MANIFEST)
+    set(ARG_MANIFEST plugin.toml)
+  endif()
+  get_filename_component(manifest ${ARG_MANIFEST} ABSOLUTE)
+  set(here ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
+  set(root ${HN_PLUGIN_OUTPUT_DIR})
+  if(NOT root)
+    set(root ${CMAKE_BINARY_DIR}/lib/hn/plugins)
+  endif()
+  set(bundle ${root}/${NAME}.hnp)
+
+  add_library(${NAME} MODULE ${ARG_SOURCES})
+  target_link_libraries(${NAME} PRIVATE hn::sdk ${ARG_LIBS})
+  target_compile_features(${NAME} PRIVATE cxx_std_20 c_std_11)
+  set_target_properties(${NAME} PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${bundle} PREFIX lib
+    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON
+    # The same bytes in the build tree and in the install tree, so that the manifest's hash holds in both.
+    BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN;$ORIGIN/../../libtorch/lib"
+    LINK_DEPENDS ${here}/plugin.map)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${NAME} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
+  endif()
+  target_link_options(${NAME} PRIVATE -Wl,--exclude-libs,ALL -Wl,--version-script=${here}/plugin.map)
+  if(NOT HN_SANITIZE)
+    target_link_options(${NAME} PRIVATE -Wl,-z,defs)
+  endif()
+  set(libtorch none)
+  if(ARG_TORCH)
+    target_link_libraries(${NAME} PRIVATE hn::torch)
+    set(libtorch ${HN_LIBTORCH_BUILD_ID})
+    if(TARGET hn_torch_pch)
+      target_precompile_headers(${NAME} REUSE_FROM hn_torch_pch)
+    endif()
+  else()
+    target_link_options(${NAME} PRIVATE $<$<LINK_LANGUAGE:CXX>:-static-libstdc++ -static-libgcc>)
+  endif()
+
+  set(copies "")
+  foreach(path IN LISTS ARG_FILES)
+    get_filename_component(source ${path} ABSOLUTE)
+    if(IS_DIRECTORY ${source})
+      list(APPEND copies COMMAND ${CMAKE_COMMAND} -E copy_directory ${source} ${bundle}/${path})
+    else()
+      get_filename_component(folder ${bundle}/${path} DIRECTORY)
+      list(APPEND copies COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+                         COMMAND ${CMAKE_COMMAND} -E copy_if_different ${source} ${bundle}/${path})
+    endif()
+  endforeach()
+  # A custom target beside the link step, so that an edited manifest or data file is taken in without a new link.
+  add_custom_target(${NAME}_bundle ALL
+    COMMAND ${CMAKE_COMMAND} -DMANIFEST=${manifest} -DLIBRARY=$<TARGET_FILE:${NAME}> -DOUT=${bundle}/plugin.toml
+            -DKIND=${ARG_KIND} -DLIBTORCH=${libtorch} -P ${here}/finish_manifest.cmake
+    ${copies} VERBATIM COMMENT "Bundling ${NAME}.hnp")
+  add_dependencies(${NAME}_bundle ${NAME})
+  set_property(GLOBAL APPEND PROPERTY HN_PLUGIN_BUNDLES ${bundle})
+  set_property(GLOBAL APPEND PROPERTY HN_PLUGIN_TARGETS ${NAME}_bundle)
+
+  if(NOT CMAKE_INSTALL_LIBDIR)
+    set(CMAKE_INSTALL_LIBDIR lib)
+  endif()
+  install(DIRECTORY ${bundle} DESTINATION ${CMAKE_INSTALL_LIBDIR}/hn/plugins COMPONENT plugins USE_SOURCE_PERMISSIONS)
+endfunction()

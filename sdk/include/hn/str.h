@@ -1,0 +1,17 @@
+/* A borrowed UTF-8 text with its length in bytes; not terminated by zero. */
+#ifndef HN_STR_H
+#define HN_STR_H
+
+#include <hn/abi.h>
+
+typedef struct hn_str {
+  const char* data;
+  uint64_t len;
+} hn_str;
+
+/* A literal as hn_str, usable in constant initialisers. */
+#define HN_STR(literal) {(literal), sizeof(literal) - 1}
+
+HN_SIZE_IS(hn_str, 16);
+
+#endif

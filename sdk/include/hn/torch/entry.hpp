@@ -1,0 +1,60 @@
+// What every entry into LibTorch code sets and restores, and how its errors become ours.
+#pragma once
+
+#include <c10/core/GradMode.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <hn/stream.h>
+
+#include <hn/cpp/error.hpp>
+#include <hn/torch/tensor.hpp>
+#include <optional>
+
+namespace hn {
+
+// Any thread may enter a plugin, in any mode: autograd calls backward with grad mode off, a caller
+// may hold autocast or inference mode. This sets device, stream, grad mode, autocast and default
+// dtype, and puts them back.
+class Entry {
+ public:
+  Entry(hn_stream stream, bool grad)
+      : inference_(false),
+        grad_(grad),
+        no_autocast_(c10::autocast_dispatch_keyset),
+        dtype_(c10::get_default_dtype()) {
+    c10::set_default_dtype(caffe2::TypeMeta::Make<float>());
+    if (stream.device_type != kDLCUDA) return;
+    if (stream.handle == 0)
+      throw Error(HN_INVALID_ARGUMENT,
+                  "[stream] handle 0 is forbidden: 1 = legacy, 2 = per-thread");
+    const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(stream.device_id));
+    // LibTorch numbers its default stream 0 and an external stream by its address.
+    const c10::StreamId id = stream.handle == 1 ? 0 : static_cast<c10::StreamId>(stream.handle);
+    stream_.emplace(c10::Stream(c10::Stream::UNSAFE, device, id));
+  }
+  ~Entry() { c10::set_default_dtype(dtype_); }
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+
+ private:
+  c10::InferenceMode inference_;
+  c10::AutoGradMode grad_;
+  c10::impl::ExcludeDispatchKeyGuard no_autocast_;
+  caffe2::TypeMeta dtype_;
+  std::optional<c10::StreamGuard> stream_;
+};
+
+// Runs body; LibTorch's errors become hn::Error without their stack traces.
+template <class Body>
+decltype(auto) translate_errors(Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const c10::OutOfMemoryError& e) {
+    throw Error(HN_OUT_OF_MEMORY, e.what_without_backtrace());
+  } catch (const c10::Error& e) {
+    throw Error(HN_INTERNAL, e.what_without_backtrace());
+  }
+}
+
+}  // namespace hn
