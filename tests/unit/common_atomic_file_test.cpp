@@ -1,0 +1,94 @@
+// plugins/common/safetensors/atomic_file: whole or not at all.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "plugins/common/safetensors/atomic_file.hpp"
+#include "unit/common_test_files.hpp"
+
+namespace hn {
+namespace {
+
+using test::expect_error;
+using test::read_bytes;
+
+// Lets no file of this process grow beyond `bytes`, which is how a full disk looks to write();
+// restored at the end.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) {
+    previous_handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &previous_);
+    const rlimit limit{bytes, previous_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~SmallDisk() {
+    setrlimit(RLIMIT_FSIZE, &previous_);
+    std::signal(SIGXFSZ, previous_handler_);
+  }
+
+ private:
+  rlimit previous_{};
+  void (*previous_handler_)(int);
+};
+
+TEST(AtomicFileTest, WritesAndReplaces) {
+  const test::TestFolder folder;
+  const auto path = folder.path() / "a.txt";
+  write_file_atomically(path, "one");
+  EXPECT_EQ(read_bytes(path), "one");
+  write_file_atomically(path, std::string("t\0wo", 4));
+  EXPECT_EQ(read_bytes(path), std::string("t\0wo", 4));
+  EXPECT_EQ(folder.file_count(), 1U);
+}
+
+TEST(AtomicFileTest, AcceptsARelativeName) {
+  const test::TestFolder folder;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  write_file_atomically("plain.txt", "x");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_bytes(folder.path() / "plain.txt"), "x");
+}
+
+TEST(AtomicFileTest, LeavesTheOldFileWithoutCommit) {
+  const test::TestFolder folder;
+  const auto path = folder.write("a.txt", "old");
+  {
+    AtomicFile file(path);
+    file.write("new");
+    EXPECT_EQ(folder.file_count(), 2U);
+  }
+  EXPECT_EQ(read_bytes(path), "old");
+  EXPECT_EQ(folder.file_count(), 1U);
+}
+
+TEST(AtomicFileTest, ReportsAFullDiskAndLeavesNothing) {
+  const test::TestFolder folder;
+  const auto path = folder.write("a.txt", "old");
+  {
+    const SmallDisk disk(4096);
+    expect_error(HN_INTERNAL, {"a.txt", "expected to write", "after 4096 bytes", "File too large"},
+                 [&] { write_file_atomically(path, std::string(10000, 'x')); });
+  }
+  EXPECT_EQ(read_bytes(path), "old");
+  EXPECT_EQ(folder.file_count(), 1U);
+}
+
+TEST(AtomicFileTest, NamesAMissingFolder) {
+  const test::TestFolder folder;
+  expect_error(HN_NOT_FOUND, {"gone", "No such file"},
+               [&] { write_file_atomically(folder.path() / "gone" / "a.txt", "x"); });
+}
+
+TEST(AtomicFileTest, RefusesToReplaceAFolder) {
+  const test::TestFolder folder;
+  std::filesystem::create_directory(folder.path() / "taken");
+  expect_error(HN_INTERNAL, {"taken", "rename"},
+               [&] { write_file_atomically(folder.path() / "taken", "x"); });
+  EXPECT_EQ(folder.file_count(), 1U);
+}
+
+}  // namespace
+}  // namespace hn
