@@ -1,0 +1,15 @@
+// The parts of hnhost.h that need no host: version and texts.
+#include "capi/text.hpp"
+#include "hn/cpp/error.hpp"
+
+extern "C" {
+
+const char* hnhost_version(void) { return HN_VERSION; }
+
+hn_str hnhost_text_view(const hnhost_text* text) {
+  return text == nullptr ? hn_str{"", 0} : hn_str{text->text.c_str(), text->text.size()};
+}
+
+void hnhost_text_free(hnhost_text* text) { delete text; }
+
+}  // extern "C"

@@ -1,0 +1,2 @@
+target_sources(hnhost_lib PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/basics.cpp)
