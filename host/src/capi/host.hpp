@@ -1,0 +1,63 @@
+// struct hnhost: what hnhost_open makes. The layers above the loader share it.
+#pragma once
+
+#include <hnhost/hnhost.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "config/run_config.hpp"
+#include "core/session.hpp"
+#include "registry/registry.hpp"
+
+namespace hn::host {
+
+struct HostOptions {
+  std::string plugin_path;  // folders, separated by ':'
+  std::function<void(std::int32_t level, std::string_view text)> log;  // empty: warnings to stderr
+  std::filesystem::path core_file;  // empty: libhnhost_core.so beside libhnhost.so
+  std::string core_libtorch;        // empty: the build id that this library was built with
+};
+
+// Everything is [one-at-a-time]; log may be called from any thread.
+class Host {
+ public:
+  explicit Host(HostOptions options);
+
+  const Registry& registry() const { return registry_; }
+  void log(std::int32_t level, std::string_view text) const;
+
+  // The core, opened on first use. It comes before any plugin with LibTorch, which then finds the
+  // same copy by name.
+  const hnhost_core_v1& core();
+  // The build id that plugins with LibTorch must have been linked with.
+  std::string_view core_libtorch() const { return options_.core_libtorch; }
+  // Opens a plugin's library (and the core first, when the plugin uses LibTorch).
+  core::Plugin open_plugin(const Manifest& manifest);
+
+  // Parses and resolves.
+  RunConfig configure(std::string_view toml) const;
+  // Opens plugins and core for a resolved configuration. services.log is filled in when empty.
+  // with_prompts: reads the training prompts too; sessions that only sample need none.
+  std::unique_ptr<core::Session> open_session(const RunConfig& config, core::Services services,
+                                              bool with_prompts = true);
+
+ private:
+  HostOptions options_;
+  Registry registry_;
+  const hnhost_core_v1* core_ = nullptr;
+};
+
+// The services of a session whose calls come with hooks: set before a call, taken back after it.
+// Hooks may be NULL.
+core::Services make_services(const Host& host, const hnhost_hooks* hooks);
+
+}  // namespace hn::host
+
+struct hnhost {
+  hn::host::Host host;
+};

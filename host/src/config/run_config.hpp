@@ -1,0 +1,89 @@
+// The configuration of a run: one struct, read from TOML and written back with every default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/session.hpp"
+
+namespace hn::host {
+
+class Registry;
+
+// One [[reward]].
+struct RewardConfig {
+  std::string name;          // as the registry knows it: name, alias, id, model or path of a bundle
+  double weight = 1;         // of the loss; resolved from the registry when not given
+  bool train = true;         // false: measured only, as are the names in [eval] rewards
+  std::string weights;       // a folder or file, absolute once resolved; empty: the model's own
+  core::Options options;     // as the user gave them
+  bool weight_given = false;
+};
+
+struct TrainConfig {
+  core::TrainSpec spec;      // spec.prompts stays empty: load_prompts fills it
+  std::string prompts;       // a file, or "model:NAME"; resolved to "model:train" when not given
+  std::string sample_prompts;  // of the pictures during training; resolved to "model:demo"
+  std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
+  std::int64_t sample_every = 50;      // steps; 0 = only before and after
+};
+
+struct EvalConfig {
+  std::string prompts;               // a file, or "model:NAME"; resolved to "model:heldout"
+  std::int64_t count = 64;           // of prompts, from the front; 0 = all of them
+  std::vector<std::int64_t> seeds = {1};  // one noise a prompt and seed
+  std::int64_t batch = 16;
+  std::vector<std::string> rewards;  // measured only, beside the [[reward]] entries
+};
+
+struct RunSection {
+  std::string dir;  // absolute once resolved; empty: the caller chooses
+  bool overwrite = false;
+  bool tensorboard = true;
+};
+
+struct RunConfig {
+  std::string generator = "emoji-sprint";  // model, plugin name, alias, id or path of a bundle
+  std::string weights;  // a folder or file, absolute once resolved; empty: the model's own
+  std::string device = "cpu";
+  std::string dtype;    // resolved to the model's, else float32
+  std::uint64_t seed = 0;
+  std::int64_t threads = 0;  // 0 = all cores
+  std::uint64_t prompt_cache_mib = 256;
+  core::Options generator_options;
+  std::vector<RewardConfig> rewards;
+  core::NetSpec net;
+  TrainConfig train;
+  EvalConfig eval;
+  RunSection run;
+};
+
+// Reads the TOML text of docs/configuration.md; the table [set] is laid over the rest. Throws
+// HN_INVALID_ARGUMENT with "[configuration] line N: ..." for a syntax error, an unknown key (the
+// nearest is named), a value of another type or out of its range.
+RunConfig parse_config(std::string_view toml);
+
+// Fills what only the installed plugins know (reward weights, dtype, prompt lists), makes paths
+// absolute and checks every name and option against the manifests. Stable: resolving twice changes
+// nothing. Throws HN_NOT_FOUND for an unknown generator or reward (nearest names listed).
+void resolve_config(RunConfig& config, const Registry& registry);
+
+// Every key with its value; parse_config reads it back to an equal struct.
+std::string to_toml(const RunConfig& config);
+
+// The keys as they may be written, "train.lr", "reward[].name", ...: for the test of the
+// documentation and for nearest names.
+std::vector<std::string> config_keys();
+
+// Prompts of a resolved "model:NAME" or file; see read_prompts.
+std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
+                                      const std::string& source);
+
+// What the core is opened with. Plugins are not opened here: spec.generator.plugin.entry and those
+// of the rewards stay NULL, and so stay prompts empty. Rewards are in the order of config.rewards,
+// then eval.rewards.
+core::SessionSpec session_spec(const RunConfig& config, const Registry& registry);
+
+}  // namespace hn::host

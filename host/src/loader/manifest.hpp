@@ -1,0 +1,108 @@
+// One plugin.toml as a struct: schema 1, described key by key in docs/manifest.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/session.hpp"
+
+namespace hn::host {
+
+enum class PluginKind { kReward, kGenerator };
+std::string_view kind_name(PluginKind kind);  // "reward", "generator"
+
+// [[options]]: one of the plugin's own option keys.
+struct OptionSpec {
+  std::string key;
+  std::string type;  // "bool", "int", "float", "str", "list"
+  std::optional<core::OptionValue> fallback;
+  std::string help;
+  std::vector<std::string> choices;
+  std::optional<double> min, max;
+};
+
+// [[weights]]: one file that the plugin reads.
+struct WeightFile {
+  std::string name, model, file, repo, revision, sha256, licence;
+  std::optional<std::uint64_t> bytes;
+};
+
+// [reward], or the part of it that a model replaces.
+struct RewardFacts {
+  std::optional<double> min, max;  // of the score; none = no bound
+  bool higher_is_better = true;
+  double default_weight = 1;
+  double loss_target = 0, loss_scale = 1;  // loss = weight * (target - scale * score)
+  std::string loss_form;                   // the paper's, for people
+  std::vector<std::string> preprocessing;
+  std::int64_t text_limit = 0;  // tokens; 0 = reads no prompt
+};
+
+// [[models]]: a named set of weights.
+struct ModelSpec {
+  std::string name, summary, licence;
+  std::vector<std::string> aliases;
+  std::filesystem::path weights;  // absolute; empty when weights_required
+  bool weights_required = false;
+  bool is_default = false;
+  core::Options options;
+  std::map<std::string, std::filesystem::path> prompts;  // absolute files by name
+  std::optional<RewardFacts> reward;  // [reward] with this model's changes; rewards only
+  std::filesystem::path defined_in;   // the file with this entry: the manifest, or the user's own
+};
+
+struct Manifest {
+  std::filesystem::path bundle;  // absolute
+  std::string id, version, name, summary, licence;
+  PluginKind kind = PluginKind::kReward;
+  std::vector<std::string> aliases, functions;
+  std::string paper, repository, commit;  // [source]
+  bool differentiable = true, streams = false;
+  std::vector<std::string> devices = {"cpu"}, dtypes = {"float32"};
+  std::int64_t abi_major = 0, abi_min_minor = 0;
+  std::filesystem::path library;  // absolute, of this platform
+  std::string library_sha256;
+  std::string libtorch;  // build id, or "none"
+  std::string glibc, cuda;
+  std::optional<RewardFacts> reward;  // set for rewards
+  std::vector<OptionSpec> options;
+  std::vector<WeightFile> weights;
+  std::vector<ModelSpec> models;
+
+  // The model that the plugin's own name stands for; null for a plugin without models, or with
+  // several of which none is the default.
+  const ModelSpec* default_model() const;
+};
+
+// The platform whose [library.*] table is read: "linux-x86_64".
+std::string_view platform_name();
+
+// Reads and checks BUNDLE/plugin.toml. Nothing of the library is opened; that its file exists is
+// checked. Throws HN_NOT_FOUND (no bundle, no manifest, no library for this platform) or
+// HN_INVALID_ARGUMENT, "FILE:LINE: [where] expected ..., got ...".
+Manifest read_manifest(const std::filesystem::path& bundle);
+
+// A user's models file: [[models]] entries, each with the plugin that it belongs to.
+struct UserModel {
+  std::string plugin;
+  ModelSpec model;
+  std::optional<core::Options> reward_keys;  // present but for rewards only; see merge_user_model
+};
+std::vector<UserModel> read_user_models(const std::filesystem::path& file);
+
+// The option keys that every plugin may be given; host-owned lora.* are not among them.
+const std::vector<OptionSpec>& standard_options();
+
+// The plugin's entry for a key, else the standard one, else null.
+const OptionSpec* find_option(const Manifest& manifest, std::string_view key);
+
+// Checks options against the manifest: unknown keys (nearest named), types, choices, ranges.
+// Integers become floats where a float is wanted. `where` opens the message: "[reward clip]".
+void check_options(const Manifest& manifest, core::Options& options, const std::string& where);
+
+}  // namespace hn::host

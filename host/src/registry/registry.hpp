@@ -1,0 +1,56 @@
+// What can be named: rewards, generators and models, by name, alias, id or path of a bundle.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loader/manifest.hpp"
+#include "loader/scan.hpp"
+
+namespace hn::host {
+
+// What a name stands for. The pointers live as long as the registry.
+struct Choice {
+  const Manifest* plugin = nullptr;
+  const ModelSpec* model = nullptr;  // null for a plugin without models
+
+  // Facts of a reward, with the model's changes.
+  const RewardFacts& reward() const;
+};
+
+// Made from a scan; does not change afterwards, but for bundles that are named by their path.
+// One thread at a time.
+class Registry {
+ public:
+  Registry(std::vector<SearchFolder> folders, const std::filesystem::path& user_models);
+
+  // HN_NOT_FOUND lists the nearest names and where was looked; a name of the other kind is said so,
+  // a name of a broken bundle gives its reason.
+  Choice generator(std::string_view name) const;
+  Choice reward(std::string_view name) const;
+  // Any kind; for inspect.
+  Choice find(std::string_view name) const;
+
+  // The JSON of hnhost_list and hnhost_inspect; docs/embedding.md lists the fields.
+  nlohmann::json list(std::string_view kind) const;
+  nlohmann::json inspect(std::string_view name) const;
+
+  const std::deque<BundleRow>& rows() const { return rows_; }
+
+ private:
+  enum class Want { kAny, kReward, kGenerator };
+  Choice choose(std::string_view name, Want want) const;
+  std::vector<Choice> choices(std::string_view name) const;
+  std::vector<std::string> names(Want want) const;
+  void add_user_models(const std::filesystem::path& folder);
+  void shadow_duplicates();
+
+  std::vector<SearchFolder> folders_;
+  mutable std::deque<BundleRow> rows_;  // a deque: rows stay in place when a path adds one
+};
+
+}  // namespace hn::host
