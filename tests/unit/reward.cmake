@@ -1,0 +1,5 @@
+# The rewards, each through its ABI: the tests link no plugin and no LibTorch.
+if(HN_BUILD_PLUGINS)
+  hn_add_test(NAME reward_redness_test SOURCES unit/reward_redness_test.cpp LIBS hn::sdk ${CMAKE_DL_LIBS} LABELS unit)
+  add_dependencies(reward_redness_test redness_bundle)
+endif()
