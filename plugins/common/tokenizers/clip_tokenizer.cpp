@@ -1,0 +1,242 @@
+#include "tokenizers/clip_tokenizer.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <hn/cpp/error.hpp>
+#include <memory>
+
+#include "json/json_file.hpp"
+#include "tokenizers/byte_level.hpp"
+#include "tokenizers/open_clip_text.hpp"
+#include "tokenizers/tokenizer_parts.hpp"
+#include "tokenizers/unicode.hpp"
+
+namespace hn {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kHuggingFaceStart = "<|startoftext|>";
+constexpr const char* kHuggingFaceEnd = "<|endoftext|>";
+constexpr const char* kOpenClipStart = "<start_of_text>";
+constexpr const char* kOpenClipEnd = "<end_of_text>";
+constexpr const char* kSuffix = "</w>";
+constexpr const char* kHuggingFacePattern =
+    R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+constexpr const char* kOpenClipPattern =
+    R"(<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+constexpr std::size_t kOpenClipMerges = 49152 - 256 - 2;
+constexpr std::size_t kMaxUncompressedBytes = std::size_t{64} << 20;
+
+// "a b" lines of a merges file; `line` counts from 1 for messages.
+std::pair<std::string, std::string> read_merge(std::string_view text, std::size_t line,
+                                               const std::string& where) {
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos || space == 0 || space + 1 == text.size() ||
+      text.find(' ', space + 1) != std::string_view::npos) {
+    throw Error(HN_DATA_LOSS, where + ": line " + std::to_string(line) +
+                                  ": expected two tokens with a space between, got \"" +
+                                  text::repair_utf8(text.substr(0, 80)) + "\"");
+  }
+  return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+// zlib reads plain files through the same calls.
+std::string read_compressed(const fs::path& path, const std::string& where) {
+  const std::string raw_check = read_whole_file(
+      path, kMaxUncompressedBytes);  // the errors of a missing file, and the size of the input
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
+  if (!file) throw Error(HN_NOT_FOUND, where + ": expected a readable file, got an error");
+  std::string text;
+  std::array<char, 1 << 16> chunk{};
+  for (;;) {
+    const int n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()));
+    if (n == 0) break;
+    if (n < 0) {
+      int code = 0;
+      const char* reason = gzerror(file.get(), &code);
+      throw Error(HN_DATA_LOSS, where + ": expected gzip data, got: " +
+                                    (reason == nullptr ? "an error" : reason));
+    }
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+    if (text.size() > kMaxUncompressedBytes)
+      throw Error(HN_DATA_LOSS, where + ": expected at most " +
+                                    std::to_string(kMaxUncompressedBytes) +
+                                    " bytes of text, got more");
+  }
+  return text;
+}
+
+std::vector<Piece> to_byte_pieces(std::vector<Piece> pieces) {
+  for (Piece& piece : pieces) piece.text = text::to_byte_characters(piece.text);
+  return pieces;
+}
+
+// tokenization_clip.py builds the same parts.
+TokenizerParts hugging_face_parts(const fs::path& folder) {
+  TokenizerParts parts;
+  parts.where = "[clip_tokenizer] " + folder.string();
+  const nlohmann::json vocab = read_json_file(folder / "vocab.json");
+  if (!vocab.is_object())
+    throw Error(HN_DATA_LOSS, parts.where +
+                                  "/vocab.json: expected an object from tokens to ids, got " +
+                                  vocab.type_name());
+  for (const auto& [token, id] : vocab.items()) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= INT32_MAX) {
+      throw Error(HN_DATA_LOSS, parts.where + "/vocab.json: token \"" + token +
+                                    "\": expected an id from 0 on, got " + id.dump());
+    }
+    parts.bpe.vocab.emplace_back(token, id.get<std::int32_t>());
+  }
+  const std::string merges = read_whole_file(folder / "merges.txt");
+  const std::vector<std::string_view> lines = lines_of(merges);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].empty() || lines[i].starts_with("#version")) continue;
+    parts.bpe.merges.push_back(read_merge(lines[i], i + 1, parts.where + "/merges.txt"));
+  }
+  parts.bpe.unk_token = kHuggingFaceEnd;
+  parts.bpe.end_of_word_suffix = kSuffix;
+  for (const char* name : {kHuggingFaceStart, kHuggingFaceEnd}) {
+    const auto found = vocab.find(name);
+    if (found == vocab.end())
+      throw Error(HN_DATA_LOSS, parts.where + "/vocab.json: expected the token " + name +
+                                    ", got a vocabulary without it");
+    parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = name});
+  }
+  const text::Regex spaces(R"(\s+)", parts.where);
+  parts.normalizer = [spaces](std::string_view text) {
+    const std::string composed = text::normalize(text, text::NormalForm::kNfc);
+    std::string single;
+    for (const text::Part& part : spaces.cut(composed))
+      single += part.is_match ? " " : composed.substr(part.begin, part.end - part.begin);
+    return text::lowercase_letters(single);
+  };
+  const text::Regex words(kHuggingFacePattern, parts.where);
+  const text::Regex gpt2(text::kGpt2Pattern, parts.where);
+  parts.pre_tokenizer = [words, gpt2](const Piece& piece) {
+    std::vector<Piece> pieces;
+    for (const Piece& word :
+         split_piece(piece, words.cut(piece.text), SplitBehavior::kRemoved, true)) {
+      for (Piece& part :
+           to_byte_pieces(split_piece(word, gpt2.cut(word.text), SplitBehavior::kIsolated)))
+        pieces.push_back(std::move(part));
+    }
+    return pieces;
+  };
+  return parts;
+}
+
+// SimpleTokenizer.__init__: bytes, bytes at a word's end, merges, start, end; ids count through.
+TokenizerParts open_clip_parts(const fs::path& path) {
+  TokenizerParts parts;
+  parts.where = "[clip_tokenizer] " + path.string();
+  const std::string text = read_compressed(path, parts.where);
+  std::vector<std::string_view> lines = lines_of(text);
+  if (lines.size() < kOpenClipMerges + 1) {
+    throw Error(HN_DATA_LOSS, parts.where + ": expected a first line and " +
+                                  std::to_string(kOpenClipMerges) + " merges, got " +
+                                  std::to_string(lines.size()) + " lines");
+  }
+  std::vector<std::string> tokens;
+  for (const bool itself : {true, false}) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      if (text::byte_stands_for_itself(static_cast<std::uint8_t>(byte)) == itself)
+        tokens.push_back(text::byte_character(static_cast<std::uint8_t>(byte)));
+    }
+  }
+  for (std::size_t i = 0; i < 256; ++i) tokens.push_back(tokens[i] + kSuffix);
+  for (std::size_t i = 1; i <= kOpenClipMerges; ++i) {
+    parts.bpe.merges.push_back(read_merge(lines[i], i + 1, parts.where));
+    tokens.push_back(parts.bpe.merges.back().first + parts.bpe.merges.back().second);
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    parts.bpe.vocab.emplace_back(tokens[i], static_cast<std::int32_t>(i));
+  for (const char* name : {kOpenClipStart, kOpenClipEnd}) {
+    parts.bpe.whole_words.emplace_back(
+        name, static_cast<std::int32_t>(tokens.size() + parts.bpe.whole_words.size()));
+  }
+  parts.bpe.end_of_word_suffix = kSuffix;
+  parts.normalizer = text::clean_for_open_clip;
+  const text::Regex words(kOpenClipPattern, parts.where, true);
+  parts.pre_tokenizer = [words](const Piece& piece) {
+    return to_byte_pieces(split_piece(piece, words.cut(piece.text), SplitBehavior::kRemoved, true));
+  };
+  return parts;
+}
+
+}  // namespace
+
+ClipTokenizer::ClipTokenizer(Tokenizer tokenizer, ClipConvention convention, std::string_view start,
+                             std::string_view end)
+    : tokenizer_(std::move(tokenizer)), convention_(convention) {
+  const auto start_id = tokenizer_.token_to_id(start);
+  const auto end_id = tokenizer_.token_to_id(end);
+  if (!start_id || !end_id) {
+    throw Error(HN_DATA_LOSS, "[clip_tokenizer] expected the tokens " + std::string(start) +
+                                  " and " + std::string(end) + ", got a vocabulary without them");
+  }
+  start_id_ = *start_id;
+  end_id_ = *end_id;
+}
+
+ClipTokenizer ClipTokenizer::from_hugging_face(const fs::path& folder) {
+  std::error_code ignored;
+  const bool has_vocab = fs::exists(folder / "vocab.json", ignored);
+  const bool has_merges = fs::exists(folder / "merges.txt", ignored);
+  if (!(has_vocab && has_merges) && fs::exists(folder / "tokenizer.json", ignored)) {
+    return ClipTokenizer(Tokenizer::from_file(folder), ClipConvention::kHuggingFace,
+                         kHuggingFaceStart, kHuggingFaceEnd);
+  }
+  if (!has_vocab || !has_merges) {
+    throw Error(HN_NOT_FOUND, "[clip_tokenizer] " + folder.string() +
+                                  ": expected vocab.json and merges.txt, or tokenizer.json, got " +
+                                  (has_vocab    ? "no merges.txt"
+                                   : has_merges ? "no vocab.json"
+                                                : "none of them"));
+  }
+  return ClipTokenizer(Tokenizer(hugging_face_parts(folder)), ClipConvention::kHuggingFace,
+                       kHuggingFaceStart, kHuggingFaceEnd);
+}
+
+ClipTokenizer ClipTokenizer::from_open_clip(const fs::path& merges_file) {
+  return ClipTokenizer(Tokenizer(open_clip_parts(merges_file)), ClipConvention::kOpenClip,
+                       kOpenClipStart, kOpenClipEnd);
+}
+
+std::vector<std::int32_t> ClipTokenizer::encode_text(std::string_view text) const {
+  return tokenizer_.encode(text, false);
+}
+
+ClipTokens ClipTokenizer::encode(std::string_view text, std::int32_t context_length) const {
+  if (context_length < 2)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[clip_tokenizer] expected a context of at least 2 tokens, got " +
+                    std::to_string(context_length));
+  const auto length = static_cast<std::size_t>(context_length);
+  std::vector<std::int32_t> ids = encode_text(text);
+  ids.resize(std::min(ids.size(), length - 2));
+  ids.insert(ids.begin(), start_id_);
+  ids.push_back(end_id_);
+  PaddedIds padded =
+      pad_right(ids, length, convention_ == ClipConvention::kHuggingFace ? end_id_ : 0);
+  ClipTokens tokens{std::move(padded.ids), std::move(padded.mask), 0};
+  tokens.end_position = static_cast<std::int32_t>(
+      std::find(tokens.ids.begin(), tokens.ids.end(), end_id_) - tokens.ids.begin());
+  return tokens;
+}
+
+}  // namespace hn

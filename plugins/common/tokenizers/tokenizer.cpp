@@ -1,0 +1,125 @@
+#include "tokenizers/tokenizer.hpp"
+
+#include <algorithm>
+#include <hn/cpp/error.hpp>
+#include <mutex>
+
+#include "json/json_file.hpp"
+#include "tokenizers/added_tokens.hpp"
+#include "tokenizers/tokenizer_parts.hpp"
+#include "tokenizers/unicode.hpp"
+
+namespace hn {
+namespace {
+
+std::vector<AddedToken> select(const TokenizerParts& parts, bool normalized) {
+  std::vector<AddedToken> selected;
+  for (const AddedToken& token : parts.added_tokens) {
+    if (token.normalized != normalized) continue;
+    selected.push_back(token);
+    if (normalized && parts.normalizer) selected.back().content = parts.normalizer(token.content);
+  }
+  return selected;
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  explicit State(TokenizerParts given)
+      : parts(std::move(given)),
+        model(parts.bpe, parts.where),
+        raw_tokens(select(parts, false)),
+        normalized_tokens(select(parts, true)) {
+    parts.bpe = {};  // the model has its own tables
+  }
+
+  void encode_piece(Piece piece, std::vector<std::int32_t>& ids) {
+    if (!parts.pre_tokenizer) {
+      model.encode(piece.text, ids);
+      return;
+    }
+    for (const Piece& word : parts.pre_tokenizer(std::move(piece))) model.encode(word.text, ids);
+  }
+
+  // Text between added tokens: normalised, then searched for the tokens that are looked for
+  // afterwards.
+  void encode_stretch(std::string_view stretch, bool at_start, std::vector<std::int32_t>& ids) {
+    const std::string normalized =
+        parts.normalizer ? parts.normalizer(stretch) : std::string(stretch);
+    for (const auto& found : normalized_tokens.find(normalized)) {
+      if (found.id >= 0) {
+        ids.push_back(found.id);
+      } else if (found.begin < found.end) {
+        encode_piece(
+            {normalized.substr(found.begin, found.end - found.begin), at_start && found.begin == 0},
+            ids);
+      }
+    }
+  }
+
+  TokenizerParts parts;
+  BpeModel model;
+  AddedTokenFinder raw_tokens;
+  AddedTokenFinder normalized_tokens;
+  std::mutex mutex;  // the model's cache and the regular expressions have state
+};
+
+Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::from_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path file =
+      std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  const std::string where = "[tokenizer] " + file.string();
+  return Tokenizer(read_tokenizer_parts(parse_json(read_whole_file(file), where), where));
+}
+
+Tokenizer Tokenizer::from_json(std::string_view json_text, const std::string& where) {
+  return Tokenizer(
+      read_tokenizer_parts(parse_json(json_text, "[tokenizer] " + where), "[tokenizer] " + where));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  const std::string repaired = text::repair_utf8(text);
+  const std::lock_guard lock(state_->mutex);
+  std::vector<std::int32_t> ids;
+  for (const auto& found : state_->raw_tokens.find(repaired)) {
+    if (found.id >= 0) {
+      ids.push_back(found.id);
+    } else if (found.begin < found.end) {
+      state_->encode_stretch(
+          std::string_view(repaired).substr(found.begin, found.end - found.begin), found.begin == 0,
+          ids);
+    }
+  }
+  if (add_special_tokens && state_->parts.post_processor)
+    ids = state_->parts.post_processor(std::move(ids));
+  return ids;
+}
+
+std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  for (const AddedToken& added : state_->parts.added_tokens) {
+    if (added.content == token) return added.id;
+  }
+  return state_->model.token_to_id(token);
+}
+
+std::int32_t Tokenizer::id_limit() const {
+  std::int32_t limit = state_->model.id_limit();
+  for (const AddedToken& added : state_->parts.added_tokens) limit = std::max(limit, added.id + 1);
+  return limit;
+}
+
+PaddedIds pad_right(std::span<const std::int32_t> ids, std::size_t length, std::int32_t pad_id) {
+  PaddedIds padded{std::vector<std::int32_t>(length, pad_id), std::vector<std::int32_t>(length, 0)};
+  for (std::size_t i = 0; i < std::min(length, ids.size()); ++i) {
+    padded.ids[i] = ids[i];
+    padded.mask[i] = 1;
+  }
+  return padded;
+}
+
+}  // namespace hn

@@ -1,0 +1,70 @@
+// The parts a tokenizer is made of, for the code that builds one: tokenizer_json.cpp from a file,
+// clip_tokenizer.cpp by hand.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizers/bpe.hpp"
+#include "tokenizers/regex.hpp"
+
+namespace hn {
+
+// Text to text.
+using Normalizer = std::function<std::string(std::string_view)>;
+
+// A part of the text on its way to the model.
+struct Piece {
+  std::string text;
+  bool at_start;  // nothing of the input came before it (Metaspace's prepend_scheme "first")
+};
+// Cuts pieces further; may also rewrite their text. Empty pieces are dropped by the caller.
+using PreTokenizer = std::function<std::vector<Piece>(Piece)>;
+
+// Ids of the text to ids with the special tokens.
+using PostProcessor = std::function<std::vector<std::int32_t>(std::vector<std::int32_t>)>;
+
+// A token that is found in the text before anything else happens to it.
+struct AddedToken {
+  std::int32_t id = 0;
+  std::string content;
+  bool single_word = false;  // only between characters that are not of a word
+  bool lstrip = false;       // takes the white space before it along
+  bool rstrip = false;
+  bool normalized = false;  // looked for after normalisation, itself normalised
+};
+
+struct TokenizerParts {
+  std::string where;  // starts the messages: "[tokenizer] /path/tokenizer.json"
+  BpeOptions bpe;
+  std::vector<AddedToken> added_tokens;
+  Normalizer normalizer;         // empty: none
+  PreTokenizer pre_tokenizer;    // empty: none
+  PostProcessor post_processor;  // empty: none
+};
+
+// What happens to the matches of a pattern and to what lies between; names and meaning as in
+// tokenizers (SplitDelimiterBehavior).
+enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+// The pieces of `piece` that remain; `parts` covers its text. With `invert` matches and gaps change
+// roles.
+std::vector<Piece> split_piece(const Piece& piece, const std::vector<text::Part>& parts,
+                               SplitBehavior behavior, bool invert = false);
+
+// Readers of tokenizer.json's parts. `where` names the file and the key. Errors: HN_DATA_LOSS, and
+// HN_UNSUPPORTED for an unknown type.
+Normalizer read_normalizer(const nlohmann::json& json, const std::string& where);
+PreTokenizer read_pre_tokenizer(const nlohmann::json& json, const std::string& where);
+PostProcessor read_post_processor(const nlohmann::json& json, const std::string& where);
+TokenizerParts read_tokenizer_parts(const nlohmann::json& json, const std::string& where);
+// A pattern as {"String": s} or {"Regex": r}: the function that cuts a text by it.
+std::function<std::vector<text::Part>(std::string_view)> read_pattern(const nlohmann::json& json,
+                                                                      const std::string& where);
+[[noreturn]] void refuse_type(const std::string& where, const std::string& type, const char* known);
+
+}  // namespace hn
