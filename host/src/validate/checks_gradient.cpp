@@ -1,0 +1,179 @@
+// Gradients against central differences.
+//
+// L(x) = sum of cotangent * output, in float64 from float32 outputs. Along a direction d, (L(x + h
+// d) - L(x - h d)) / 2h is compared with <gradient, d>. Its error falls with h (curvature) and
+// rises again (rounding of the outputs), so a row of step sizes is tried and the one where
+// neighbouring steps agree best is taken: that disagreement is the tolerance.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "validate/check.hpp"
+
+namespace hn::validate {
+namespace {
+
+constexpr int kSteps = 9;
+constexpr double kFirstStep = 0.1;  // times the inputs' own scale; halved kSteps - 1 times
+constexpr double kRelative = 5e-3;  // of the gradient's size, beside what the step study allows
+
+struct Study {
+  double slope = 0;  // at the best step
+  double error = 0;  // how far its neighbours are off
+  double step = 0;
+};
+
+// The inputs that one direction moves, with their unit of change.
+struct Group {
+  std::string name;
+  std::vector<std::size_t> slots;
+};
+
+class Differences {
+ public:
+  explicit Differences(Fn& fn)
+      : case_(fn, {}), start_(case_.inputs()), cotangents_(case_.cotangents(1)) {
+    case_.forward(true);
+    gradients_ = case_.backward(cotangents_);
+    case_.release();
+  }
+
+  const AllValues& gradients() const { return gradients_; }
+  // Root mean square of an input: a step of 0.1 means 10 %.
+  double scale(std::size_t slot) const {
+    const Values& v = *start_[slot];
+    const double rms = v.empty() ? 0 : norm(v) / std::sqrt(static_cast<double>(v.size()));
+    return rms > 0 ? std::min(rms, 1.0) : 0.1;
+  }
+
+  Study along(const std::vector<std::size_t>& slots, const std::vector<Values>& direction) {
+    std::array<double, kSteps> slopes{};
+    double h = kFirstStep;
+    for (double& slope : slopes) {
+      slope = (loss(slots, direction, h) - loss(slots, direction, -h)) / (2 * h);
+      h /= 2;
+    }
+    for (std::size_t n = 0; n < slots.size(); ++n) case_.in(slots[n]).write(*start_[slots[n]]);
+    Study best;
+    best.error = INFINITY;
+    h = kFirstStep / 2;
+    for (int j = 1; j + 1 < kSteps; ++j, h /= 2) {
+      const double error =
+          std::max(std::fabs(slopes[j] - slopes[j - 1]), std::fabs(slopes[j] - slopes[j + 1]));
+      if (error < best.error) best = {slopes[j], error, h};
+    }
+    return best;
+  }
+
+ private:
+  double loss(const std::vector<std::size_t>& slots, const std::vector<Values>& direction,
+              double h) {
+    for (std::size_t n = 0; n < slots.size(); ++n) {
+      Values moved = *start_[slots[n]];
+      for (std::size_t j = 0; j < moved.size(); ++j)
+        moved[j] = static_cast<float>(static_cast<double>(moved[j]) +
+                                      h * static_cast<double>(direction[n][j]));
+      case_.in(slots[n]).write(moved);
+    }
+    case_.forward(false);
+    const auto outputs = case_.outputs();
+    double sum = 0;
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      if (cotangents_[k]) sum += dot(outputs[k], *cotangents_[k]);
+    return sum;
+  }
+
+  Case case_;
+  AllValues start_, cotangents_, gradients_;
+};
+
+std::string number(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", v);
+  return text;
+}
+
+void compare(Differences& differences, const Group& group, const std::vector<Values>& direction,
+             const std::string& kind) {
+  double analytic = 0, size = 0;
+  for (std::size_t n = 0; n < group.slots.size(); ++n) {
+    const Values& g = *differences.gradients()[group.slots[n]];
+    expect_finite(g, "gradient of " + group.name);
+    analytic += dot(g, direction[n]);
+    const double rms =
+        norm(direction[n]) /
+        std::sqrt(static_cast<double>(std::max<std::size_t>(1, direction[n].size())));
+    size += std::pow(norm(g) * rms, 2);
+  }
+  size = std::sqrt(size);  // what a slope along a random direction of this length comes to
+  const Study study = differences.along(group.slots, direction);
+  const std::string numbers = "central differences give " + number(study.slope) + " +- " +
+                              number(study.error) + " at step " + number(study.step) +
+                              ", the gradient " + number(analytic) + " (typical size " +
+                              number(size) + ")";
+  const double scale = std::max({size, std::fabs(study.slope), std::fabs(analytic)});
+  const double off = std::fabs(analytic - study.slope);
+  expect(off <= 3 * study.error + kRelative * scale,
+         "gradient of " + group.name + ", " + kind + ": " + numbers);
+  // A study too coarse to tell a right gradient from a wrong one is no proof.
+  expect(study.error <= 0.1 * scale || scale == 0,
+         "gradient of " + group.name + ", " + kind + ": the differences do not settle: " + numbers);
+}
+
+void finite_differences(Context& c) {
+  Fn& fn = c.fn();
+  Differences differences(fn);
+  std::vector<Group> groups;
+  Group parameters{"all parameters together", {}};
+  std::vector<std::size_t> singles;
+  for (std::size_t i = 0; i < fn.inputs().size(); ++i) {
+    if (!differences.gradients()[i] || differences.gradients()[i]->empty()) continue;
+    if (fn.inputs()[i].is(HN_SLOT_PARAM)) {
+      parameters.slots.push_back(i);
+    } else {
+      groups.push_back({fn.inputs()[i].name, {i}});
+    }
+  }
+  if (!parameters.slots.empty()) {
+    groups.push_back(parameters);
+    // A few of them alone: a wrong one must not hide behind the others.
+    const std::size_t step = std::max<std::size_t>(1, parameters.slots.size() / 6);
+    for (std::size_t n = 0; n < parameters.slots.size() && parameters.slots.size() > 1; n += step)
+      groups.push_back({fn.inputs()[parameters.slots[n]].name, {parameters.slots[n]}});
+  }
+  std::uint64_t seed = 11;
+  for (const Group& group : groups) {
+    for (const bool along_gradient : {false, true}) {
+      std::vector<Values> direction;
+      double total = 0;
+      for (const std::size_t i : group.slots) {
+        const Values& g = *differences.gradients()[i];
+        Values d = along_gradient ? g : Random(++seed).normals(g.size());
+        const double length = norm(d);
+        total += length;
+        // Every slot moves by its own scale.
+        const double unit =
+            length > 0 ? differences.scale(i) * std::sqrt(static_cast<double>(d.size())) / length
+                       : 0;
+        for (float& v : d) v = static_cast<float>(unit * static_cast<double>(v));
+        direction.push_back(std::move(d));
+      }
+      if (total == 0) continue;  // a gradient of zeros: the random direction has judged it
+      compare(differences, group, direction,
+              along_gradient ? "along itself" : "along a random direction");
+    }
+  }
+}
+
+constexpr Check kChecks[] = {
+    {"gradient.finite_differences",
+     "The gradients are those of the outputs, by central differences along several directions.",
+     Scope::kFunction, &needs_gradient, &finite_differences},
+};
+
+}  // namespace
+
+std::span<const Check> gradient_checks() { return kChecks; }
+
+}  // namespace hn::validate

@@ -1,0 +1,198 @@
+// What a function says of itself: counts, slots, plan; and structs of older and newer hosts.
+#include <array>
+#include <cstring>
+#include <hn/cpp/tensor.hpp>
+#include <set>
+
+#include "validate/check.hpp"
+
+namespace hn::validate {
+namespace {
+
+void check_slot(const Slot& slot, bool input) {
+  const std::string where = (input ? "input " : "output ") + slot.name;
+  expect(!slot.name.empty() && !slot.semantic.empty(),
+         where + ": name and semantic must not be empty");
+  constexpr std::uint32_t kKnown = HN_SLOT_PARAM | HN_SLOT_DIFF | HN_SLOT_OPTIONAL;
+  expect((slot.flags & ~kKnown) == 0,
+         where + ": unknown flags " + std::to_string(slot.flags & ~kKnown));
+  expect(slot.dtype.lanes == 1 && slot.dtype.bits > 0, where + ": implausible dtype");
+  for (const std::int64_t d : slot.shape)
+    expect(d > 0 || d == HN_DIM_BATCH || d == HN_DIM_ANY,
+           where + ": a size of " + std::to_string(d));
+  if (slot.is(HN_SLOT_PARAM)) {
+    expect(input, where + ": an output cannot be a parameter");
+    expect(slot.is(HN_SLOT_DIFF), where + ": a parameter must be differentiable");
+    expect(same_dtype(slot.grad_dtype, kFloat32),
+           where + ": the gradient of a parameter is float32");
+    for (const std::int64_t d : slot.shape) expect(d > 0, where + ": a parameter has fixed sizes");
+    expect(slot.semantic == "lora_a" || slot.semantic == "lora_b",
+           where + ": expected the semantic lora_a or lora_b, got " + slot.semantic);
+  }
+}
+
+const Slot& named(const std::vector<Slot>& slots, const std::string& semantic, std::size_t ndim) {
+  for (const Slot& slot : slots) {
+    if (slot.semantic != semantic) continue;
+    expect(slot.shape.size() == ndim && slot.shape[0] == HN_DIM_BATCH,
+           slot.name + ": expected " + std::to_string(ndim) +
+               " dimensions, the first of them the batch");
+    return slot;
+  }
+  throw Failure("expected a slot of semantic " + semantic);
+}
+
+void sane(Context& c) {
+  Fn& fn = c.fn();
+  std::set<std::string> names;
+  for (const Slot& slot : fn.inputs()) {
+    check_slot(slot, true);
+    expect(names.insert(slot.name).second, "input " + slot.name + " is there twice");
+  }
+  names.clear();
+  for (const Slot& slot : fn.outputs()) {
+    check_slot(slot, false);
+    expect(names.insert(slot.name).second, "output " + slot.name + " is there twice");
+  }
+  constexpr std::uint32_t kKnown = HN_FN_NEEDS_COND | HN_FN_RANDOM;
+  expect((fn.flags() & ~kKnown) == 0,
+         "info: unknown flags " + std::to_string(fn.flags() & ~kKnown));
+  expect(!fn.needs_cond() || c.instance().cond() != nullptr, "HN_FN_NEEDS_COND without hn.cond/1");
+  if (c.function() == "score") {
+    named(fn.inputs(), "image_rgb01", 4);
+    const Slot& score = named(fn.outputs(), "score", 1);
+    expect(&score == &fn.outputs()[0], "score must be the first output");
+    expect(score.is(HN_SLOT_DIFF) == fn.differentiable(),
+           "score must be DIFF exactly when the image is");
+  } else if (c.function() == "generate") {
+    expect(&named(fn.inputs(), "noise", 4) == &fn.inputs()[0], "noise must be the first input");
+    expect(&named(fn.outputs(), "image_rgb01", 4) == &fn.outputs()[0],
+           "image_rgb01 must be the first output");
+  } else if (c.function() == "noise_net") {
+    const Slot& noise = named(fn.inputs(), "noise", 4);
+    expect(named(fn.outputs(), "offset", 4).shape == noise.shape,
+           "offset must have the noise's shape");
+  }
+}
+
+void out_of_range(Context& c) {
+  Fn& fn = c.fn();
+  const std::array<std::pair<std::int32_t, std::uint64_t>, 4> bad = {
+      {{HN_SLOT_INPUT, fn.inputs().size()},
+       {HN_SLOT_OUTPUT, fn.outputs().size()},
+       {HN_SLOT_OUTPUT, ~std::uint64_t{0}},
+       {7, 0}}};
+  for (const auto& [direction, index] : bad) {
+    hn_slot slot{};
+    slot.struct_size = sizeof slot;
+    ErrorBuffer error;
+    expect_refused(fn.table().slot(fn.get(), direction, index, &slot, error.get()), error,
+                   "slot " + std::to_string(index) + " of direction " + std::to_string(direction));
+  }
+}
+
+// The callee's struct as seen by an older host (it ends early) and by a newer one (it goes on):
+// nothing past struct_size is written, and what both know is the same.
+template <class Struct, class Fill>
+void short_and_long(const char* name, Fill fill) {
+  constexpr std::size_t kTail = 64;
+  std::array<unsigned char, sizeof(Struct) + kTail> whole;
+  whole.fill(0x5a);
+  const auto set_size = [](auto& bytes, std::size_t size) {
+    const auto narrow = static_cast<std::uint32_t>(size);
+    std::memcpy(bytes.data(), &narrow, sizeof narrow);
+  };
+  set_size(whole, whole.size());
+  if (!fill(reinterpret_cast<Struct*>(whole.data()))) return;
+  for (std::size_t i = sizeof(Struct); i < whole.size(); ++i)
+    expect(whole[i] == 0x5a,
+           std::string(name) + " of a newer host: byte " + std::to_string(i) + " was written");
+  for (std::size_t size = 8; size < sizeof(Struct); size += 8) {
+    auto part = whole;
+    part.fill(0x5a);
+    set_size(part, size);
+    expect(fill(reinterpret_cast<Struct*>(part.data())),
+           std::string(name) + " of " + std::to_string(size) + " bytes was refused");
+    std::uint32_t kept = 0;
+    std::memcpy(&kept, part.data(), sizeof kept);
+    expect(kept == size, std::string(name) + ": struct_size was changed");
+    for (std::size_t i = size; i < part.size(); ++i)
+      expect(part[i] == 0x5a, std::string(name) + " of " + std::to_string(size) + " bytes: byte " +
+                                  std::to_string(i) + " was written");
+    expect(std::memcmp(part.data() + 4, whole.data() + 4, size - 4) == 0,
+           std::string(name) + " of " + std::to_string(size) +
+               " bytes: other values than in a whole one");
+  }
+}
+
+void struct_sizes(Context& c) {
+  Fn& fn = c.fn();
+  short_and_long<hn_fn_info>("hn_fn_info", [&](hn_fn_info* info) {
+    return fn.table().info(fn.get(), info, nullptr) == HN_OK;
+  });
+  short_and_long<hn_slot>("hn_slot", [&](hn_slot* slot) {
+    return fn.table().slot(fn.get(), HN_SLOT_INPUT, 0, slot, nullptr) == HN_OK;
+  });
+  Case one(fn, {});
+  const hn_call call = one.call(fn.differentiable());
+  short_and_long<hn_plan>("hn_plan", [&](hn_plan* plan) {
+    return fn.table().plan(fn.get(), &call, plan, nullptr) == HN_OK;
+  });
+
+  // A newer host's call: unknown trailing fields are ignored.
+  one.forward(false);
+  const auto expected = one.outputs();
+  struct {
+    hn_call call;
+    std::array<unsigned char, 64> tail;
+  } longer{one.call(false), {}};
+  longer.tail.fill(0xff);
+  longer.call.struct_size = sizeof longer;
+  ErrorBuffer error;
+  expect_ok(one.try_forward(longer.call, error), error, "forward with a longer hn_call");
+  for (std::size_t k = 0; k < expected.size(); ++k)
+    expect_close(one.outputs()[k], expected[k], 0, "forward with a longer hn_call");
+  // An older host's call: without the last fields, which then read as zero.
+  hn_call shorter = one.call(false);
+  shorter.struct_size = offsetof(hn_call, saved_budget_bytes);
+  shorter.saved_budget_bytes = 1;
+  ErrorBuffer shorter_error;
+  expect_ok(one.try_forward(shorter, shorter_error), shorter_error,
+            "forward with a shorter hn_call");
+}
+
+void plan(Context& c) {
+  Fn& fn = c.fn();
+  Case one(fn, {});
+  const hn_call call = one.call(fn.differentiable());
+  hn_plan plan{};
+  plan.struct_size = sizeof plan;
+  ErrorBuffer error;
+  const hn_status status = fn.table().plan(fn.get(), &call, &plan, error.get());
+  if (status == HN_UNSUPPORTED) throw Skip("the function gives no estimate");
+  expect_ok(status, error, "plan");
+  expect(plan.flags == 0, "plan: flags must be zero");
+  expect(plan.peak_bytes >= plan.saved_bytes, "plan: peak_bytes includes saved_bytes, got " +
+                                                  std::to_string(plan.peak_bytes) + " and " +
+                                                  std::to_string(plan.saved_bytes));
+}
+
+constexpr Check kChecks[] = {
+    {"slots.sane",
+     "Slots have names, known flags and shapes, and the inputs and outputs that their function is "
+     "for.",
+     Scope::kFunction, nullptr, &sane},
+    {"slots.range", "A slot that does not exist is refused with a code and a text.",
+     Scope::kFunction, nullptr, &out_of_range},
+    {"structs.sizes",
+     "Structs of older and newer hosts are filled as far as they go, and read as far as both know.",
+     Scope::kFunction, nullptr, &struct_sizes},
+    {"plan.bytes", "plan gives an estimate that holds together, or HN_UNSUPPORTED.",
+     Scope::kFunction, nullptr, &plan},
+};
+
+}  // namespace
+
+std::span<const Check> slot_checks() { return kChecks; }
+
+}  // namespace hn::validate

@@ -1,0 +1,17 @@
+// hn_host_v1 over a map of options, for plugins under test: silent, never cancelled.
+#pragma once
+
+#include <hn/host.h>
+
+#include "core/session.hpp"
+
+namespace hn::validate {
+
+const hn_host_v1* services();
+
+// The options as the plugin sees them; the map must outlive the call that it is passed to.
+inline const hn_config* as_config(const core::Options& options) {
+  return reinterpret_cast<const hn_config*>(&options);
+}
+
+}  // namespace hn::validate
