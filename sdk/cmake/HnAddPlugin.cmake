@@ -1,12 +1,14 @@
-# hn_add_plugin(NAME KIND reward|generator SOURCES file... [MANIFEST plugin.toml] [TORCH] [LIBS target...] [FILES path...])
+# hn_add_plugin(NAME KIND reward|generator SOURCES file... [MANIFEST plugin.toml] [TORCH] [LIBS target...] [FILES path...]
+#               [NO_INSTALL])
 #
 # Builds the bundle NAME.hnp/{plugin.toml, libNAME.so, FILES...} with every property that the ABI asks of a plugin: one exported
 # symbol, no unique symbols, everything resolved at link time, a run path relative to the bundle, and without LibTorch a
 # libstdc++ of its own. The manifest gets the library's name and sha256, the ABI version and LibTorch's build id.
+# NO_INSTALL: a bundle for tests, neither installed nor listed in the properties HN_PLUGIN_BUNDLES and HN_PLUGIN_TARGETS.
 set(HN_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 function(hn_add_plugin NAME)
-  cmake_parse_arguments(ARG "TORCH" "KIND;MANIFEST" "SOURCES;LIBS;FILES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;NO_INSTALL" "KIND;MANIFEST" "SOURCES;LIBS;FILES" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "hn_add_plugin(${NAME}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -69,6 +71,9 @@ function(hn_add_plugin NAME)
             -DKIND=${ARG_KIND} -DLIBTORCH=${libtorch} -P ${here}/finish_manifest.cmake
     ${copies} VERBATIM COMMENT "Bundling ${NAME}.hnp")
   add_dependencies(${NAME}_bundle ${NAME})
+  if(ARG_NO_INSTALL)
+    return()
+  endif()
   set_property(GLOBAL APPEND PROPERTY HN_PLUGIN_BUNDLES ${bundle})
   set_property(GLOBAL APPEND PROPERTY HN_PLUGIN_TARGETS ${NAME}_bundle)
 
