@@ -35,12 +35,14 @@ inline hn_str str(std::string_view text) noexcept { return {text.data(), text.si
 
 // Fills the caller's buffer; a text too long is cut, its full length reported.
 inline void write_error(hn_error* error, hn_status code, std::string_view text) noexcept {
-  if (error == nullptr) return;
+  if (error == nullptr || !HN_HAS(error, hn_error, code)) return;
   error->code = code;
   if (!HN_HAS(error, hn_error, length)) return;
   error->length = text.size();
   if (error->message == nullptr || error->capacity == 0) return;
-  const std::size_t n = std::min<std::size_t>(text.size(), error->capacity - 1);
+  std::size_t n = std::min<std::size_t>(text.size(), error->capacity - 1);
+  // A cut text stays UTF-8: no byte of a character whose rest is gone.
+  while (n > 0 && n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0u) == 0x80u) --n;
   std::memcpy(error->message, text.data(), n);
   error->message[n] = '\0';
 }

@@ -62,6 +62,8 @@ class Call {
   bool has_cond() const { return raw_.n_cond > 0; }
   bool shared_cond() const { return raw_.n_cond == 1; }
   const hn_call& raw() const { return raw_; }
+  // forward reads and writes; plan gets by with shapes alone.
+  void require_data() const;
 
  private:
   void check_tensors(const DLTensor* const* tensors, std::uint64_t n,
@@ -106,6 +108,9 @@ inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
     throw Error(HN_INVALID_ARGUMENT, std::string("[call] expected at most ") +
                                          std::to_string(slots.size()) + " " + what +
                                          " tensors, got " + std::to_string(n));
+  if (n > 0 && tensors == nullptr)
+    throw Error(HN_INVALID_ARGUMENT, std::string("[call] the list of ") + std::to_string(n) + " " +
+                                         what + " tensors is NULL");
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const SlotSpec& slot = slots[i];
     const DLTensor* t = i < n ? tensors[i] : nullptr;
@@ -113,6 +118,7 @@ inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
       if ((slot.flags & HN_SLOT_OPTIONAL) == 0) fail(slot, "nothing");
       continue;
     }
+    if (t->ndim < 0 || (t->ndim > 0 && t->shape == nullptr)) fail(slot, "a tensor without shape");
     const auto describe = [&] { return dtype_name(t->dtype) + " " + shape_text(shape_of(*t)); };
     if (!same_dtype(t->dtype, slot.dtype) ||
         t->ndim != static_cast<std::int32_t>(slot.shape.size()))
@@ -121,7 +127,7 @@ inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
     for (std::size_t d = 0; d < slot.shape.size(); ++d) {
       if (slot.shape[d] == HN_DIM_ANY && t->shape[d] >= 0) continue;
       if (slot.shape[d] == HN_DIM_BATCH) {
-        if (batch_ < 0) batch_ = t->shape[d];
+        if (batch_ < 0 && t->shape[d] >= 0) batch_ = t->shape[d];
         if (t->shape[d] != batch_)
           fail(slot, describe() + " where the batch is " + std::to_string(batch_));
         continue;
@@ -129,6 +135,17 @@ inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
       if (t->shape[d] != slot.shape[d]) fail(slot, describe());
     }
   }
+}
+
+inline void Call::require_data() const {
+  const auto check = [](const DLTensor* const* tensors, std::uint64_t n, const char* what) {
+    for (std::uint64_t i = 0; i < n; ++i)
+      if (tensors[i] != nullptr && tensors[i]->data == nullptr && element_count(*tensors[i]) > 0)
+        throw Error(HN_INVALID_ARGUMENT,
+                    std::string("[call] ") + what + " " + std::to_string(i) + " has no data");
+  };
+  check(raw_.in, raw_.n_in, "input");
+  check(raw_.out, raw_.n_out, "output");
 }
 
 inline Call::Call(const hn_call* raw, std::span<const SlotSpec> inputs,
@@ -141,10 +158,15 @@ inline Call::Call(const hn_call* raw, std::span<const SlotSpec> inputs,
   check_tensors(raw_.in, raw_.n_in, inputs, "input");
   check_tensors(raw_.out, raw_.n_out, outputs, "output");
   if (batch_ < 0) batch_ = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (need_grad(i) && (inputs[i].flags & HN_SLOT_DIFF) == 0)
+      throw Error(HN_UNSUPPORTED, "[need_grad] input " + inputs[i].name + " is not differentiable");
   const std::uint64_t n = raw_.n_cond;
   if ((fn_flags & HN_FN_NEEDS_COND) != 0 && n != 1 && n != static_cast<std::uint64_t>(batch_))
     throw Error(HN_INVALID_ARGUMENT, "[call] expected 1 prompt or one a sample (" +
                                          std::to_string(batch_) + "), got " + std::to_string(n));
+  if (n > 0 && raw_.cond == nullptr)
+    throw Error(HN_INVALID_ARGUMENT, "[call] the list of prompts is NULL");
   for (std::uint64_t i = 0; i < n; ++i)
     if (raw_.cond[i] == nullptr)
       throw Error(HN_INVALID_ARGUMENT, "[call] prompt handle " + std::to_string(i) + " is NULL");

@@ -14,6 +14,9 @@ hn_status HN_CALL create(const hn_host_v1* host, const hn_config* config, hn_ins
                          hn_error* error) {
   return guard(error, [&] {
     *out = nullptr;
+    // The table of version 1.0 is the shortest there is; a newer host's is longer.
+    if (host == nullptr || !HN_HAS(host, hn_host_v1, config_list))
+      throw Error(HN_INVALID_ARGUMENT, "[create] the host's table is missing or too short");
     std::unique_ptr<Instance> made = std::make_unique<Class>(Host(host), Config(host, config));
     *out = reinterpret_cast<hn_instance*>(made.release());
   });
@@ -66,6 +69,7 @@ inline hn_status HN_CALL fn_forward(hn_fn* p, const hn_call* call, hn_saved** sa
   return guard(error, [&] {
     if (saved != nullptr) *saved = nullptr;
     const Call c = checked(p, call);
+    c.require_data();
     if (c.want_grad() && saved == nullptr)
       throw Error(HN_INVALID_ARGUMENT, "[forward] HN_CALL_WANT_GRAD needs a place for saved");
     auto kept = self(p).forward(c);
@@ -93,6 +97,10 @@ inline void check_vjp_side(const DLTensor* const* tensors, std::uint64_t n,
                                            dtype_name(want) + " " + shape_text(slot.shape) +
                                            ", got " + dtype_name(tensors[i]->dtype) + " " +
                                            shape_text(shape_of(*tensors[i])));
+    const bool empty = element_count(*tensors[i]) == 0;
+    if (tensors[i]->strides == nullptr || (tensors[i]->data == nullptr && !empty))
+      throw Error(HN_INVALID_ARGUMENT,
+                  std::string("[") + what + " " + slot.name + "] has no strides or no data");
   }
 }
 
@@ -133,11 +141,18 @@ inline hn_status HN_CALL cond_encode(hn_instance* p, const hn_str* prompts, std:
 inline void HN_CALL cond_release(hn_instance*, hn_cond* cond) {
   delete reinterpret_cast<Cond*>(cond);
 }
+// Functions without a status answer 0 (or NULL) where the plugin throws: nothing else may cross.
+template <class Body>
+auto value_or_zero(Body&& body) noexcept {
+  decltype(body()) value{};
+  (void)guard(nullptr, [&] { value = body(); });
+  return value;
+}
 inline std::uint64_t HN_CALL cond_size_bytes(hn_instance*, const hn_cond* cond) {
-  return reinterpret_cast<const Cond*>(cond)->size_bytes();
+  return value_or_zero([&] { return reinterpret_cast<const Cond*>(cond)->size_bytes(); });
 }
 inline std::uint64_t HN_CALL cond_embedding_size(hn_instance* p) {
-  return self(p).embedding_size();
+  return value_or_zero([&] { return self(p).embedding_size(); });
 }
 inline hn_status HN_CALL cond_embedding(hn_instance* p, const hn_cond* cond, hn_stream stream,
                                         const DLTensor* out, hn_error* error) {
@@ -176,7 +191,9 @@ inline constexpr hn_adapter_v1 kAdapter = {&adapter_layer_count, &adapter_layer}
 
 // ---- hn.memory/1
 
-inline std::uint64_t HN_CALL memory_used_bytes(hn_instance* p) { return self(p).used_bytes(); }
+inline std::uint64_t HN_CALL memory_used_bytes(hn_instance* p) {
+  return value_or_zero([&] { return self(p).used_bytes(); });
+}
 inline void HN_CALL memory_trim(hn_instance* p, hn_stream stream) {
   (void)guard(nullptr, [&] { self(p).trim(stream); });
 }
@@ -184,12 +201,14 @@ inline void HN_CALL memory_trim(hn_instance* p, hn_stream stream) {
 inline constexpr hn_memory_v1 kMemory = {&memory_used_bytes, &memory_trim};
 
 inline const void* HN_CALL get_interface(hn_instance* p, const char* id) {
-  const std::string_view wanted(id);
-  if (wanted == HN_FN_V1) return &kFn;
-  if (wanted == HN_COND_V1) return self(p).has_cond() ? &kCond : nullptr;
-  if (wanted == HN_ADAPTER_V1) return self(p).has_adapters() ? &kAdapter : nullptr;
-  if (wanted == HN_MEMORY_V1) return &kMemory;
-  return nullptr;
+  return value_or_zero([&]() -> const void* {
+    const std::string_view wanted(id == nullptr ? "" : id);
+    if (wanted == HN_FN_V1) return &kFn;
+    if (wanted == HN_COND_V1) return self(p).has_cond() ? &kCond : nullptr;
+    if (wanted == HN_ADAPTER_V1) return self(p).has_adapters() ? &kAdapter : nullptr;
+    if (wanted == HN_MEMORY_V1) return &kMemory;
+    return nullptr;
+  });
 }
 
 }  // namespace hn::tables

@@ -1,0 +1,58 @@
+"""What the dynamic linker sees of built plugins: one export, no process-wide symbols, relative run paths, no surprises.
+
+Usage: exports.py BUNDLE...
+
+An independent reading (nm, readelf) of what the contract suite reads itself.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+# What a plugin without LibTorch may take from the system: C libraries, nothing of C++.
+SYSTEM = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-x86-64.so.2"}
+TORCH = {"libtorch_cpu.so", "libc10.so", "libtorch_cuda.so", "libc10_cuda.so", "libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1"}
+SANITIZERS = re.compile(r"lib(a|ub|t)san\.so")
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def problems(bundle):
+    manifest = tomllib.loads((bundle / "plugin.toml").read_text())
+    library = bundle / manifest["library"]["linux-x86_64"]["file"]
+    torch = manifest["requires"]["libtorch"] != "none"
+    # Absolute symbols are the version script's own.
+    exports = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines() if line.split()[-2] != "A"]
+    if exports != ["hn_plugin_entry_v1"]:
+        yield f"expected the one export hn_plugin_entry_v1, got {exports[:8]}"
+    if not torch and "UNIQUE" in run("readelf", "--dyn-syms", "-W", library):
+        yield "has STB_GNU_UNIQUE symbols"
+    dynamic = run("readelf", "-d", "-W", library)
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
+    surprises = {name for name in needed - SYSTEM - (TORCH if torch else set()) if not SANITIZERS.match(name)}
+    if surprises:
+        yield f"needs {sorted(surprises)}"
+    paths = [path for line in re.findall(r"\(RUNPATH\).*\[(.*)\]", dynamic) for path in line.split(":")]
+    if any(not path.startswith("$ORIGIN") for path in paths):
+        yield f"has a run path that is not relative to the bundle: {paths}"
+    if "(RPATH)" in dynamic:
+        yield "has an RPATH, which reaches beyond the library"
+    if "(TEXTREL)" in dynamic:
+        yield "has text relocations"
+
+
+def main(bundles):
+    bad = 0
+    for bundle in bundles:
+        for problem in problems(pathlib.Path(bundle)):
+            bad += 1
+            print(f"{bundle}: {problem}")
+    print(f"{len(bundles)} bundles, {bad} problems")
+    return 1 if bad or not bundles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
