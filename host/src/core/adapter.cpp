@@ -1,0 +1,86 @@
+#include "core/adapter.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/random.hpp"
+
+namespace hn::core {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // floats: 64 bytes, a cache line and an AVX-512 register
+
+std::int64_t elements(const Slot& slot) {
+  std::int64_t n = 1;
+  for (const std::int64_t size : slot.shape) n *= size;
+  return n;
+}
+
+std::string_view path_of(std::string_view name) {
+  const std::size_t end = name.rfind(".lora_");
+  return end == std::string_view::npos ? name : name.substr(0, end);
+}
+
+}  // namespace
+
+Adapter::Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t seed,
+                 at::Device device, std::string base_model)
+    : net_(net), base_model_(std::move(base_model)) {
+  std::int64_t total = 0;
+  std::vector<std::pair<std::string, std::size_t>> order;
+  for (std::size_t i = 0; i < fn.inputs().size(); ++i) {
+    const Slot& slot = fn.inputs()[i];
+    if (!slot.param()) continue;
+    if (slot.dtype != at::kFloat || slot.grad_dtype != at::kFloat || !slot.diff() ||
+        std::any_of(slot.shape.begin(), slot.shape.end(), [](std::int64_t d) { return d < 0; }) ||
+        (slot.semantic != "lora_a" && slot.semantic != "lora_b"))
+      throw Error(HN_UNSUPPORTED,
+                  fn.instance().name() + ": " + fn.name() + ": expected parameter '" + slot.name +
+                      "' as lora_a or lora_b, float32, differentiable, of a fixed shape");
+    order.emplace_back(slot.name, i);
+    total += (elements(slot) + kAlignment - 1) / kAlignment * kAlignment;
+    count_ += static_cast<std::uint64_t>(elements(slot));
+  }
+  if (order.empty())
+    throw Error(HN_UNSUPPORTED, fn.instance().name() + ": " + fn.name() +
+                                    " carries no adapters (no parameter slots)");
+  std::sort(order.begin(), order.end());
+
+  const at::Tensor initial = at::zeros({total}, at::kFloat);
+  values_ = at::empty({total}, at::TensorOptions(at::kFloat).device(device));
+  gradients_ = at::zeros_like(values_);
+  std::int64_t offset = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const Slot& slot = fn.inputs()[order[k].second];
+    const std::int64_t n = elements(slot);
+    if (slot.semantic == "lora_a" && n > 0) {
+      const auto fan_in = static_cast<float>(n / slot.shape[0]);
+      fill_uniform({initial.data_ptr<float>() + offset, static_cast<std::size_t>(n)},
+                   1.0f / std::sqrt(fan_in), seed, Stream::kAdapterInit, k);
+    }
+    const auto view_of = [&](const at::Tensor& flat) {
+      return flat.narrow(0, offset, n).view(slot.shape);
+    };
+    matrices_.push_back({slot.name, order[k].second, view_of(values_), view_of(gradients_)});
+    offset += (n + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  values_.copy_(initial);
+}
+
+at::Tensor Adapter::part(const at::Tensor& flat, const Matrix& matrix) const {
+  return flat.narrow(0, matrix.value.storage_offset(), matrix.value.numel())
+      .view(matrix.value.sizes());
+}
+
+std::vector<std::string> Adapter::paths() const {
+  std::vector<std::string> paths;
+  for (const Matrix& matrix : matrices_) paths.emplace_back(path_of(matrix.name));
+  std::sort(paths.begin(), paths.end());
+  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+  return paths;
+}
+
+}  // namespace hn::core

@@ -1,0 +1,73 @@
+// One micro batch through the whole chain and back, by the plugins' explicit derivatives:
+//
+//   x0 -> delta = noise_net(x0) -> x = x0 + delta -> image = generate(x) -> score_k(image) -> L
+//   dL/d score_k -> dL/d image -> dL/dx -> dL/d delta = dL/dx + dR/d delta -> gradients of the LoRA
+//
+// Fine-tuning: the LoRA sits on generate itself, x = x0, no R.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/bound_function.hpp"
+#include "core/models.hpp"
+#include "core/prompt_cache.hpp"
+
+namespace hn::core {
+
+// A reward, gradient or delta that is NaN or infinite; the text names it and its prompt.
+class NotFinite : public Error {
+ public:
+  explicit NotFinite(const std::string& message) : Error(HN_INVALID_ARGUMENT, message) {}
+};
+
+// Sums over samples.
+struct ChainTotals {
+  std::vector<double> scores;  // one a reward
+  double half_square = 0, regulariser = 0, loss = 0;
+};
+
+struct ChainBatch {
+  at::Tensor x0;                          // float32 [b,C,h,w] on the device
+  at::Tensor step_noise;                  // [n-1,b,C,h,w], undefined without such a slot
+  std::span<const std::string> prompts;   // b
+  std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
+};
+
+class Chain {
+ public:
+  // batch: the most samples of one run(). Everything is borrowed.
+  Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>>& rewards,
+        const Adapter& adapter, const TrainSpec& train, PromptCache& prompts, at::Device device,
+        std::int64_t batch);
+
+  // share: of one sample in the loss, 1 / samples of the optimiser step. add: to the adapter's
+  // gradients, instead of overwriting them. Errors: NotFinite, HN_CANCELLED between stages, those
+  // of the plugins.
+  void run(const ChainBatch& batch, double share, bool add, ChainTotals& totals);
+
+ private:
+  struct RewardBuffers {
+    RewardModel* model;
+    BoundFunction score;
+    at::Tensor scores, cotangent;  // [batch]
+  };
+  void stop_if_cancelled() const;
+  at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;
+  // False when no reward has a gradient to give.
+  bool score_image(const at::Tensor& image, std::span<const std::string> prompts, double share,
+                   const at::Tensor& image_grad, ChainTotals& totals);
+
+  GeneratorModel& generator_;
+  const TrainSpec& train_;
+  PromptCache& prompts_;
+  bool finetune_;
+  BoundFunction net_, generate_;  // fine-tuning uses generate_ alone
+  GeneratorModel::GenerateSlots slots_;
+  std::size_t net_noise_ = 0, net_offset_ = 0;
+  std::vector<RewardBuffers> rewards_;
+  at::Tensor delta_, x_, x_grad_, image_, image_grad_;
+};
+
+}  // namespace hn::core

@@ -1,0 +1,104 @@
+#include "core/checkpoint.hpp"
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/tensor_io.hpp"
+#include "json/json_file.hpp"
+
+namespace hn::core {
+namespace {
+
+constexpr const char* kFormatKey = "hn.checkpoint";
+constexpr const char* kFormat = "1";
+constexpr const char* kSpecKey = "hn.spec";
+constexpr const char* kCounters[] = {"steps_done", "skips", "updates"};
+
+std::string adapter_key(const std::string& name) { return "adapter." + name; }
+std::string buffer_key(const std::string& buffer, const std::string& name) {
+  return "optimiser." + buffer + "." + name;
+}
+
+void compare_specs(const std::map<std::string, std::string>& ours, const SafetensorsFile& file,
+                   TensorProblems& problems) {
+  const auto at = file.metadata().find(kSpecKey);
+  if (at == file.metadata().end()) return problems.add("the configuration is missing");
+  const nlohmann::json theirs = parse_json(at->second, file.path().string() + ": " + kSpecKey);
+  const auto differs = [&](const std::string& field, const std::string& a, const std::string& b) {
+    problems.add(field + ": the checkpoint has " + a + ", the session " + b);
+  };
+  for (const auto& [field, value] : ours) {
+    const auto it = theirs.find(field);
+    const std::string other = it == theirs.end() ? "nothing"
+                              : it->is_string()  ? it->get<std::string>()
+                                                 : it->dump();
+    if (other != value) differs(field, other, value);
+  }
+  for (const auto& [field, value] : theirs.items())
+    if (!ours.contains(field))
+      differs(field, value.is_string() ? value.get<std::string>() : value.dump(), "nothing");
+}
+
+}  // namespace
+
+void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& trainer,
+                     const std::filesystem::path& path) {
+  TensorFile file;
+  for (const Adapter::Matrix& matrix : adapter.matrices()) {
+    file.add(adapter_key(matrix.name), matrix.value);
+    for (const auto& [name, flat] : trainer.optimiser().buffers())
+      file.add(buffer_key(name, matrix.name), adapter.part(flat, matrix));
+  }
+  const std::int64_t counters[] = {static_cast<std::int64_t>(trainer.steps_done()),
+                                   trainer.skips_in_a_row(), trainer.optimiser().updates()};
+  for (int i = 0; i < 3; ++i) file.add(kCounters[i], at::full({1}, counters[i], at::kLong));
+  file.write(path, {{kFormatKey, kFormat}, {kSpecKey, nlohmann::json(fingerprint(spec)).dump()}});
+}
+
+void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer,
+                     const std::filesystem::path& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const auto format = file.metadata().find(kFormatKey);
+  if (format == file.metadata().end() || format->second != kFormat)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[checkpoint] " + path.string() + " is not a checkpoint of version " + kFormat);
+  TensorProblems problems("[checkpoint] " + path.string());
+  compare_specs(fingerprint(spec), file, problems);
+
+  // Everything is read beside the session and moved in at the end, so a bad file changes nothing.
+  std::vector<ExpectedTensorInto> wanted;
+  const at::Tensor values = at::zeros(adapter.values().sizes(), at::kFloat);
+  std::vector<at::Tensor> staged;
+  for (const auto& [name, flat] : trainer.optimiser().buffers()) {
+    staged.push_back(at::zeros(flat.sizes(), at::kFloat));
+    for (const Adapter::Matrix& matrix : adapter.matrices())
+      wanted.push_back({buffer_key(name, matrix.name), adapter.part(staged.back(), matrix)});
+  }
+  for (const Adapter::Matrix& matrix : adapter.matrices())
+    wanted.push_back({adapter_key(matrix.name), adapter.part(values, matrix)});
+  std::vector<at::Tensor> counters;
+  for (const char* name : kCounters) {
+    counters.push_back(at::zeros({1}, at::kLong));
+    wanted.push_back({name, counters.back()});
+  }
+  read_tensors(file, wanted, problems);
+  std::vector<std::int64_t> counts;
+  for (const at::Tensor& counter : counters) counts.push_back(counter.item<std::int64_t>());
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    if (counts[i] < 0) problems.add(std::string(kCounters[i]) + ": expected 0 or more");
+  if (counts[1] + counts[2] > counts[0])
+    problems.add("updates and skips: more than the steps that were done");
+  for (std::size_t i = 0; i < staged.size(); ++i)
+    if (trainer.optimiser().buffers()[i].first == "exp_avg_sq" && staged[i].numel() > 0 &&
+        staged[i].min().item<float>() < 0)
+      problems.add("exp_avg_sq: negative");
+  problems.finish();
+
+  adapter.values().copy_(values);
+  for (std::size_t i = 0; i < staged.size(); ++i)
+    trainer.optimiser().buffers()[i].second.copy_(staged[i]);
+  trainer.restore(static_cast<std::uint64_t>(counts[0]), counts[1], counts[2]);
+}
+
+}  // namespace hn::core

@@ -1,0 +1,170 @@
+#include "core/core_session.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <hn/torch/entry.hpp>
+#include <optional>
+
+#include "core/checkpoint.hpp"
+#include "core/lipschitz.hpp"
+#include "core/sampler.hpp"
+#include "core/scorer.hpp"
+#include "core/spec_check.hpp"
+#include "core/trainer.hpp"
+
+namespace hn::core {
+namespace {
+
+// On the CPU prompts are encoded one by one, so that a handle does not depend, in its last bits, on
+// its neighbours; a GPU's run is not bit-exact anyway and gains more from batches.
+constexpr std::size_t kEncodeBatchOnGpu = 32;
+
+at::Device parse_device(const std::string& text) {
+  std::optional<at::Device> device;
+  try {
+    device.emplace(text);
+  } catch (const c10::Error&) {
+    throw Error(HN_INVALID_ARGUMENT,
+                "[session] device: expected cpu, cuda or cuda:N, got '" + text + "'");
+  }
+  if (device->is_cpu()) return *device;
+  if (!device->is_cuda())
+    throw Error(HN_UNSUPPORTED, "[session] device: expected cpu or cuda, got '" + text + "'");
+  if (!at::hasCUDA())
+    throw Error(HN_UNSUPPORTED, "[session] device '" + text + "': this LibTorch has no CUDA");
+  return device->has_index() ? *device : at::Device(at::kCUDA, 0);
+}
+
+// LibTorch works on its default stream, which the ABI calls 1.
+hn_stream stream_of(at::Device device) {
+  if (device.is_cpu()) return {kDLCPU, 0, 0};
+  return {kDLCUDA, device.index(), 1};
+}
+
+class CoreSession final : public Session {
+  // Every public function runs inside this: modes as the core wants them, LibTorch's errors as
+  // ours.
+  template <class Body>
+  decltype(auto) enter(Body&& body) {
+    if (spec_.threads > 0 && at::get_num_threads() != spec_.threads)
+      at::set_num_threads(spec_.threads);
+    const Entry entry(runtime_.stream, false);
+    return translate_errors(std::forward<Body>(body));
+  }
+
+ public:
+  CoreSession(SessionSpec spec, Services services)
+      : spec_(std::move(spec)),
+        device_(parse_device(spec_.device)),
+        services_(std::move(services)),
+        runtime_{services_, stream_of(device_), {}} {
+    runtime_.reclaim = [this] { reclaim(); };
+    enter([&] { open(); });
+  }
+
+  const Shapes& shapes() const override { return shapes_; }
+  std::uint64_t step() const override { return trainer_ ? trainer_->steps_done() : 0; }
+
+  StepReport train_step() override {
+    return enter([&] { return trainer().step(); });
+  }
+  SampleResult sample(const SampleRequest& request) override {
+    return enter(
+        [&] { return core::sample(*generator_, adapter_.get(), *prompts_, device_, request); });
+  }
+  ScoreResult score(const ScoreRequest& request) override {
+    if (request.reward >= rewards_.size())
+      throw Error(HN_INVALID_ARGUMENT, "[score] reward: expected an index below " +
+                                           std::to_string(rewards_.size()) + ", got " +
+                                           std::to_string(request.reward));
+    return enter(
+        [&] { return core::score(*rewards_[request.reward], *prompts_, device_, request); });
+  }
+  void save_adapter(const std::filesystem::path& folder) override {
+    enter([&] { save_peft(adapter("save_adapter"), generator_->layer_paths(), folder); });
+  }
+  void load_adapter(const std::filesystem::path& folder) override {
+    enter([&] { load_peft(adapter("load_adapter"), folder); });
+  }
+  void save_checkpoint(const std::filesystem::path& file) override {
+    enter([&] { core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), file); });
+  }
+  void load_checkpoint(const std::filesystem::path& file) override {
+    enter([&] { core::load_checkpoint(spec_, adapter("load_checkpoint"), trainer(), file); });
+  }
+  std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
+                                int iterations) override {
+    return enter([&] {
+      return core::lipschitz(*generator_, adapter("lipschitz"), *prompts_, device_, prompts, seed,
+                             iterations);
+    });
+  }
+
+ private:
+  void open() {
+    check_spec(spec_);
+    prompts_ = std::make_unique<PromptCache>(spec_.prompt_cache_bytes,
+                                             device_.is_cpu() ? 1 : kEncodeBatchOnGpu);
+    services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
+    generator_ =
+        std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.net, spec_.device);
+    for (const RewardSpec& reward : spec_.rewards) {
+      services_.stop_if_cancelled("open");
+      services_.progress("loading " + reward.name, rewards_.size() + 1, spec_.rewards.size() + 1);
+      rewards_.push_back(std::make_unique<RewardModel>(runtime_, reward, spec_.device));
+    }
+    if (generator_->adapted() != nullptr)
+      adapter_ = std::make_unique<Adapter>(*generator_->adapted(), spec_.net, spec_.seed, device_,
+                                           spec_.generator.name);
+    shapes_.noise = generator_->noise_shape();
+    shapes_.image = generator_->image_shape();
+    shapes_.steps = generator_->steps();
+    shapes_.trainable = adapter_ ? adapter_->count() : 0;
+    shapes_.used_bytes = generator_->instance().used_bytes();
+    for (const auto& reward : rewards_) shapes_.used_bytes += reward->instance().used_bytes();
+  }
+
+  Adapter& adapter(const char* what) {
+    if (!adapter_)
+      throw Error(HN_UNSUPPORTED,
+                  "[" + std::string(what) + "] the session was opened without an adapter");
+    return *adapter_;
+  }
+  // Made when it is first wanted: sampling and scoring need no gradient buffers.
+  Trainer& trainer() {
+    if (!trainer_) {
+      adapter("train");
+      if (spec_.train.prompts.empty())
+        throw Error(HN_INVALID_ARGUMENT, "[train] prompts: there are none");
+      trainer_ =
+          std::make_unique<Trainer>(spec_, *generator_, rewards_, *adapter_, *prompts_, device_);
+    }
+    return *trainer_;
+  }
+  void reclaim() {
+    if (prompts_) prompts_->clear();
+    if (generator_) generator_->instance().trim();
+    for (const auto& reward : rewards_) reward->instance().trim();
+  }
+
+  SessionSpec spec_;
+  at::Device device_;
+  HostServices services_;
+  Runtime runtime_;
+  Shapes shapes_;
+  // Destroyed from the bottom up: the trainer before the plugins, prompt handles before theirs.
+  std::unique_ptr<GeneratorModel> generator_;
+  std::vector<std::unique_ptr<RewardModel>> rewards_;
+  std::unique_ptr<PromptCache> prompts_;
+  std::unique_ptr<Adapter> adapter_;
+  std::unique_ptr<Trainer> trainer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Session> open_session(SessionSpec spec, Services services) {
+  return std::make_unique<CoreSession>(std::move(spec), std::move(services));
+}
+
+}  // namespace hn::core

@@ -1,0 +1,100 @@
+#include <nlohmann/json.hpp>
+
+#include "core/checkpoint.hpp"
+
+namespace hn::core {
+namespace {
+
+std::string text_of(const OptionValue& value) {
+  return std::visit([](const auto& v) { return nlohmann::json(v).dump(); }, value);
+}
+
+std::string number(double value) { return nlohmann::json(value).dump(); }
+
+// FNV-1a; a mark of the list, not a defence.
+std::string digest(const std::vector<std::string>& texts) {
+  std::uint64_t hash = 14695981039346656037u;
+  const auto add = [&](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u; };
+  for (const std::string& text : texts) {
+    for (const char c : text) add(c);
+    add('\n');
+  }
+  return std::to_string(texts.size()) + " prompts, digest " + std::to_string(hash);
+}
+
+void add_options(std::map<std::string, std::string>& fields, const std::string& prefix,
+                 const Options& options) {
+  for (const auto& [key, value] : options) {
+    if (key == "device") continue;
+    const auto* path = std::get_if<std::string>(&value);
+    if (key == "weights" && path != nullptr) {
+      std::filesystem::path folder(*path);
+      if (!folder.has_filename()) folder = folder.parent_path();
+      fields[prefix + key] = folder.filename().string();
+    } else {
+      fields[prefix + key] = text_of(value);
+    }
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
+  const TrainSpec& t = spec.train;
+  const bool adamw = t.optimiser == Optimiser::kAdamW;
+  std::map<std::string, std::string> f;
+  f["seed"] = std::to_string(spec.seed);
+  f["generator.plugin"] = spec.generator.plugin.id;
+  f["generator.name"] = spec.generator.name;
+  add_options(f, "generator.options.", spec.generator.options);
+  for (std::size_t k = 0; k < spec.rewards.size(); ++k) {
+    const RewardSpec& r = spec.rewards[k];
+    if (!r.train) continue;
+    const std::string prefix = "reward." + r.name + ".";
+    f[prefix + "plugin"] = r.plugin.id;
+    f[prefix + "weight"] = number(r.weight);
+    f[prefix + "loss_scale"] = number(r.loss_scale);
+    add_options(f, prefix + "options.", r.options);
+  }
+  f["net.kind"] = spec.net.kind == NetKind::kFinetune ? "finetune" : "hypernet";
+  f["net.rank"] = std::to_string(spec.net.rank);
+  f["net.alpha"] = number(spec.net.alpha);
+  f["net.targets"] = text_of(spec.net.targets);
+  f["train.prompts"] = digest(t.prompts);
+  f["train.batch"] = std::to_string(t.batch);
+  f["train.accumulation"] = std::to_string(t.accumulation);
+  f["train.optimiser"] = adamw ? "adamw" : "sgd";
+  f["train.lr"] = number(t.lr);
+  f["train.weight_decay"] = number(t.weight_decay);
+  if (adamw) {
+    f["train.beta1"] = number(t.beta1);
+    f["train.beta2"] = number(t.beta2);
+    f["train.eps"] = number(t.eps);
+  } else {
+    f["train.momentum"] = number(t.momentum);
+  }
+  f["train.warmup"] = std::to_string(t.warmup);
+  f["train.schedule"] = t.schedule == Schedule::kConstant ? "constant"
+                        : t.schedule == Schedule::kLinear ? "linear"
+                                                          : "cosine";
+  if (t.schedule != Schedule::kConstant) {
+    f["train.steps"] = std::to_string(t.steps);
+    f["train.decay_from"] = number(t.decay_from);
+    f["train.decay_to"] = number(t.decay_to);
+  }
+  f["train.clip"] = number(t.clip);
+  if (spec.net.kind == NetKind::kHypernet) {
+    f["train.reg"] = t.reg == Regulariser::kMean    ? "mean"
+                     : t.reg == Regulariser::kPaper ? "paper"
+                                                    : "norm";
+    f["train.reg_weight"] = number(t.reg_weight);
+  }
+  f["train.latents"] = t.latents == LatentMode::kInf     ? "inf"
+                       : t.latents == LatentMode::kBatch ? "batch"
+                       : t.latents == LatentMode::kMulti ? "multi"
+                                                         : "one";
+  if (t.latents == LatentMode::kMulti) f["train.latent_count"] = std::to_string(t.latent_count);
+  return f;
+}
+
+}  // namespace hn::core

@@ -1,0 +1,132 @@
+#include "core/function_client.hpp"
+
+#include <hn/torch/tensor.hpp>
+
+namespace hn::core {
+
+Saved::~Saved() {
+  if (raw_ != nullptr && instance_->alive())
+    instance_->fn().saved_release(fn_, raw_, instance_->runtime().stream);
+}
+
+FunctionClient::FunctionClient(Instance& instance, const std::string& name, const Options& options)
+    : instance_(instance), name_(name) {
+  instance.call(("open " + name).c_str(), [&](hn_error* error) {
+    return instance.fn().open(instance.raw(), str(name), as_config(options), &fn_, error);
+  });
+  try {
+    hn_fn_info info{};
+    info.struct_size = sizeof(info);
+    instance.call("info", [&](hn_error* error) { return instance.fn().info(fn_, &info, error); });
+    flags_ = info.flags;
+    inputs_ = read_slots(HN_SLOT_INPUT, info.n_in);
+    outputs_ = read_slots(HN_SLOT_OUTPUT, info.n_out);
+    if (needs_cond() && instance.cond() == nullptr)
+      throw Error(HN_UNSUPPORTED, instance.name() + ": " + name +
+                                      " wants prompts, but the plugin has no " HN_COND_V1);
+  } catch (...) {
+    if (instance_.alive()) instance_.fn().close(fn_);
+    throw;
+  }
+}
+
+FunctionClient::~FunctionClient() {
+  if (instance_.alive()) instance_.fn().close(fn_);
+}
+
+std::vector<Slot> FunctionClient::read_slots(std::int32_t direction, std::uint64_t count) {
+  std::vector<Slot> slots(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    hn_slot raw{};
+    raw.struct_size = sizeof(raw);
+    instance_.call("slot", [&](hn_error* error) {
+      return instance_.fn().slot(fn_, direction, i, &raw, error);
+    });
+    slots[i] = {std::string(view(raw.name)),       std::string(view(raw.semantic)),
+                scalar_type_of(raw.dtype),         scalar_type_of(raw.grad_dtype),
+                {raw.shape, raw.shape + raw.ndim}, raw.flags};
+  }
+  return slots;
+}
+
+int FunctionClient::find(const std::vector<Slot>& slots, std::string_view name) {
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    if (slots[i].name == name) return static_cast<int>(i);
+  return -1;
+}
+
+std::size_t FunctionClient::require(const std::vector<Slot>& slots, std::string_view name,
+                                    const char* kind) const {
+  const int i = find(slots, name);
+  if (i < 0)
+    throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + " has no " + kind + " '" +
+                                    std::string(name) + "'");
+  if (slots[i].dtype != at::kFloat)
+    throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + ": expected " + kind + " '" +
+                                    std::string(name) + "' in float32, got " +
+                                    at::toString(slots[i].dtype));
+  return static_cast<std::size_t>(i);
+}
+
+void FunctionClient::Views::assign(std::span<const at::Tensor> from) {
+  tensors.resize(from.size());
+  pointers.resize(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    pointers[i] = nullptr;
+    if (!from[i].defined()) continue;
+    tensors[i] = borrow(from[i]);
+    pointers[i] = &tensors[i];
+  }
+}
+
+Saved FunctionClient::forward(const Call& call) {
+  in_.assign(call.in);
+  out_.assign(call.out);
+  hn_call raw{};
+  raw.struct_size = sizeof(raw);
+  raw.stream = instance_.runtime().stream;
+  if (needs_cond()) {
+    raw.cond = call.cond.data();
+    raw.n_cond = call.cond.size();
+  }
+  raw.in = in_.pointers.data();
+  raw.n_in = in_.pointers.size();
+  raw.out = out_.pointers.data();
+  raw.n_out = out_.pointers.size();
+  if (!call.need_grad.empty()) {
+    raw.flags = HN_CALL_WANT_GRAD;
+    raw.need_grad = call.need_grad.data();
+  }
+  raw.rng_seed = call.rng_seed;
+  raw.rng_offset = call.rng_offset;
+  hn_saved* saved = nullptr;
+  instance_.call(name_.c_str(), [&](hn_error* error) {
+    saved = nullptr;
+    return instance_.fn().forward(fn_, &raw, &saved, error);
+  });
+  return {instance_, fn_, saved};
+}
+
+void FunctionClient::backward(const Saved& saved, std::span<const at::Tensor> cotangent,
+                              std::span<const at::Tensor> grad,
+                              std::span<const std::uint8_t> accumulate) {
+  in_.assign(grad);
+  out_.assign(cotangent);
+  hn_vjp vjp{};
+  vjp.struct_size = sizeof(vjp);
+  vjp.stream = instance_.runtime().stream;
+  vjp.cotangent = out_.pointers.data();
+  vjp.n_out = out_.pointers.size();
+  vjp.grad = in_.pointers.data();
+  vjp.n_in = in_.pointers.size();
+  if (!accumulate.empty()) vjp.accumulate = accumulate.data();
+  const auto run = [&](hn_error* error) {
+    return instance_.fn().backward(fn_, saved.raw(), &vjp, error);
+  };
+  if (accumulate.empty())
+    instance_.call(name_.c_str(), run);
+  else
+    instance_.call_once(name_.c_str(), run);
+}
+
+}  // namespace hn::core

@@ -1,0 +1,109 @@
+// One opened function of a plugin (hn.fn/1), with LibTorch tensors on the host's side.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/instance.hpp"
+
+namespace hn::core {
+
+struct Slot {
+  std::string name, semantic;
+  at::ScalarType dtype = at::kFloat, grad_dtype = at::kFloat;
+  std::vector<std::int64_t> shape;  // sizes, HN_DIM_BATCH, HN_DIM_ANY
+  std::uint32_t flags = 0;
+
+  bool param() const { return (flags & HN_SLOT_PARAM) != 0; }
+  bool diff() const { return (flags & HN_SLOT_DIFF) != 0; }
+  bool optional() const { return (flags & HN_SLOT_OPTIONAL) != 0; }
+};
+
+// What one forward kept for its backward; released exactly once, when this goes away. Keep the
+// call's input tensors alive and unchanged until then, and the function open.
+class Saved {
+ public:
+  Saved() = default;
+  Saved(Instance& instance, hn_fn* fn, hn_saved* raw) : instance_(&instance), fn_(fn), raw_(raw) {}
+  Saved(Saved&& other) noexcept { swap(other); }
+  Saved& operator=(Saved&& other) noexcept {
+    Saved moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  ~Saved();
+
+  hn_saved* raw() const { return raw_; }
+
+ private:
+  void swap(Saved& other) noexcept {
+    std::swap(instance_, other.instance_);
+    std::swap(fn_, other.fn_);
+    std::swap(raw_, other.raw_);
+  }
+  Instance* instance_ = nullptr;
+  hn_fn* fn_ = nullptr;
+  hn_saved* raw_ = nullptr;
+};
+
+class FunctionClient {
+ public:
+  // options: those of create plus the function's own. Errors: those of the plugin's open.
+  FunctionClient(Instance& instance, const std::string& name, const Options& options);
+  ~FunctionClient();
+  FunctionClient(const FunctionClient&) = delete;
+  FunctionClient& operator=(const FunctionClient&) = delete;
+
+  Instance& instance() const { return instance_; }
+  const std::string& name() const { return name_; }
+  const std::vector<Slot>& inputs() const { return inputs_; }
+  const std::vector<Slot>& outputs() const { return outputs_; }
+  bool needs_cond() const { return (flags_ & HN_FN_NEEDS_COND) != 0; }
+  // The slot's index, or -1.
+  int find_input(std::string_view slot) const { return find(inputs_, slot); }
+  int find_output(std::string_view slot) const { return find(outputs_, slot); }
+  // As find_*; HN_UNSUPPORTED names the plugin, the function and the slot. The slot must be
+  // float32.
+  std::size_t input(std::string_view slot) const { return require(inputs_, slot, "input"); }
+  std::size_t output(std::string_view slot) const { return require(outputs_, slot, "output"); }
+
+  struct Call {
+    std::span<const at::Tensor> in;   // one a slot in order, undefined = absent
+    std::span<const at::Tensor> out;  // allocated, undefined = not wanted
+    std::span<const hn_cond* const> cond;
+    std::span<const std::uint8_t> need_grad;  // one a slot; empty: nothing is kept
+    std::uint64_t rng_seed = 0, rng_offset = 0;
+  };
+  Saved forward(const Call& call);
+  // cotangent and grad: one a slot, undefined = zero or not wanted. accumulate: one an input slot,
+  // empty = overwrite all. A failed call that accumulates may have added to some gradients, so
+  // HN_OUT_OF_MEMORY is not tried again here: start from clean gradients.
+  void backward(const Saved& saved, std::span<const at::Tensor> cotangent,
+                std::span<const at::Tensor> grad, std::span<const std::uint8_t> accumulate);
+
+ private:
+  // DLPack views of a list of tensors; the memory is used again by the next call.
+  struct Views {
+    std::vector<DLTensor> tensors;
+    std::vector<const DLTensor*> pointers;
+    void assign(std::span<const at::Tensor> from);
+  };
+
+  std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
+  static int find(const std::vector<Slot>& slots, std::string_view name);
+  std::size_t require(const std::vector<Slot>& slots, std::string_view name,
+                      const char* kind) const;
+
+  Instance& instance_;
+  std::string name_;
+  hn_fn* fn_ = nullptr;
+  std::uint32_t flags_ = 0;
+  std::vector<Slot> inputs_, outputs_;
+  Views in_, out_;
+};
+
+}  // namespace hn::core

@@ -1,0 +1,60 @@
+#include "core/instance.hpp"
+
+#include <utility>
+
+namespace hn::core {
+
+Instance::Instance(Runtime& runtime, const Plugin& plugin, std::string name, const Options& options)
+    : runtime_(runtime), name_(std::move(name)) {
+  const hn_plugin_v1* entry = plugin.entry;
+  if (entry == nullptr)
+    throw Error(HN_INVALID_ARGUMENT, name_ + ": the plugin was not loaded (no entry)");
+  if (!HN_HAS(entry, hn_plugin_v1, get_interface) || entry->abi_major != HN_ABI_MAJOR ||
+      entry->abi_minor > HN_ABI_MINOR)
+    throw Error(HN_UNSUPPORTED,
+                name_ + ": expected a plugin of ABI " + std::to_string(HN_ABI_MAJOR) + "." +
+                    std::to_string(HN_ABI_MINOR) + " or older, got " +
+                    std::to_string(entry->abi_major) + "." + std::to_string(entry->abi_minor));
+  plugin_ = known_part(entry);
+  call("create", [&](hn_error* error) {
+    return plugin_.create(runtime_.services.table(), as_config(options), &raw_, error);
+  });
+  if (raw_ == nullptr) throw Error(HN_INTERNAL, name_ + ": create succeeded without an instance");
+  fn_ = static_cast<const hn_fn_v1*>(plugin_.get_interface(raw_, HN_FN_V1));
+  cond_ = static_cast<const hn_cond_v1*>(plugin_.get_interface(raw_, HN_COND_V1));
+  adapter_ = static_cast<const hn_adapter_v1*>(plugin_.get_interface(raw_, HN_ADAPTER_V1));
+  memory_ = static_cast<const hn_memory_v1*>(plugin_.get_interface(raw_, HN_MEMORY_V1));
+  if (fn_ == nullptr) {
+    plugin_.destroy(raw_);
+    throw Error(HN_UNSUPPORTED, name_ + ": the plugin has no " HN_FN_V1);
+  }
+}
+
+Instance::~Instance() { plugin_.destroy(raw_); }
+
+std::uint64_t Instance::used_bytes() const {
+  return memory_ != nullptr && alive() ? memory_->used_bytes(raw_) : 0;
+}
+
+void Instance::trim() {
+  if (memory_ != nullptr && alive() && raw_ != nullptr) memory_->trim(raw_, runtime_.stream);
+}
+
+void Instance::refuse_if_lost(const char* what) const {
+  if (lost_)
+    throw Error(HN_DEVICE_LOST,
+                name_ + ": " + what + ": the device was lost earlier; open a new session");
+}
+
+void Instance::before_retry(const char* what, const ErrorBuffer& error) const {
+  runtime_.services.log(HN_LOG_WARNING, name_ + ": " + what + ": out of memory (" + error.text() +
+                                            "); caches are released, one more try");
+  if (runtime_.reclaim) runtime_.reclaim();
+}
+
+void Instance::fail(hn_status status, const char* what, const ErrorBuffer& error) {
+  if (status == HN_DEVICE_LOST) lost_ = true;
+  check(status, error, name_ + ": " + what);
+}
+
+}  // namespace hn::core

@@ -1,0 +1,91 @@
+// One created plugin and its interfaces, from the host's side.
+#pragma once
+
+#include <hn/adapter.h>
+#include <hn/cond.h>
+#include <hn/fn.h>
+#include <hn/memory.h>
+
+#include <functional>
+#include <string>
+
+#include "core/host_services.hpp"
+
+namespace hn::core {
+
+// What all instances of a session share. Outlives them.
+struct Runtime {
+  const HostServices& services;
+  hn_stream stream{kDLCPU, 0, 0};
+  // Gives back what can be given back, after HN_OUT_OF_MEMORY: caches of every plugin, prompts that
+  // nobody uses.
+  std::function<void()> reclaim;
+};
+
+class Instance {
+ public:
+  // name: as the user knows it, in front of every message. Errors: HN_UNSUPPORTED (another ABI
+  // major, a newer minor, no hn.fn/1), those of the plugin's create.
+  Instance(Runtime& runtime, const Plugin& plugin, std::string name, const Options& options);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  const std::string& name() const { return name_; }
+  Runtime& runtime() const { return runtime_; }
+  hn_instance* raw() const { return raw_; }
+  const hn_fn_v1& fn() const { return *fn_; }
+  const hn_cond_v1* cond() const { return cond_; }           // NULL: reads no prompts
+  const hn_adapter_v1* adapter() const { return adapter_; }  // NULL: carries no adapters
+
+  std::uint64_t used_bytes() const;
+  void trim();
+
+  // False after HN_DEVICE_LOST: only destroy may follow, so handles are left to it.
+  bool alive() const { return !lost_; }
+  // One call into the plugin: body gets an hn_error* and returns a status. After HN_OUT_OF_MEMORY
+  // everything is trimmed and body runs once more; HN_DEVICE_LOST marks the instance as dead. The
+  // status becomes an hn::Error that begins with "name: ".
+  template <class Body>
+  void call(const char* what, Body&& body) {
+    refuse_if_lost(what);
+    ErrorBuffer error;
+    hn_status status = body(error.get());
+    if (status == HN_OK) [[likely]]
+      return;
+    if (status == HN_OUT_OF_MEMORY) {
+      before_retry(what, error);
+      ErrorBuffer again;
+      status = body(again.get());
+      fail(status, what, again);
+      return;
+    }
+    fail(status, what, error);
+  }
+  // The same without the second try, for a call that may have done half of its work.
+  template <class Body>
+  void call_once(const char* what, Body&& body) {
+    refuse_if_lost(what);
+    ErrorBuffer error;
+    const hn_status status = body(error.get());
+    if (status != HN_OK) [[unlikely]]
+      fail(status, what, error);
+  }
+
+ private:
+  void refuse_if_lost(const char* what) const;
+  void before_retry(const char* what, const ErrorBuffer& error) const;
+  void fail(hn_status status, const char* what, const ErrorBuffer& error);
+
+  Runtime& runtime_;
+  std::string name_;
+  hn_plugin_v1 plugin_{};
+  hn_instance* raw_ = nullptr;
+  const hn_fn_v1* fn_ = nullptr;
+  const hn_cond_v1* cond_ = nullptr;
+  const hn_adapter_v1* adapter_ = nullptr;
+  const hn_memory_v1* memory_ = nullptr;
+  bool lost_ = false;
+};
+
+}  // namespace hn::core

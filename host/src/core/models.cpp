@@ -1,0 +1,113 @@
+#include "core/models.hpp"
+
+#include <hn/cpp/tensor.hpp>
+
+namespace hn::core {
+namespace {
+
+Options with_device(Options options, const std::string& device) {
+  options.try_emplace("device", device);
+  return options;
+}
+
+Options with_adapter(Options options, const NetSpec& net) {
+  options["lora.rank"] = net.rank;
+  options["lora.alpha"] = net.alpha;
+  if (!net.targets.empty()) options["lora.targets"] = net.targets;
+  return options;
+}
+
+// A slot's shape without its batch dimension, which must come first; the rest must be known sizes.
+std::vector<std::int64_t> sample_shape(const FunctionClient& fn, const Slot& slot) {
+  bool fits = slot.shape.size() == 4 && slot.shape[0] == HN_DIM_BATCH;
+  for (std::size_t i = 1; i < slot.shape.size(); ++i) fits = fits && slot.shape[i] > 0;
+  if (!fits)
+    throw Error(HN_UNSUPPORTED, fn.instance().name() + ": " + fn.name() + ": expected '" +
+                                    slot.name + "' of shape (B,sizes...) with fixed sizes, got " +
+                                    shape_text(slot.shape) +
+                                    "; give width and height in the generator's options");
+  return {slot.shape.begin() + 1, slot.shape.end()};
+}
+
+std::int64_t steps_of(const FunctionClient& generate, int step_noise, const Options& options) {
+  if (step_noise >= 0) {
+    const Slot& slot = generate.inputs()[static_cast<std::size_t>(step_noise)];
+    if (!slot.shape.empty() && slot.shape[0] >= 0) return slot.shape[0] + 1;
+  }
+  const auto it = options.find("steps");
+  if (it == options.end()) return 1;
+  const auto* steps = std::get_if<std::int64_t>(&it->second);
+  return steps != nullptr ? *steps : 1;
+}
+
+}  // namespace
+
+GeneratorModel::GenerateSlots GeneratorModel::slots(const FunctionClient& generate) {
+  GenerateSlots slots;
+  slots.noise = generate.input("noise");
+  slots.image = generate.output("image_rgb01");
+  slots.step_noise = generate.find_input("step_noise");
+  slots.latents = generate.find_output("latents");
+  return slots;
+}
+
+GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const NetSpec& net,
+                               const std::string& device) {
+  const Options options = with_device(spec.options, device);
+  instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
+  generate_ = std::make_unique<FunctionClient>(*instance_, "generate", options);
+  const GenerateSlots at = slots(*generate_);
+  noise_shape_ = sample_shape(*generate_, generate_->inputs()[at.noise]);
+  image_shape_ = sample_shape(*generate_, generate_->outputs()[at.image]);
+  steps_ = steps_of(*generate_, at.step_noise, options);
+  if (net.kind == NetKind::kNone) return;
+
+  const Options adapted = with_adapter(options, net);
+  if (net.kind == NetKind::kFinetune) {
+    adapted_ = std::make_unique<FunctionClient>(*instance_, "generate", adapted);
+    slots(*adapted_);
+    return;
+  }
+  adapted_ = std::make_unique<FunctionClient>(*instance_, "noise_net", adapted);
+  adapted_->input("noise");
+  const Slot& offset = adapted_->outputs()[adapted_->output("offset")];
+  if (sample_shape(*adapted_, offset) != noise_shape_)
+    throw Error(HN_UNSUPPORTED, spec.name + ": noise_net: expected 'offset' shaped as the noise " +
+                                    shape_text(noise_shape_) + ", got " + shape_text(offset.shape));
+}
+
+std::vector<std::string> GeneratorModel::layer_paths() {
+  std::vector<std::string> paths;
+  if (adapted_ == nullptr || instance_->adapter() == nullptr) return paths;
+  const hn_adapter_v1& table = *instance_->adapter();
+  const std::string& name = adapted_->name();
+  std::uint64_t count = 0;
+  instance_->call("layer_count", [&](hn_error* error) {
+    return table.layer_count(instance_->raw(), str(name), &count, error);
+  });
+  for (std::uint64_t i = 0; i < count; ++i) {
+    hn_layer layer{};
+    layer.struct_size = sizeof(layer);
+    instance_->call("layer", [&](hn_error* error) {
+      return table.layer(instance_->raw(), str(name), i, &layer, error);
+    });
+    paths.emplace_back(view(layer.name));
+  }
+  return paths;
+}
+
+RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, const std::string& device)
+    : spec_(spec) {
+  const Options options = with_device(spec.options, device);
+  instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
+  score_ = std::make_unique<FunctionClient>(*instance_, "score", options);
+  image_slot_ = score_->input("image_rgb01");
+  score_slot_ = score_->output("score");
+  differentiable_ = score_->inputs()[image_slot_].diff() && score_->outputs()[score_slot_].diff();
+  if (spec.train && !differentiable_)
+    throw Error(HN_UNSUPPORTED, "[reward " + spec.name +
+                                    "] is score-only: it gives no gradient, so it can be measured "
+                                    "(train = false) but not trained on");
+}
+
+}  // namespace hn::core

@@ -1,0 +1,68 @@
+// The opened plugins of a session: one generator and its rewards, with the slots that the core
+// uses.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/function_client.hpp"
+
+namespace hn::core {
+
+class GeneratorModel {
+ public:
+  // Opens "generate", and for kHypernet "noise_net", for kFinetune "generate" once more, with
+  // lora.rank, lora.alpha and lora.targets. HN_UNSUPPORTED names a slot that is missing or has no
+  // fixed size, and noise_net's offset where it is not shaped as the noise.
+  GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const NetSpec& net,
+                 const std::string& device);
+
+  Instance& instance() { return *instance_; }
+  FunctionClient& generate() { return *generate_; }
+  // noise_net or the fine-tuned generate; NULL for kNone.
+  FunctionClient* adapted() { return adapted_.get(); }
+  // Every layer that could carry an adapter, by path; empty when the plugin does not tell.
+  std::vector<std::string> layer_paths();
+
+  const std::vector<std::int64_t>& noise_shape() const { return noise_shape_; }  // [C,h,w]
+  const std::vector<std::int64_t>& image_shape() const { return image_shape_; }  // [3,H,W]
+  std::int64_t steps() const { return steps_; }
+
+  // Slots of generate, with or without adapters.
+  struct GenerateSlots {
+    std::size_t noise = 0, image = 0;
+    int step_noise = -1, latents = -1;  // -1: not there
+  };
+  static GenerateSlots slots(const FunctionClient& generate);
+
+ private:
+  std::unique_ptr<Instance> instance_;
+  std::unique_ptr<FunctionClient> generate_, adapted_;
+  std::vector<std::int64_t> noise_shape_, image_shape_;
+  std::int64_t steps_ = 1;
+};
+
+class RewardModel {
+ public:
+  // HN_UNSUPPORTED where the reward has no image_rgb01 or score, or is to be trained and gives no
+  // gradient.
+  RewardModel(Runtime& runtime, const RewardSpec& spec, const std::string& device);
+
+  const RewardSpec& spec() const { return spec_; }
+  Instance& instance() { return *instance_; }
+  FunctionClient& score() { return *score_; }
+  bool differentiable() const { return differentiable_; }
+  bool needs_prompts() const { return score_->needs_cond(); }
+  std::size_t image_slot() const { return image_slot_; }
+  std::size_t score_slot() const { return score_slot_; }
+
+ private:
+  RewardSpec spec_;
+  std::unique_ptr<Instance> instance_;
+  std::unique_ptr<FunctionClient> score_;
+  std::size_t image_slot_ = 0, score_slot_ = 0;
+  bool differentiable_ = false;
+};
+
+}  // namespace hn::core

@@ -1,0 +1,83 @@
+#include "core/prompt_cache.hpp"
+
+#include <algorithm>
+
+namespace hn::core {
+
+PromptCache::Pins::~Pins() {
+  for (Entry* entry : entries_) --entry->pins;
+  if (cache_ != nullptr) cache_->evict_down_to(cache_->budget_);
+}
+
+PromptCache::~PromptCache() {
+  for (auto it = order_.begin(); it != order_.end();) it = drop(it);
+}
+
+PromptCache::Pins PromptCache::get(Instance& instance, std::span<const std::string> prompts) {
+  Pins pins;
+  if (instance.cond() == nullptr) return pins;
+  Index& index = index_[&instance];
+
+  std::vector<std::string_view> missing;
+  for (const std::string& prompt : prompts)
+    if (!index.contains(prompt) &&
+        std::find(missing.begin(), missing.end(), prompt) == missing.end())
+      missing.push_back(prompt);
+  // What this request already has must not be evicted to make room for the rest, so eviction comes
+  // last.
+  for (std::size_t i = 0; i < missing.size(); i += encode_batch_)
+    encode(instance, std::span(missing).subspan(i, std::min(encode_batch_, missing.size() - i)));
+
+  pins.cache_ = this;
+  pins.handles_.reserve(prompts.size());
+  pins.entries_.reserve(prompts.size());
+  for (const std::string& prompt : prompts) {
+    const Order::iterator entry = index.at(prompt);
+    order_.splice(order_.begin(), order_, entry);
+    ++entry->pins;
+    pins.entries_.push_back(&*entry);
+    pins.handles_.push_back(entry->handle);
+  }
+  evict_down_to(budget_);
+  return pins;
+}
+
+void PromptCache::encode(Instance& instance, std::span<const std::string_view> prompts) {
+  std::vector<hn_str> texts(prompts.size());
+  for (std::size_t i = 0; i < prompts.size(); ++i) texts[i] = str(prompts[i]);
+  std::vector<hn_cond*> handles(prompts.size(), nullptr);
+  const std::string what =
+      prompts.size() == 1 ? "prompt '" + std::string(prompts[0].substr(0, 200)) + "'" : "prompts";
+  instance.call(what.c_str(), [&](hn_error* error) {
+    return instance.cond()->encode(instance.raw(), texts.data(), texts.size(),
+                                   instance.runtime().stream, handles.data(), error);
+  });
+  Index& index = index_[&instance];
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    Entry entry{&instance, std::string(prompts[i]), handles[i], 0, 0};
+    entry.bytes = instance.cond()->size_bytes(instance.raw(), handles[i]) + entry.prompt.size() +
+                  sizeof(Entry);
+    bytes_ += entry.bytes;
+    order_.push_front(std::move(entry));
+    index.emplace(order_.front().prompt, order_.begin());
+  }
+}
+
+PromptCache::Order::iterator PromptCache::drop(Order::iterator entry) {
+  Instance& instance = *entry->instance;
+  if (instance.alive()) instance.cond()->release(instance.raw(), entry->handle);
+  bytes_ -= entry->bytes;
+  index_[&instance].erase(entry->prompt);
+  return order_.erase(entry);
+}
+
+void PromptCache::evict_down_to(std::uint64_t bytes) {
+  for (auto it = order_.end(); bytes_ > bytes && it != order_.begin();) {
+    --it;
+    if (it->pins == 0) it = drop(it);
+  }
+}
+
+void PromptCache::clear() { evict_down_to(0); }
+
+}  // namespace hn::core

@@ -1,0 +1,156 @@
+#include "core/sampler.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/bound_function.hpp"
+#include "core/draws.hpp"
+#include "core/host_tensor.hpp"
+
+namespace hn::core {
+namespace {
+
+// What a batch reads and writes; views of the request's and the result's memory, or undefined.
+struct Buffers {
+  at::Tensor noise, step_noise;
+  at::Tensor images, latents, delta, used_noise;
+};
+
+class Sampler {
+ public:
+  Sampler(GeneratorModel& generator, const Adapter* adapter, PromptCache& prompts,
+          at::Device device, const SampleRequest& request)
+      : generator_(generator),
+        prompts_(prompts),
+        device_(device),
+        request_(request),
+        hypernet_(request.adapted && adapter != nullptr &&
+                  adapter->net().kind == NetKind::kHypernet),
+        generate_(request.adapted && adapter != nullptr && !hypernet_ ? *generator.adapted()
+                                                                      : generator.generate()),
+        slots_(GeneratorModel::slots(*generate_.fn)) {
+    if (request.batch < 1)
+      throw Error(HN_INVALID_ARGUMENT,
+                  "[sample] batch: expected 1 or more, got " + std::to_string(request.batch));
+    if (request.want_latents && slots_.latents < 0)
+      throw Error(HN_UNSUPPORTED,
+                  "[sample] " + generator.instance().name() + ": generate has no output 'latents'");
+    if (hypernet_) {
+      net_.emplace(*generator.adapted());
+      net_->bind(*adapter, false);
+    } else if (request.adapted && adapter != nullptr) {
+      generate_.bind(*adapter, false);
+    }
+  }
+
+  SampleResult run() {
+    SampleResult result;
+    const auto count = static_cast<std::int64_t>(request_.prompts.size());
+    Buffers buffers = open_buffers(count, result);
+    const HostServices& services = generator_.instance().runtime().services;
+    for (std::int64_t first = 0; first < count; first += request_.batch) {
+      services.stop_if_cancelled("sample");
+      run_batch(buffers, first, std::min(request_.batch, count - first));
+      services.progress("sampling",
+                        static_cast<std::uint64_t>(std::min(first + request_.batch, count)),
+                        static_cast<std::uint64_t>(count));
+    }
+    return result;
+  }
+
+ private:
+  Buffers open_buffers(std::int64_t count, SampleResult& result) const {
+    Buffers b;
+    const std::vector<std::int64_t> noise = join_shape({count}, generator_.noise_shape());
+    const std::int64_t step_noises = generator_.steps() - 1;
+    if (request_.noise) b.noise = view_of(*request_.noise, noise, "sample: noise");
+    if (request_.step_noise) {
+      if (slots_.step_noise < 0 || step_noises < 1)
+        throw Error(HN_INVALID_ARGUMENT,
+                    "[sample] step_noise was given, but " + generator_.instance().name() +
+                        " runs " + std::to_string(generator_.steps()) + " step and takes none");
+      b.step_noise =
+          view_of(*request_.step_noise, join_shape({step_noises}, noise), "sample: step_noise");
+    }
+    if (request_.want_images)
+      b.images = allocate(result.images, join_shape({count}, generator_.image_shape()));
+    if (request_.want_latents) b.latents = allocate(result.latents, noise);
+    if (request_.want_delta) b.delta = allocate(result.delta, noise);
+    if (request_.want_noise) b.used_noise = allocate(result.noise, noise);
+    return b;
+  }
+
+  // Rows of given noise, or the numbers that belong to these samples.
+  at::Tensor noise_of(const Buffers& b, std::int64_t first, std::int64_t n) const {
+    if (b.noise.defined()) return b.noise.narrow(0, first, n);
+    at::Tensor drawn = at::empty(join_shape({n}, generator_.noise_shape()), at::kFloat);
+    Draws::eval_noise(request_.seed, static_cast<std::uint64_t>(first), drawn);
+    return drawn;
+  }
+  at::Tensor step_noise_of(const Buffers& b, std::int64_t first, std::int64_t n) const {
+    if (b.step_noise.defined()) return b.step_noise.narrow(1, first, n).contiguous();
+    if (slots_.step_noise < 0 || generator_.steps() < 2) return {};
+    at::Tensor drawn =
+        at::empty(join_shape({generator_.steps() - 1, n}, generator_.noise_shape()), at::kFloat);
+    Draws::eval_step_noise(request_.seed, static_cast<std::uint64_t>(first), drawn);
+    return drawn;
+  }
+
+  void run_batch(Buffers& b, std::int64_t first, std::int64_t n) {
+    const auto prompts = std::span(request_.prompts)
+                             .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n));
+    const PromptCache::Pins pins = prompts_.get(generator_.instance(), prompts);
+    const auto options = at::TensorOptions(at::kFloat).device(device_);
+    const auto rows = [&](const at::Tensor& buffer) { return buffer.narrow(0, first, n); };
+
+    at::Tensor x = noise_of(b, first, n).to(device_);
+    if (b.used_noise.defined()) rows(b.used_noise).copy_(x);
+    if (hypernet_) {
+      const at::Tensor delta = at::empty(x.sizes(), options);
+      net_->in[net_->fn->input("noise")] = x;
+      net_->out[net_->fn->output("offset")] = delta;
+      net_->forward(pins.handles(), false);
+      if (b.delta.defined()) rows(b.delta).copy_(delta);
+      x = x + delta;
+    }
+    if (!b.images.defined() && !b.latents.defined()) return;
+    generate_.in[slots_.noise] = x;
+    if (slots_.step_noise >= 0) {
+      const at::Tensor step_noise = step_noise_of(b, first, n);
+      generate_.in[static_cast<std::size_t>(slots_.step_noise)] =
+          step_noise.defined() ? step_noise.to(device_) : step_noise;
+    }
+    const at::Tensor image = at::empty(join_shape({n}, generator_.image_shape()), options);
+    generate_.out[slots_.image] = image;
+    at::Tensor latents;
+    if (b.latents.defined()) {
+      latents = at::empty(join_shape({n}, generator_.noise_shape()), options);
+      generate_.out[static_cast<std::size_t>(slots_.latents)] = latents;
+    }
+    generate_.rng_seed = request_.seed;
+    generate_.rng_offset = static_cast<std::uint64_t>(first);
+    generate_.forward(pins.handles(), false);
+    if (b.images.defined()) rows(b.images).copy_(image);
+    if (b.latents.defined()) rows(b.latents).copy_(latents);
+  }
+
+  GeneratorModel& generator_;
+  PromptCache& prompts_;
+  at::Device device_;
+  const SampleRequest& request_;
+  bool hypernet_;
+  std::optional<BoundFunction> net_;
+  BoundFunction generate_;
+  GeneratorModel::GenerateSlots slots_;
+};
+
+}  // namespace
+
+SampleResult sample(GeneratorModel& generator, const Adapter* adapter, PromptCache& prompts,
+                    at::Device device, const SampleRequest& request) {
+  return Sampler(generator, adapter, prompts, device, request).run();
+}
+
+}  // namespace hn::core

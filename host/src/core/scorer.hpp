@@ -1,0 +1,14 @@
+// Scores of given pictures, and their gradients.
+#pragma once
+
+#include "core/models.hpp"
+#include "core/prompt_cache.hpp"
+
+namespace hn::core {
+
+// Errors: HN_INVALID_ARGUMENT names a field of the request, HN_UNSUPPORTED for want_grad on a
+// score-only reward, HN_CANCELLED between batches.
+ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
+                  const ScoreRequest& request);
+
+}  // namespace hn::core

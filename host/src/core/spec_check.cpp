@@ -1,0 +1,75 @@
+#include "core/spec_check.hpp"
+
+#include <cmath>
+#include <set>
+#include <sstream>
+
+namespace hn::core {
+namespace {
+
+class Problems {
+ public:
+  template <class T>
+  void require(bool fits, const std::string& field, const char* range, const T& value) {
+    if (fits) return;
+    std::ostringstream text;
+    text << "\n  " << field << ": expected " << range << ", got " << value;
+    text_ += text.str();
+  }
+  void finish() const {
+    if (!text_.empty()) throw Error(HN_INVALID_ARGUMENT, "[session] out of range:" + text_);
+  }
+
+ private:
+  std::string text_;
+};
+
+void check_train(const TrainSpec& t, Problems& p) {
+  const auto finite_from_0 = [](double v) { return std::isfinite(v) && v >= 0; };
+  const auto share = [](double v) { return v >= 0 && v < 1; };
+  p.require(t.steps >= 0, "train.steps", "0 or more", t.steps);
+  p.require(t.batch >= 1, "train.batch", "1 or more", t.batch);
+  p.require(t.accumulation >= 1, "train.accumulation", "1 or more", t.accumulation);
+  p.require(t.micro_batch >= 0, "train.micro_batch", "0 (the batch) or more", t.micro_batch);
+  p.require(finite_from_0(t.lr), "train.lr", "a finite number from 0", t.lr);
+  p.require(share(t.beta1), "train.beta1", "at least 0 and below 1", t.beta1);
+  p.require(share(t.beta2), "train.beta2", "at least 0 and below 1", t.beta2);
+  p.require(std::isfinite(t.eps) && t.eps > 0, "train.eps", "above 0", t.eps);
+  p.require(finite_from_0(t.weight_decay), "train.weight_decay", "0 or more", t.weight_decay);
+  p.require(share(t.momentum), "train.momentum", "at least 0 and below 1", t.momentum);
+  p.require(t.warmup >= 0, "train.warmup", "0 or more", t.warmup);
+  p.require(t.decay_from >= 0 && t.decay_from <= 1, "train.decay_from", "0 to 1", t.decay_from);
+  p.require(finite_from_0(t.decay_to), "train.decay_to", "0 or more", t.decay_to);
+  p.require(finite_from_0(t.clip), "train.clip", "0 (none) or more", t.clip);
+  p.require(std::isfinite(t.reg_weight), "train.reg_weight", "a finite number", t.reg_weight);
+  p.require(t.latent_count >= 1, "train.latent_count", "1 or more", t.latent_count);
+  p.require(t.max_skips >= 0, "train.max_skips", "0 or more", t.max_skips);
+  for (std::size_t i = 0; i < t.prompts.size(); ++i)
+    if (t.prompts[i].find('\0') != std::string::npos)
+      p.require(false, "train.prompts", "texts without zero bytes",
+                "line " + std::to_string(i + 1));
+}
+
+}  // namespace
+
+void check_spec(const SessionSpec& spec) {
+  Problems p;
+  check_train(spec.train, p);
+  if (spec.net.kind != NetKind::kNone) {
+    p.require(spec.net.rank >= 1, "net.rank", "1 or more", spec.net.rank);
+    p.require(std::isfinite(spec.net.alpha) && spec.net.alpha > 0, "net.alpha", "above 0",
+              spec.net.alpha);
+  }
+  p.require(spec.threads >= 0, "threads", "0 (all cores) or more", spec.threads);
+  std::set<std::string> names;
+  for (const RewardSpec& reward : spec.rewards) {
+    const std::string field = "reward " + reward.name;
+    p.require(names.insert(reward.name).second, "rewards", "different names", reward.name);
+    p.require(std::isfinite(reward.weight), field + ".weight", "a finite number", reward.weight);
+    p.require(std::isfinite(reward.loss_scale) && std::isfinite(reward.loss_target),
+              field + ".loss", "finite numbers", reward.loss_scale);
+  }
+  p.finish();
+}
+
+}  // namespace hn::core

@@ -1,0 +1,134 @@
+#include "core/trainer.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/host_tensor.hpp"
+#include "core/loss.hpp"
+
+namespace hn::core {
+Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
+                 std::vector<std::unique_ptr<RewardModel>>& rewards, Adapter& adapter,
+                 PromptCache& prompts, at::Device device)
+    : spec_(spec),
+      train_(spec.train),
+      runtime_(generator.instance().runtime()),
+      rewards_(rewards),
+      noise_shape_(generator.noise_shape()),
+      step_noises_(
+          GeneratorModel::slots(generator.generate()).step_noise >= 0 ? generator.steps() - 1 : 0),
+      adapter_(adapter),
+      device_(device),
+      draws_(spec.seed),
+      chain_(generator, rewards, adapter, spec.train, prompts, device, micro_batch()),
+      optimiser_(spec.train, adapter.values()) {}
+
+std::int64_t Trainer::micro_batch() const {
+  return train_.micro_batch > 0 ? std::min(train_.micro_batch, train_.batch) : train_.batch;
+}
+
+double Trainer::accumulate_gradients(ChainTotals& totals) {
+  const std::int64_t samples = train_.batch * train_.accumulation;
+  const std::int64_t micro = micro_batch();
+  const std::uint64_t first_of_step = steps_done_ * static_cast<std::uint64_t>(samples);
+  std::vector<std::string> prompts;
+  // Accumulation and micro batches are the same sum; the former keeps its own batches.
+  for (std::int64_t done = 0; done < samples;) {
+    const std::int64_t left_in_batch = train_.batch - done % train_.batch;
+    const std::int64_t count = std::min(micro, left_in_batch);
+    const std::uint64_t first = first_of_step + static_cast<std::uint64_t>(done);
+    prompts.clear();
+    for (std::int64_t i = 0; i < count; ++i)
+      prompts.push_back(train_.prompts[draws_.prompt(first + static_cast<std::uint64_t>(i),
+                                                     train_.prompts.size())]);
+    ChainBatch batch;
+    batch.x0 = at::empty(join_shape({count}, noise_shape_), at::kFloat);
+    draws_.train_noise(train_, steps_done_, first, batch.x0);
+    batch.x0 = batch.x0.to(device_);
+    if (step_noises_ > 0) {
+      batch.step_noise = at::empty(join_shape({step_noises_, count}, noise_shape_), at::kFloat);
+      draws_.train_step_noise(train_, steps_done_, first, batch.step_noise);
+      batch.step_noise = batch.step_noise.to(device_);
+    }
+    batch.prompts = prompts;
+    batch.rng_seed = spec_.seed;
+    batch.first = first;
+    chain_.run(batch, 1.0 / static_cast<double>(samples), done > 0, totals);
+    done += count;
+  }
+  const double norm = clip_gradients(adapter_.gradients(), train_.clip);
+  require_finite_gradients(norm);
+  return norm;
+}
+
+void Trainer::require_finite_gradients(double norm) const {
+  if (std::isfinite(norm)) return;
+  for (const Adapter::Matrix& matrix : adapter_.matrices())
+    if (!at::isfinite(matrix.gradient).all().item<bool>())
+      throw NotFinite("gradient of the adapter: not finite in " + matrix.name);
+  throw NotFinite("gradient of the adapter: its norm is not finite");
+}
+
+void Trainer::fill_report(const ChainTotals& totals, StepReport& report) const {
+  const auto samples = static_cast<double>(train_.batch * train_.accumulation);
+  double numbers = 1;
+  for (const std::int64_t size : noise_shape_) numbers *= static_cast<double>(size);
+  report.rewards.clear();
+  for (std::size_t k = 0; k < rewards_.size(); ++k) {
+    const RewardSpec& spec = rewards_[k]->spec();
+    report.rewards.push_back(totals.scores[k] / samples);
+    if (spec.train) report.reward += spec.weight * spec.loss_scale * report.rewards.back();
+  }
+  report.kl = totals.half_square / samples;
+  report.delta_rms = std::sqrt(2 * report.kl / numbers);
+  report.loss = totals.loss / samples;
+}
+
+StepReport Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  StepReport report;
+  report.step = steps_done_ + 1;
+  report.lr = learning_rate(train_, report.step);
+  report.rewards.assign(rewards_.size(), std::nan(""));
+  try {
+    ChainTotals totals;
+    try {
+      report.grad_norm = accumulate_gradients(totals);
+    } catch (const Error& e) {
+      if (e.code() != HN_OUT_OF_MEMORY) throw;
+      runtime_.services.log(HN_LOG_WARNING,
+                            std::string("[train_step] starting the step again: ") + e.what());
+      runtime_.reclaim();
+      totals = {};
+      report.grad_norm = accumulate_gradients(totals);
+    }
+    at::Tensor values = adapter_.values();
+    optimiser_.step(values, adapter_.gradients(), report.lr);
+    skips_ = 0;
+    fill_report(totals, report);
+  } catch (const NotFinite& e) {
+    const std::string where = "[train_step] step " + std::to_string(report.step) + ": ";
+    if (train_.non_finite == NonFinite::kStop) throw NotFinite(where + e.what());
+    if (skips_ >= train_.max_skips)
+      throw NotFinite(where + e.what() + "; " + std::to_string(skips_) +
+                      " steps in a row were skipped before");
+    ++skips_;
+    report.skipped = true;
+    report.why = e.what();
+    runtime_.services.log(HN_LOG_WARNING, where + "skipped: " + e.what());
+  }
+  ++steps_done_;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+void Trainer::restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t updates) {
+  steps_done_ = steps_done;
+  skips_ = skips;
+  optimiser_.set_updates(updates);
+}
+
+}  // namespace hn::core

@@ -1,0 +1,55 @@
+// The optimiser steps: draws, micro batches, accumulation, clipping, and what happens on NaN.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/chain.hpp"
+#include "core/draws.hpp"
+#include "core/optimiser.hpp"
+
+namespace hn::core {
+
+class Trainer {
+ public:
+  // Everything is borrowed; spec.train was checked. The step's gradients are the same, up to
+  // rounding, however its samples are split into accumulation and micro batches.
+  Trainer(const SessionSpec& spec, GeneratorModel& generator,
+          std::vector<std::unique_ptr<RewardModel>>& rewards, Adapter& adapter,
+          PromptCache& prompts, at::Device device);
+
+  // One optimiser step. Something not finite: under kSkip the adapter and the optimiser stay as
+  // they are, and only the step is counted, so that the next draw is another; after max_skips in a
+  // row, or under kStop, it is HN_INVALID_ARGUMENT and nothing at all has changed.
+  // HN_OUT_OF_MEMORY: once more from the start after everything was trimmed. Any error leaves the
+  // state before.
+  StepReport step();
+
+  std::uint64_t steps_done() const { return steps_done_; }
+  std::int64_t skips_in_a_row() const { return skips_; }
+  OptimiserState& optimiser() { return optimiser_; }
+  void restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t updates);
+
+ private:
+  std::int64_t micro_batch() const;
+  double accumulate_gradients(ChainTotals& totals);  // returns the norm before clipping
+  void require_finite_gradients(double norm) const;
+  void fill_report(const ChainTotals& totals, StepReport& report) const;
+
+  const SessionSpec& spec_;
+  const TrainSpec& train_;
+  Runtime& runtime_;
+  const std::vector<std::unique_ptr<RewardModel>>& rewards_;
+  std::vector<std::int64_t> noise_shape_;
+  std::int64_t step_noises_;  // n - 1, or 0 without such a slot
+  Adapter& adapter_;
+  at::Device device_;
+  Draws draws_;
+  Chain chain_;
+  OptimiserState optimiser_;
+  std::uint64_t steps_done_ = 0;
+  std::int64_t skips_ = 0;
+};
+
+}  // namespace hn::core
