@@ -5,4 +5,8 @@ if(TARGET hn_safetensors)
     SOURCES unit/common_atomic_file_test.cpp unit/common_safetensors_file_test.cpp
       unit/common_safetensors_folder_test.cpp unit/common_safetensors_writer_test.cpp
     LIBS hn_safetensors LABELS unit)
+  find_package(ZLIB REQUIRED)
+  find_package(ICU REQUIRED COMPONENTS uc)
+  hn_add_test(NAME common_tokenizers_parity_test SOURCES unit/common_tokenizers_parity_test.cpp
+    LIBS hn_tokenizers hn_json ICU::uc ZLIB::ZLIB LABELS unit)
 endif()

@@ -25,8 +25,11 @@ constexpr const char* kOpenClipEnd = "<end_of_text>";
 constexpr const char* kSuffix = "</w>";
 constexpr const char* kHuggingFacePattern =
     R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+// Upstream ignores case throughout. Here only the literals do, as ICU would let a class that
+// ignores case match the letters' case partners too. What upstream's engine makes of it is kept:
+// U+0345, the one mark whose case partner is a letter, matches nothing.
 constexpr const char* kOpenClipPattern =
-    R"(<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+    R"((?i:<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d)|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+)";
 constexpr std::size_t kOpenClipMerges = 49152 - 256 - 2;
 constexpr std::size_t kMaxUncompressedBytes = std::size_t{64} << 20;
 
@@ -118,12 +121,13 @@ TokenizerParts hugging_face_parts(const fs::path& folder) {
     parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = name});
   }
   const text::Regex spaces(R"(\s+)", parts.where);
-  parts.normalizer = [spaces](std::string_view text) {
-    const std::string composed = text::normalize(text, text::NormalForm::kNfc);
+  parts.normalizer = [spaces](const Piece& piece) {
+    const std::string composed =
+        text::normalize(piece.text, text::NormalForm::kNfc, text::Tables::kUnicode9);
     std::string single;
     for (const text::Part& part : spaces.cut(composed))
       single += part.is_match ? " " : composed.substr(part.begin, part.end - part.begin);
-    return text::lowercase_letters(single);
+    return Piece{text::lowercase_letters(single), piece.at_start};
   };
   const text::Regex words(kHuggingFacePattern, parts.where);
   const text::Regex gpt2(text::kGpt2Pattern, parts.where);
@@ -170,8 +174,10 @@ TokenizerParts open_clip_parts(const fs::path& path) {
         name, static_cast<std::int32_t>(tokens.size() + parts.bpe.whole_words.size()));
   }
   parts.bpe.end_of_word_suffix = kSuffix;
-  parts.normalizer = text::clean_for_open_clip;
-  const text::Regex words(kOpenClipPattern, parts.where, true);
+  parts.normalizer = [](const Piece& piece) {
+    return Piece{text::clean_for_open_clip(piece.text), piece.at_start};
+  };
+  const text::Regex words(kOpenClipPattern, parts.where);
   parts.pre_tokenizer = [words](const Piece& piece) {
     return to_byte_pieces(split_piece(piece, words.cut(piece.text), SplitBehavior::kRemoved, true));
   };

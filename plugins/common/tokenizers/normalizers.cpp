@@ -1,4 +1,5 @@
 // Source: tokenizers 0.23, normalizers/*.rs.
+#include <algorithm>
 #include <hn/cpp/error.hpp>
 
 #include "json/json_file.hpp"
@@ -19,21 +20,25 @@ Normalizer sequence(JsonObject& object) {
   for (std::size_t i = 0; i < list.size(); ++i)
     steps.push_back(
         read_normalizer(list[i], object.where() + ": normalizers " + std::to_string(i)));
-  return [steps](std::string_view text) {
-    std::string result(text);
-    for (const Normalizer& step : steps) result = step(result);
-    return result;
+  return [steps](Piece piece) {
+    for (const Normalizer& step : steps) piece = step(std::move(piece));
+    return piece;
   };
 }
 
 Normalizer replace(JsonObject& object) {
   const auto cut = read_pattern(object.member("pattern"), object.where() + ": pattern");
   const auto content = object.get<std::string>("content");
-  return [cut, content](std::string_view text) {
-    std::string result;
-    for (const text::Part& part : cut(text))
-      result +=
-          part.is_match ? content : std::string(text.substr(part.begin, part.end - part.begin));
+  return [cut, content](const Piece& piece) {
+    Piece result{"", piece.at_start};
+    for (const text::Part& part : cut(piece.text)) {
+      if (!part.is_match) {
+        result.text.append(piece.text, part.begin, part.end - part.begin);
+        continue;
+      }
+      if (part.begin == 0 && part.end > 0 && content.empty()) result.at_start = false;
+      result.text += content;
+    }
     return result;
   };
 }
@@ -41,7 +46,8 @@ Normalizer replace(JsonObject& object) {
 Normalizer strip(JsonObject& object) {
   const bool left = object.get<bool>("strip_left");
   const bool right = object.get<bool>("strip_right");
-  return [left, right](std::string_view text) {
+  return [left, right](const Piece& piece) {
+    const std::string& text = piece.text;
     std::size_t begin = left ? text.size() : 0;
     std::size_t end = right ? 0 : text.size();
     for (std::size_t at = 0; at < text.size();) {
@@ -50,21 +56,37 @@ Normalizer strip(JsonObject& object) {
       if (left) begin = std::min(begin, here);
       if (right) end = at;
     }
-    return begin < end ? std::string(text.substr(begin, end - begin)) : std::string();
+    return Piece{begin < end ? text.substr(begin, end - begin) : std::string(),
+                 piece.at_start && begin == 0};
   };
 }
 
-std::string strip_accents(std::string_view text) {
-  std::string result;
-  for (std::size_t at = 0; at < text.size();) {
-    const char32_t c = text::next_code_point(text, at);
-    if (!text::is_mark(c)) text::append_code_point(result, c);
+Piece strip_accents(const Piece& piece) {
+  Piece result{"", piece.at_start};
+  for (std::size_t at = 0; at < piece.text.size();) {
+    const bool first = at == 0;
+    const char32_t c = text::next_code_point(piece.text, at);
+    if (!text::is_mark(c)) {
+      text::append_code_point(result.text, c);
+    } else if (first) {
+      result.at_start = false;
+    }
   }
   return result;
 }
 
+// For what only rewrites characters.
+template <class Function>
+Normalizer on_text(Function function) {
+  return [function](const Piece& piece) {
+    return Piece{function(std::string_view(piece.text)), piece.at_start};
+  };
+}
+
 Normalizer normal_form(text::NormalForm form) {
-  return [form](std::string_view text) { return text::normalize(text, form); };
+  return on_text([form](std::string_view text) {
+    return text::normalize(text, form, text::Tables::kUnicode9);
+  });
 }
 
 Normalizer by_type(const std::string& type, JsonObject& object) {
@@ -74,15 +96,15 @@ Normalizer by_type(const std::string& type, JsonObject& object) {
   if (type == "NFD") return normal_form(text::NormalForm::kNfd);
   if (type == "NFKC") return normal_form(text::NormalForm::kNfkc);
   if (type == "NFKD") return normal_form(text::NormalForm::kNfkd);
-  if (type == "Lowercase") return text::lowercase_letters;
+  if (type == "Lowercase") return on_text(text::lowercase_letters);
   if (type == "Strip") return strip(object);
   if (type == "StripAccents") return strip_accents;
-  if (type == "ByteLevel") return text::to_byte_characters;
+  if (type == "ByteLevel") return on_text(text::to_byte_characters);
   if (type == "Prepend") {
     const auto prefix = object.get<std::string>("prepend");
-    return [prefix](std::string_view text) {
+    return on_text([prefix](std::string_view text) {
       return text.empty() ? std::string() : prefix + std::string(text);
-    };
+    });
   }
   refuse_type(object.where(), type, kKnown);
 }

@@ -27,7 +27,7 @@ bool is_removed_control(char32_t c) {
 void append_with_standard_width(std::string& result, char32_t c) {
   std::string one;
   append_code_point(one, c);
-  result += normalize(one, NormalForm::kNfkc);
+  result += normalize(one, NormalForm::kNfkc, Tables::kLatest);
 }
 
 // fix_latin_ligatures and what is left of one character by the steps behind it that look at single
@@ -116,7 +116,8 @@ std::string remove_controls(std::string_view text) {
 std::string fix_line(std::string line, bool html) {
   for (;;) {
     std::string fixed = html ? unescape_html_cautiously(line) : line;
-    fixed = normalize(remove_controls(fix_line_breaks(fix_characters(fixed))), NormalForm::kNfc);
+    fixed = normalize(remove_controls(fix_line_breaks(fix_characters(fixed))), NormalForm::kNfc,
+                      Tables::kLatest);
     if (fixed == line) return fixed;
     line = std::move(fixed);
   }

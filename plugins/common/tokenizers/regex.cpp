@@ -83,7 +83,7 @@ struct Regex::Handle {
   }
 };
 
-Regex::Regex(std::string_view pattern, const std::string& where, bool ignore_case)
+Regex::Regex(std::string_view pattern, const std::string& where)
     : handle_(std::make_shared<Handle>()) {
   refuse_ambiguous(pattern, where);
   handle_->pattern = pattern;
@@ -94,8 +94,8 @@ Regex::Regex(std::string_view pattern, const std::string& where, bool ignore_cas
                                     std::to_string(wide.size()));
   UErrorCode status = U_ZERO_ERROR;
   UParseError place{};
-  const std::uint32_t flags =
-      UREGEX_MULTILINE | UREGEX_UNIX_LINES | (ignore_case ? UREGEX_CASE_INSENSITIVE : 0U);
+  constexpr std::uint32_t flags =
+      std::uint32_t{UREGEX_MULTILINE} | std::uint32_t{UREGEX_UNIX_LINES};
   handle_->regex =
       uregex_open(wide.data(), static_cast<std::int32_t>(wide.size()), flags, &place, &status);
   if (U_SUCCESS(status)) uregex_setTimeLimit(handle_->regex, kTimeLimit, &status);

@@ -27,7 +27,7 @@ class Regex {
  public:
   // `where` starts the message. Errors: HN_UNSUPPORTED names the pattern and what ICU says about
   // it.
-  Regex(std::string_view pattern, const std::string& where, bool ignore_case = false);
+  Regex(std::string_view pattern, const std::string& where);
 
   // Non-overlapping matches from the left and what lies between them. `text` is well-formed UTF-8.
   // Errors: HN_INVALID_ARGUMENT where the pattern needs too many steps on this text.

@@ -17,7 +17,8 @@ std::vector<AddedToken> select(const TokenizerParts& parts, bool normalized) {
   for (const AddedToken& token : parts.added_tokens) {
     if (token.normalized != normalized) continue;
     selected.push_back(token);
-    if (normalized && parts.normalizer) selected.back().content = parts.normalizer(token.content);
+    if (normalized && parts.normalizer)
+      selected.back().content = parts.normalizer({token.content, true}).text;
   }
   return selected;
 }
@@ -44,15 +45,15 @@ struct Tokenizer::State {
   // Text between added tokens: normalised, then searched for the tokens that are looked for
   // afterwards.
   void encode_stretch(std::string_view stretch, bool at_start, std::vector<std::int32_t>& ids) {
-    const std::string normalized =
-        parts.normalizer ? parts.normalizer(stretch) : std::string(stretch);
-    for (const auto& found : normalized_tokens.find(normalized)) {
+    Piece piece{std::string(stretch), at_start};
+    if (parts.normalizer) piece = parts.normalizer(std::move(piece));
+    for (const auto& found : normalized_tokens.find(piece.text)) {
       if (found.id >= 0) {
         ids.push_back(found.id);
       } else if (found.begin < found.end) {
-        encode_piece(
-            {normalized.substr(found.begin, found.end - found.begin), at_start && found.begin == 0},
-            ids);
+        encode_piece({piece.text.substr(found.begin, found.end - found.begin),
+                      piece.at_start && found.begin == 0},
+                     ids);
       }
     }
   }

@@ -15,14 +15,16 @@
 
 namespace hn {
 
-// Text to text.
-using Normalizer = std::function<std::string(std::string_view)>;
-
 // A part of the text on its way to the model.
 struct Piece {
   std::string text;
-  bool at_start;  // nothing of the input came before it (Metaspace's prepend_scheme "first")
+  // It begins where the input begins, and nothing was taken away there (Metaspace's prepend_scheme
+  // "first").
+  bool at_start;
 };
+
+// Rewrites a piece.
+using Normalizer = std::function<Piece(Piece)>;
 // Cuts pieces further; may also rewrite their text. Empty pieces are dropped by the caller.
 using PreTokenizer = std::function<std::vector<Piece>(Piece)>;
 

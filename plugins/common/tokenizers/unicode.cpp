@@ -2,11 +2,13 @@
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/uset.h>
 #include <unicode/ustring.h>
 #include <unicode/utf16.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <array>
 #include <hn/cpp/error.hpp>
 #include <limits>
 
@@ -28,7 +30,7 @@ std::int32_t icu_length(std::size_t size) {
   return static_cast<std::int32_t>(size);
 }
 
-const UNormalizer2* normalizer(NormalForm form) {
+const UNormalizer2* latest_normalizer(NormalForm form) {
   UErrorCode status = U_ZERO_ERROR;
   const UNormalizer2* instance = nullptr;
   switch (form) {
@@ -39,6 +41,29 @@ const UNormalizer2* normalizer(NormalForm form) {
   }
   check_icu(status, "give a normaliser");
   return instance;
+}
+
+// The four normalisers kept to the characters that Unicode 9 had. They live as long as the process,
+// as ICU's own do.
+std::array<const UNormalizer2*, 4> make_unicode9_normalizers() {
+  UErrorCode status = U_ZERO_ERROR;
+  USet* characters = uset_openPattern(u"[:age=9.0:]", -1, &status);
+  check_icu(status, "list Unicode 9's characters");
+  uset_freeze(characters);
+  std::array<const UNormalizer2*, 4> normalizers{};
+  for (const NormalForm form :
+       {NormalForm::kNfc, NormalForm::kNfd, NormalForm::kNfkc, NormalForm::kNfkd}) {
+    normalizers[static_cast<std::size_t>(form)] =
+        unorm2_openFiltered(latest_normalizer(form), characters, &status);
+  }
+  check_icu(status, "give a filtered normaliser");
+  return normalizers;
+}
+
+const UNormalizer2* find_normalizer(NormalForm form, Tables tables) {
+  if (tables == Tables::kLatest) return latest_normalizer(form);
+  static const std::array<const UNormalizer2*, 4> unicode9 = make_unicode9_normalizers();
+  return unicode9[static_cast<std::size_t>(form)];
 }
 
 // Calls an ICU function that wants room for its result, again with more where it was too small.
@@ -122,12 +147,12 @@ std::string to_utf8(std::u16string_view text) {
   return result;
 }
 
-std::string normalize(std::string_view text, NormalForm form) {
+std::string normalize(std::string_view text, NormalForm form, Tables tables) {
   if (is_ascii(text)) return std::string(text);
   const std::u16string wide = to_utf16(text);
   return to_utf8(with_room(wide.size() + 16, "normalise",
                            [&](char16_t* room, std::int32_t size, UErrorCode* status) {
-                             return unorm2_normalize(normalizer(form), wide.data(),
+                             return unorm2_normalize(find_normalizer(form, tables), wide.data(),
                                                      icu_length(wide.size()), room, size, status);
                            }));
 }
@@ -165,7 +190,15 @@ bool is_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0
 bool is_python_space(char32_t c) { return (c >= 0x1C && c <= 0x1F) || is_space(c); }
 bool is_numeric(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK) != 0; }
 bool is_decimal_digit(char32_t c) { return u_isdigit(static_cast<UChar32>(c)) != 0; }
-bool is_mark(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0; }
+bool is_mark(char32_t c) {
+  const auto code = static_cast<UChar32>(c);
+  // The three whose category has changed since.
+  if (c == 0x1CF2 || c == 0x1CF3) return true;
+  if (c == 0x111C9) return false;
+  UVersionInfo age{};
+  u_charAge(code, age);
+  return age[0] <= 9 && (U_GET_GC_MASK(code) & U_GC_M_MASK) != 0;
+}
 bool is_punctuation(char32_t c) {
   if (c < 0x80)
     return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||

@@ -23,7 +23,11 @@ std::u16string to_utf16(std::string_view text);
 std::string to_utf8(std::u16string_view text);
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
-std::string normalize(std::string_view text, NormalForm form);
+// Which characters take part. The `tokenizers` library has the tables of Unicode 9 (its crates
+// unicode-normalization-alignments and unicode_categories); to it, what came later neither
+// composes, decomposes nor reorders. Python goes with ICU's version.
+enum class Tables { kUnicode9, kLatest };
+std::string normalize(std::string_view text, NormalForm form, Tables tables);
 
 // Letter by letter, as Rust's char::to_lowercase: a capital sigma is always U+03C3.
 std::string lowercase_letters(std::string_view text);
@@ -37,7 +41,7 @@ bool is_python_space(char32_t c);   // str.isspace: White_Space and U+001C..U+00
 bool is_numeric(char32_t c);        // general category N
 bool is_decimal_digit(char32_t c);  // general category Nd: \d of Python's re
 bool is_punctuation(char32_t c);    // general category P, or ASCII punctuation
-bool is_mark(char32_t c);           // general category M
+bool is_mark(char32_t c);           // general category M, by the tables of Unicode 9
 bool is_word(char32_t c);           // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
 
 }  // namespace hn::text
