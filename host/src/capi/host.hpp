@@ -17,7 +17,7 @@
 namespace hn::host {
 
 struct HostOptions {
-  std::string plugin_path;  // folders, separated by ':'
+  std::string plugin_path;                                             // folders, separated by ':'
   std::function<void(std::int32_t level, std::string_view text)> log;  // empty: warnings to stderr
   std::filesystem::path core_file;  // empty: libhnhost_core.so beside libhnhost.so
   std::string core_libtorch;        // empty: the build id that this library was built with

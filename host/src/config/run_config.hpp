@@ -14,25 +14,25 @@ class Registry;
 
 // One [[reward]].
 struct RewardConfig {
-  std::string name;          // as the registry knows it: name, alias, id, model or path of a bundle
-  double weight = 1;         // of the loss; resolved from the registry when not given
-  bool train = true;         // false: measured only, as are the names in [eval] rewards
-  std::string weights;       // a folder or file, absolute once resolved; empty: the model's own
-  core::Options options;     // as the user gave them
+  std::string name;       // as the registry knows it: name, alias, id, model or path of a bundle
+  double weight = 1;      // of the loss; resolved from the registry when not given
+  bool train = true;      // false: measured only, as are the names in [eval] rewards
+  std::string weights;    // a folder or file, absolute once resolved; empty: the model's own
+  core::Options options;  // as the user gave them
   bool weight_given = false;
 };
 
 struct TrainConfig {
-  core::TrainSpec spec;      // spec.prompts stays empty: load_prompts fills it
-  std::string prompts;       // a file, or "model:NAME"; resolved to "model:train" when not given
+  core::TrainSpec spec;        // spec.prompts stays empty: load_prompts fills it
+  std::string prompts;         // a file, or "model:NAME"; resolved to "model:train" when not given
   std::string sample_prompts;  // of the pictures during training; resolved to "model:demo"
   std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
   std::int64_t sample_every = 50;      // steps; 0 = only before and after
 };
 
 struct EvalConfig {
-  std::string prompts;               // a file, or "model:NAME"; resolved to "model:heldout"
-  std::int64_t count = 64;           // of prompts, from the front; 0 = all of them
+  std::string prompts;                    // a file, or "model:NAME"; resolved to "model:heldout"
+  std::int64_t count = 64;                // of prompts, from the front; 0 = all of them
   std::vector<std::int64_t> seeds = {1};  // one noise a prompt and seed
   std::int64_t batch = 16;
   std::vector<std::string> rewards;  // measured only, beside the [[reward]] entries
@@ -48,7 +48,7 @@ struct RunConfig {
   std::string generator = "emoji-sprint";  // model, plugin name, alias, id or path of a bundle
   std::string weights;  // a folder or file, absolute once resolved; empty: the model's own
   std::string device = "cpu";
-  std::string dtype;    // resolved to the model's, else float32
+  std::string dtype;  // resolved to the model's, else float32
   std::uint64_t seed = 0;
   std::int64_t threads = 0;  // 0 = all cores
   std::uint64_t prompt_cache_mib = 256;

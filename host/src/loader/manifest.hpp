@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -87,13 +88,14 @@ std::string_view platform_name();
 // HN_INVALID_ARGUMENT, "FILE:LINE: [where] expected ..., got ...".
 Manifest read_manifest(const std::filesystem::path& bundle);
 
-// A user's models file: [[models]] entries, each with the plugin that it belongs to.
+// A user's models file: [[models]] entries, each with the plugin that it belongs to. find gives the
+// manifest for a plugin's name, or throws; its message is then given file and line.
 struct UserModel {
-  std::string plugin;
+  const Manifest* plugin = nullptr;
   ModelSpec model;
-  std::optional<core::Options> reward_keys;  // present but for rewards only; see merge_user_model
 };
-std::vector<UserModel> read_user_models(const std::filesystem::path& file);
+using FindPlugin = std::function<const Manifest*(const std::string& plugin)>;
+std::vector<UserModel> read_user_models(const std::filesystem::path& file, const FindPlugin& find);
 
 // The option keys that every plugin may be given; host-owned lora.* are not among them.
 const std::vector<OptionSpec>& standard_options();

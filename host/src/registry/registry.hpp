@@ -1,4 +1,5 @@
-// What can be named: rewards, generators and models, by name, alias, id or path of a bundle.
+// What can be named: rewards, generators and models, by name, alias, id or path of a bundle (a name
+// with a '/' in it, or one that ends in ".hnp", is a path).
 #pragma once
 
 #include <deque>
@@ -44,7 +45,8 @@ class Registry {
  private:
   enum class Want { kAny, kReward, kGenerator };
   Choice choose(std::string_view name, Want want) const;
-  std::vector<Choice> choices(std::string_view name) const;
+  Choice by_path(const std::filesystem::path& bundle) const;
+  [[noreturn]] void not_found(std::string_view name, Want want) const;
   std::vector<std::string> names(Want want) const;
   void add_user_models(const std::filesystem::path& folder);
   void shadow_duplicates();

@@ -1,0 +1,120 @@
+// Every key of the configuration, once: the reader, the writer and the list of keys visit the same
+// functions, so none of them can know a key that another does not.
+//
+// A visitor has text, flag, integer, number, list, integers and choice, each with the key, the
+// field, and for numbers the least and greatest value allowed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "config/run_config.hpp"
+
+namespace hn::host {
+
+template <class Enum, std::size_t N>
+using EnumNames = std::array<std::pair<std::string_view, Enum>, N>;
+
+inline constexpr EnumNames<core::NetKind, 3> kNetKinds = {{{"hypernet", core::NetKind::kHypernet},
+                                                           {"finetune", core::NetKind::kFinetune},
+                                                           {"none", core::NetKind::kNone}}};
+inline constexpr EnumNames<core::Optimiser, 2> kOptimisers = {
+    {{"adamw", core::Optimiser::kAdamW}, {"sgd", core::Optimiser::kSgd}}};
+inline constexpr EnumNames<core::Schedule, 3> kSchedules = {
+    {{"constant", core::Schedule::kConstant},
+     {"linear", core::Schedule::kLinear},
+     {"cosine", core::Schedule::kCosine}}};
+inline constexpr EnumNames<core::Regulariser, 3> kRegularisers = {
+    {{"mean", core::Regulariser::kMean},
+     {"paper", core::Regulariser::kPaper},
+     {"norm", core::Regulariser::kNorm}}};
+inline constexpr EnumNames<core::LatentMode, 4> kLatentModes = {
+    {{"inf", core::LatentMode::kInf},
+     {"batch", core::LatentMode::kBatch},
+     {"multi", core::LatentMode::kMulti},
+     {"one", core::LatentMode::kOne}}};
+inline constexpr EnumNames<core::NonFinite, 2> kNonFinite = {
+    {{"stop", core::NonFinite::kStop}, {"skip", core::NonFinite::kSkip}}};
+
+inline constexpr std::int64_t kManyI64 = 1'000'000'000;
+inline constexpr double kInfinite = std::numeric_limits<double>::max();
+
+template <class Visitor>
+void visit_top(Visitor& v, RunConfig& c) {
+  v.text("generator", c.generator);
+  v.text("weights", c.weights);
+  v.text("device", c.device);
+  v.text("dtype", c.dtype);
+  v.integer("seed", c.seed, 0, std::numeric_limits<std::int64_t>::max());
+  v.integer("threads", c.threads, 0, 4096);
+  v.integer("prompt_cache_mib", c.prompt_cache_mib, 0, kManyI64);
+}
+
+// The options of one [[reward]] are read and written beside this.
+template <class Visitor>
+void visit_reward(Visitor& v, RewardConfig& c) {
+  v.text("name", c.name);
+  v.number("weight", c.weight, -kInfinite, kInfinite);
+  v.flag("train", c.train);
+  v.text("weights", c.weights);
+}
+
+template <class Visitor>
+void visit_net(Visitor& v, core::NetSpec& c) {
+  v.choice("kind", c.kind, kNetKinds);
+  v.integer("rank", c.rank, 1, 65536);
+  v.number("alpha", c.alpha, 0, kInfinite);
+  v.list("targets", c.targets);
+}
+
+template <class Visitor>
+void visit_train(Visitor& v, TrainConfig& c) {
+  core::TrainSpec& s = c.spec;
+  v.text("prompts", c.prompts);
+  v.text("sample_prompts", c.sample_prompts);
+  v.integer("steps", s.steps, 0, kManyI64);
+  v.integer("batch", s.batch, 1, kManyI64);
+  v.integer("micro_batch", s.micro_batch, 0, kManyI64);
+  v.integer("accumulation", s.accumulation, 1, kManyI64);
+  v.choice("optimiser", s.optimiser, kOptimisers);
+  v.number("lr", s.lr, 0, kInfinite);
+  v.number("beta1", s.beta1, 0, 1);
+  v.number("beta2", s.beta2, 0, 1);
+  v.number("eps", s.eps, 0, kInfinite);
+  v.number("weight_decay", s.weight_decay, 0, kInfinite);
+  v.number("momentum", s.momentum, 0, 1);
+  v.integer("warmup", s.warmup, 0, kManyI64);
+  v.choice("schedule", s.schedule, kSchedules);
+  v.number("decay_from", s.decay_from, 0, 1);
+  v.number("decay_to", s.decay_to, 0, 1);
+  v.number("clip", s.clip, 0, kInfinite);
+  v.choice("reg", s.reg, kRegularisers);
+  v.number("reg_weight", s.reg_weight, 0, kInfinite);
+  v.choice("latents", s.latents, kLatentModes);
+  v.integer("latent_count", s.latent_count, 1, kManyI64);
+  v.choice("non_finite", s.non_finite, kNonFinite);
+  v.integer("max_skips", s.max_skips, 0, kManyI64);
+  v.integer("checkpoint_every", c.checkpoint_every, 0, kManyI64);
+  v.integer("sample_every", c.sample_every, 0, kManyI64);
+}
+
+template <class Visitor>
+void visit_eval(Visitor& v, EvalConfig& c) {
+  v.text("prompts", c.prompts);
+  v.integer("count", c.count, 0, kManyI64);
+  v.integers("seeds", c.seeds);
+  v.integer("batch", c.batch, 1, kManyI64);
+  v.list("rewards", c.rewards);
+}
+
+template <class Visitor>
+void visit_run(Visitor& v, RunSection& c) {
+  v.text("dir", c.dir);
+  v.flag("overwrite", c.overwrite);
+  v.flag("tensorboard", c.tensorboard);
+}
+
+}  // namespace hn::host

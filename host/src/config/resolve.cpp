@@ -1,0 +1,164 @@
+#include <absl/strings/str_join.h>
+
+#include <algorithm>
+#include <hn/cpp/error.hpp>
+
+#include "config/prompts.hpp"
+#include "config/run_config.hpp"
+#include "registry/registry.hpp"
+#include "support/cat.hpp"
+#include "support/files.hpp"
+#include "support/nearest.hpp"
+
+namespace hn::host {
+namespace {
+
+constexpr std::string_view kOfModel = "model:";
+
+[[noreturn]] void refuse(const std::string& text) { throw Error(HN_INVALID_ARGUMENT, text); }
+
+// "cpu", "cuda" or "cuda:N".
+void check_device(const std::string& where, const std::string& device) {
+  const bool cuda = device.starts_with("cuda:") && device.size() > 5 &&
+                    device.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (device != "cpu" && device != "cuda" && !cuda)
+    refuse(cat(where, " expected device \"cpu\", \"cuda\" or \"cuda:N\", got '", device, "'"));
+}
+
+void check_can_use(const std::string& where, const Manifest& m, const std::string& device) {
+  const std::string kind = device.substr(0, device.find(':'));
+  if (std::find(m.devices.begin(), m.devices.end(), kind) == m.devices.end())
+    refuse(cat(where, " runs on ", absl::StrJoin(m.devices, ", "), ", not on ", device));
+}
+
+// A given path made absolute and looked for; without one the model must bring its own.
+void resolve_weights(const std::string& where, const Choice& choice, std::string& weights) {
+  if (weights.empty()) {
+    if (choice.model != nullptr && choice.model->weights_required)
+      refuse(cat(where, " needs weights: name their folder (weights = \"DIR\", --weights DIR)"));
+    return;
+  }
+  weights = tidy(weights).string();
+  std::error_code ignored;
+  if (!std::filesystem::exists(weights, ignored))
+    throw Error(HN_NOT_FOUND, cat(where, " weights: ", weights, " does not exist"));
+}
+
+void refuse_own_keys(const std::string& where, const core::Options& options,
+                     std::initializer_list<const char*> keys) {
+  for (const char* key : keys)
+    if (options.contains(key))
+      refuse(cat(where, " option ", key, ": has a key of its own, outside the options"));
+}
+
+std::vector<std::string> prompt_names(const ModelSpec& model) {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : model.prompts) names.push_back(name);
+  return names;
+}
+
+// The first of the model's lists that exists, as "model:NAME"; else the fallback.
+std::string model_prompts(const ModelSpec& model, const char* name, const std::string& fallback) {
+  return model.prompts.contains(name) ? cat(kOfModel, name) : fallback;
+}
+
+void resolve_prompts(const ModelSpec& model, const char* key, const std::string& fallback,
+                     std::string& prompts) {
+  if (prompts.empty()) prompts = fallback;
+  if (prompts.empty()) return;
+  if (!prompts.starts_with(kOfModel)) {
+    prompts = tidy(prompts).string();
+    return;
+  }
+  const std::string name = prompts.substr(kOfModel.size());
+  if (!model.prompts.contains(name))
+    throw Error(HN_NOT_FOUND, cat("[", key, "] prompts: ", model.name, " has no prompt list '",
+                                  name, "'", suggestion(name, prompt_names(model))));
+}
+
+const ModelSpec& generator_model(const Choice& choice, const std::string& name) {
+  if (choice.model != nullptr) return *choice.model;
+  std::vector<std::string> models;
+  for (const ModelSpec& model : choice.plugin->models) models.push_back(model.name);
+  refuse(cat("[generator] '", name, "' has no default model; name one of ",
+             absl::StrJoin(models, ", ")));
+}
+
+void resolve_generator(RunConfig& c, const Choice& choice) {
+  const std::string where = cat("[generator ", c.generator, "]");
+  const ModelSpec& model = generator_model(choice, c.generator);
+  resolve_weights(where, choice, c.weights);
+  check_device(where, c.device);
+  check_can_use(where, *choice.plugin, c.device);
+  if (c.dtype.empty()) {
+    const auto own = model.options.find("dtype");
+    c.dtype = own == model.options.end() ? "float32" : std::get<std::string>(own->second);
+  }
+  const std::vector<std::string>& dtypes = choice.plugin->dtypes;
+  if (std::find(dtypes.begin(), dtypes.end(), c.dtype) == dtypes.end())
+    refuse(cat(where, " expected dtype ", absl::StrJoin(dtypes, " or "), ", got '", c.dtype, "'"));
+  refuse_own_keys(where, c.generator_options, {"device", "dtype", "weights"});
+  check_options(*choice.plugin, c.generator_options, where);
+  const auto& functions = choice.plugin->functions;
+  if (c.net.kind == core::NetKind::kHypernet &&
+      std::find(functions.begin(), functions.end(), "noise_net") == functions.end())
+    refuse(cat(where, " has no noise network; set [net] kind to \"finetune\" or \"none\""));
+}
+
+void resolve_reward(RewardConfig& reward, const Registry& registry) {
+  const std::string where = cat("[reward ", reward.name, "]");
+  const Choice choice = registry.reward(reward.name);
+  if (!reward.weight_given) reward.weight = choice.reward().default_weight;
+  reward.weight_given = true;
+  resolve_weights(where, choice, reward.weights);
+  refuse_own_keys(where, reward.options, {"weights"});
+  check_options(*choice.plugin, reward.options, where);
+  if (const auto device = reward.options.find("device"); device != reward.options.end()) {
+    check_device(where, std::get<std::string>(device->second));
+    check_can_use(where, *choice.plugin, std::get<std::string>(device->second));
+  }
+  if (reward.train && !choice.plugin->differentiable)
+    refuse(cat(where,
+               " is score-only and cannot be trained on; set train = false, or list it in "
+               "[eval] rewards"));
+}
+
+}  // namespace
+
+void resolve_config(RunConfig& c, const Registry& registry) {
+  const Choice choice = registry.generator(c.generator);
+  resolve_generator(c, choice);
+  for (RewardConfig& reward : c.rewards) resolve_reward(reward, registry);
+  for (const std::string& name : c.eval.rewards) {
+    RewardConfig measured;
+    measured.name = name;
+    measured.train = false;
+    resolve_reward(measured, registry);
+  }
+  const ModelSpec& model = *choice.model;
+  resolve_prompts(model, "train", model_prompts(model, "train", ""), c.train.prompts);
+  resolve_prompts(model, "eval", model_prompts(model, "heldout", c.train.prompts), c.eval.prompts);
+  resolve_prompts(model, "train", model_prompts(model, "demo", c.eval.prompts),
+                  c.train.sample_prompts);
+  if (c.train.spec.micro_batch > c.train.spec.batch)
+    refuse(cat("[train] expected micro_batch <= batch, got ", c.train.spec.micro_batch, " > ",
+               c.train.spec.batch));
+  if (!c.run.dir.empty()) c.run.dir = tidy(c.run.dir).string();
+}
+
+std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
+                                      const std::string& source) {
+  if (source.empty())
+    refuse(cat("[prompts] ", config.generator,
+               " brings no prompts; name a file ([train] prompts, --prompts)"));
+  if (!source.starts_with(kOfModel)) return read_prompts(source);
+  const Choice choice = registry.generator(config.generator);
+  const ModelSpec& model = generator_model(choice, config.generator);
+  const auto list = model.prompts.find(source.substr(kOfModel.size()));
+  if (list == model.prompts.end())
+    throw Error(HN_NOT_FOUND, cat("[prompts] ", model.name, " has no prompt list '",
+                                  source.substr(kOfModel.size()), "'"));
+  return read_prompts(list->second);
+}
+
+}  // namespace hn::host

@@ -1,0 +1,71 @@
+#include <algorithm>
+
+#include "config/run_config.hpp"
+#include "registry/registry.hpp"
+
+namespace hn::host {
+namespace {
+
+// A plugin's options: the model's, over them the user's.
+core::Options merged(const Choice& choice, const core::Options& user, const std::string& weights) {
+  core::Options options = choice.model != nullptr ? choice.model->options : core::Options();
+  for (const auto& [key, value] : user) options[key] = value;
+  if (!weights.empty()) {
+    options["weights"] = weights;
+  } else if (choice.model != nullptr && !choice.model->weights_required) {
+    options["weights"] = choice.model->weights.string();
+  }
+  return options;
+}
+
+core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config,
+                             const Registry& registry) {
+  const Choice choice = registry.reward(reward.name);
+  const RewardFacts& facts = choice.reward();
+  core::RewardSpec spec;
+  spec.plugin = {nullptr, choice.plugin->id, choice.plugin->bundle};
+  spec.name = reward.name;
+  spec.options = merged(choice, reward.options, reward.weights);
+  // A reward that cannot follow the generator to its device stays on the CPU.
+  const std::string kind = config.device.substr(0, config.device.find(':'));
+  const auto& devices = choice.plugin->devices;
+  const bool follows = std::find(devices.begin(), devices.end(), kind) != devices.end();
+  spec.options.try_emplace("device", follows ? config.device : std::string("cpu"));
+  spec.weight = reward.weight;
+  spec.loss_target = facts.loss_target;
+  spec.loss_scale = facts.loss_scale;
+  spec.train = reward.train;
+  return spec;
+}
+
+}  // namespace
+
+core::SessionSpec session_spec(const RunConfig& c, const Registry& registry) {
+  core::SessionSpec spec;
+  const Choice generator = registry.generator(c.generator);
+  spec.generator.plugin = {nullptr, generator.plugin->id, generator.plugin->bundle};
+  spec.generator.name = c.generator;
+  spec.generator.options = merged(generator, c.generator_options, c.weights);
+  spec.generator.options["device"] = c.device;
+  spec.generator.options["dtype"] = c.dtype;
+  for (const RewardConfig& reward : c.rewards)
+    spec.rewards.push_back(reward_spec(reward, c, registry));
+  for (const std::string& name : c.eval.rewards) {
+    const auto same = [&](const core::RewardSpec& other) { return other.name == name; };
+    if (std::any_of(spec.rewards.begin(), spec.rewards.end(), same)) continue;
+    RewardConfig measured;
+    measured.name = name;
+    measured.train = false;
+    measured.weight = registry.reward(name).reward().default_weight;
+    spec.rewards.push_back(reward_spec(measured, c, registry));
+  }
+  spec.net = c.net;
+  spec.train = c.train.spec;
+  spec.device = c.device;
+  spec.seed = c.seed;
+  spec.threads = static_cast<int>(c.threads);
+  spec.prompt_cache_bytes = c.prompt_cache_mib << 20;
+  return spec;
+}
+
+}  // namespace hn::host

@@ -1,0 +1,26 @@
+// Small files, hashes and standard folders.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace hn::host {
+
+// A whole file. HN_NOT_FOUND with the system's reason when it cannot be read,
+// HN_INVALID_ARGUMENT above max_bytes (a manifest of gigabytes is no manifest).
+std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 64u << 20);
+
+// 64 lower-case hex digits of the contents.
+std::string sha256_file(const std::filesystem::path& file);
+
+// Absolute, without "." and ".." and without a slash at its end.
+std::filesystem::path tidy(const std::filesystem::path& path);
+
+// An environment variable, empty when it is not set.
+std::string environment(const char* name);
+
+// $HOME, empty when it is not set.
+std::filesystem::path home_folder();
+
+}  // namespace hn::host

@@ -1,0 +1,4 @@
+target_sources(hnhost_lib PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/nearest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/toml_table.cpp)
