@@ -1,59 +1,28 @@
-// A sound reward, brightness(x) = mean(x^2) a sample with its derivative by hand, and the same with one deliberate defect
-// each (HN_DEFECT_<name>), which the contract suite must catch by the check that tests/contract/broken_test.cpp names.
-#include <hn/cpp/plugin.hpp>
-
+// A sound reward, brightness(x) = mean(x^2) a sample with its derivative by hand; and with the
+// option `defect`, the same with one deliberate mistake, which the contract suite must catch by the
+// check that tests/contract/broken_test.cpp names.
 #include <clocale>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <hn/cpp/plugin.hpp>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace {
 
-enum class Defect {
-  kNone,
-  kWrongGradient,
-  kPartialGradient,
-  kWritesPastEnd,
-  kThrows,
-  kChangesInput,
-  kOverwrites,
-  kAlwaysAdds,
-  kExits,
-  kCrashes,
-  kHangs,
-  kIgnoresStrides,
-  kIgnoresOffset,
-  kRemembers,
-  kMixesSamples,
-  kDrawsOwnNoise,
-  kClipsGradient,
-  kAssumesCotangent,
-  kTakesAnyFlag,
-  kLeaks,
-  kSetsLocale,
-  kNoText,
-  kTakesAnyDevice,
-  kTakesAnyShape,
-  kFreesOnce,
-  kBindsThread,
-  kKeepsPointer,
-  kMakesUpInterfaces,
-  kSkipsLastSample,
-  kOldSizes,
-};
+// The option's value; one for the process, which serves one check.
+std::string the_defect;  // NOLINT: a test's switch
 
-constexpr Defect kDefect = Defect::HN_DEFECT;
-
-constexpr bool is(Defect defect) { return kDefect == defect; }
+bool is(const char* defect) { return the_defect == defect; }
 
 float& at(const DLTensor& t, std::int64_t b, std::int64_t c, std::int64_t y, std::int64_t x) {
-  char* base = static_cast<char*>(t.data) + (is(Defect::kIgnoresOffset) ? 0 : t.byte_offset);
+  char* base = static_cast<char*>(t.data) + (is("ignores_offset") ? 0 : t.byte_offset);
   const std::int64_t plain = ((b * t.shape[1] + c) * t.shape[2] + y) * t.shape[3] + x;
-  const std::int64_t index = is(Defect::kIgnoresStrides)
-                                 ? plain
-                                 : b * t.strides[0] + c * t.strides[1] + y * t.strides[2] + x * t.strides[3];
+  const std::int64_t index = is("ignores_strides") ? plain
+                                                   : b * t.strides[0] + c * t.strides[1] +
+                                                         y * t.strides[2] + x * t.strides[3];
   return reinterpret_cast<float*>(base)[index];
 }
 float& at(const DLTensor& t, std::int64_t b) { return hn::data_of<float>(t)[b * t.strides[0]]; }
@@ -72,13 +41,14 @@ struct Kept final : hn::Saved {
   std::vector<std::int64_t> shape, strides;
 };
 
-const DLTensor* latest = nullptr;  // of kKeepsPointer
-float calls = 0;                   // of kRemembers
+const DLTensor* latest = nullptr;  // of keeps_pointer
+float calls = 0;                   // of remembers
 
 class Score final : public hn::Function {
  public:
   Score() {
-    inputs_ = {{"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY}, HN_SLOT_DIFF}};
+    inputs_ = {
+        {"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY}, HN_SLOT_DIFF}};
     outputs_ = {{"score", "score", {HN_DIM_BATCH}, HN_SLOT_DIFF}};
   }
 
@@ -91,15 +61,16 @@ class Score final : public hn::Function {
       const double v = at(image, b, c, y, x);
       sums[static_cast<std::size_t>(b)] += v * v;
     });
-    if (is(Defect::kMixesSamples) && sums.size() > 1) sums[0] += 0.1 * sums[1];
-    for (std::int64_t b = 0; b < image.shape[0] - (is(Defect::kSkipsLastSample) ? 1 : 0); ++b)
+    if (is("mixes_samples") && sums.size() > 1) sums[0] += 0.1 * sums[1];
+    for (std::int64_t b = 0; b < image.shape[0] - (is("skips_last_sample") ? 1 : 0); ++b)
       at(score, b) = static_cast<float>(sums[static_cast<std::size_t>(b)] / pixels);
-    if (is(Defect::kWritesPastEnd)) at(score, score.shape[0]) = 1.0f;
-    if (is(Defect::kChangesInput) && image.shape[0] > 0) at(image, 0, 0, 0, 0) = 0.5f;
-    if (is(Defect::kRemembers) && image.shape[0] > 0) at(score, 0) += (calls += 1e-3f);
-    if (is(Defect::kDrawsOwnNoise) && image.shape[0] > 0) at(score, 0) += 1e-3f * static_cast<float>(call.raw().rng_seed);
-    if (is(Defect::kLeaks)) leaked_ = new char[64];
-    if (is(Defect::kSetsLocale)) std::setlocale(LC_ALL, "C.UTF-8");
+    if (is("writes_past_end")) at(score, score.shape[0]) = 1.0f;
+    if (is("changes_input") && image.shape[0] > 0) at(image, 0, 0, 0, 0) = 0.5f;
+    if (is("remembers") && image.shape[0] > 0) at(score, 0) += (calls += 1e-3f);
+    if (is("draws_own_noise") && image.shape[0] > 0)
+      at(score, 0) += 1e-3f * static_cast<float>(call.raw().rng_seed);
+    if (is("leaks")) leaked_ = new char[64];
+    if (is("sets_locale")) std::setlocale(LC_ALL, "C.UTF-8");
     if (!call.want_grad()) return nullptr;
     auto kept = std::make_unique<Kept>();
     kept->shape.assign(image.shape, image.shape + 4);
@@ -114,37 +85,40 @@ class Score final : public hn::Function {
   }
 
   void backward(hn::Saved& saved, const hn_vjp& vjp) override {
-    if (is(Defect::kCrashes)) std::raise(SIGSEGV);
-    if (is(Defect::kExits)) std::exit(0);
-    if (is(Defect::kHangs))
+    if (is("crashes")) std::raise(SIGSEGV);
+    if (is("exits")) std::exit(0);
+    if (is("hangs"))
       for (;;) std::this_thread::yield();
-    if (is(Defect::kFreesOnce) && ++uses_ > 1) throw hn::Error(HN_INTERNAL, "[brightness] the graph is gone");
-    if (is(Defect::kBindsThread) && thread_ != std::this_thread::get_id())
+    if (is("frees_once") && ++uses_ > 1)
+      throw hn::Error(HN_INTERNAL, "[brightness] the graph is gone");
+    if (is("binds_thread") && thread_ != std::this_thread::get_id())
       throw hn::Error(HN_INTERNAL, "[brightness] called from another thread");
-    const DLTensor& image = is(Defect::kKeepsPointer) ? *latest : static_cast<Kept&>(saved).image;
+    const DLTensor& image = is("keeps_pointer") ? *latest : static_cast<Kept&>(saved).image;
     const DLTensor* grad = vjp.n_in > 0 ? vjp.grad[0] : nullptr;
     if (grad == nullptr) return;
     for (int d = 0; d < 4; ++d)
       if (grad->shape[d] != image.shape[d])
-        throw hn::Error(HN_INVALID_ARGUMENT, "[brightness] expected a gradient " + hn::shape_text(hn::shape_of(image)) +
-                                                 ", got " + hn::shape_text(hn::shape_of(*grad)));
+        throw hn::Error(HN_INVALID_ARGUMENT, "[brightness] expected a gradient " +
+                                                 hn::shape_text(hn::shape_of(image)) + ", got " +
+                                                 hn::shape_text(hn::shape_of(*grad)));
     const DLTensor* cotangent = vjp.n_out > 0 ? vjp.cotangent[0] : nullptr;
     if (cotangent != nullptr && cotangent->shape[0] != image.shape[0])
-      throw hn::Error(HN_INVALID_ARGUMENT, "[brightness] expected a cotangent of the score's shape");
+      throw hn::Error(HN_INVALID_ARGUMENT,
+                      "[brightness] expected a cotangent of the score's shape");
     bool add = vjp.accumulate != nullptr && vjp.accumulate[0] != 0;
-    if (is(Defect::kOverwrites)) add = false;
-    if (is(Defect::kAlwaysAdds)) {
+    if (is("overwrites")) add = false;
+    if (is("always_adds")) {
       if (vjp.accumulate == nullptr)
         each_pixel(*grad, [&](auto b, auto c, auto y, auto x) { at(*grad, b, c, y, x) = 0.25f; });
       add = true;
     }
     const auto pixels = static_cast<float>(image.shape[1] * image.shape[2] * image.shape[3]);
     each_pixel(image, [&](auto b, auto c, auto y, auto x) {
-      float g = cotangent != nullptr ? at(*cotangent, b) : is(Defect::kAssumesCotangent) ? 1.0f : 0.0f;
+      float g = cotangent != nullptr ? at(*cotangent, b) : is("assumes_cotangent") ? 1.0f : 0.0f;
       g *= 2.0f * at(image, b, c, y, x) / pixels;
-      if (is(Defect::kWrongGradient)) g *= 1.05f;
-      if (is(Defect::kPartialGradient) && c == 2) g = 0;
-      if (is(Defect::kClipsGradient)) g = std::min(std::max(g, -1e-4f), 1e-4f);
+      if (is("wrong_gradient")) g *= 1.05f;
+      if (is("partial_gradient") && c == 2) g = 0;
+      if (is("clips_gradient")) g = std::min(std::max(g, -1e-4f), 1e-4f);
       at(*grad, b, c, y, x) = add ? at(*grad, b, c, y, x) + g : g;
     });
   }
@@ -158,8 +132,10 @@ class Score final : public hn::Function {
 class Brightness final : public hn::Instance {
  public:
   Brightness(const hn::Host& host, const hn::Config& config) : Instance(host) {
-    const std::string device = is(Defect::kTakesAnyDevice) ? "cpu" : config.str("device", "cpu");
-    if (device != "cpu") throw hn::Error(HN_UNSUPPORTED, "[brightness] expected device cpu, got " + device);
+    the_defect = config.str("defect", "");
+    const std::string device = is("takes_any_device") ? "cpu" : config.str("device", "cpu");
+    if (device != "cpu")
+      throw hn::Error(HN_UNSUPPORTED, "[brightness] expected device cpu, got " + device);
   }
   std::unique_ptr<hn::Function> open(std::string_view name, const hn::Config&) override {
     if (name != "score") throw unknown_function(name);
@@ -168,8 +144,11 @@ class Brightness final : public hn::Instance {
 };
 
 // Some mistakes the C++ layer makes impossible; they are made on a copy of its table.
-hn_status throwing_forward(hn_fn*, const hn_call*, hn_saved**, hn_error*) { throw std::runtime_error("escaped"); }
-hn_status silent_open(hn_instance* p, hn_str name, const hn_config* config, hn_fn** out, hn_error*) {
+hn_status throwing_forward(hn_fn*, const hn_call*, hn_saved**, hn_error*) {
+  throw std::runtime_error("escaped");
+}
+hn_status silent_open(hn_instance* p, hn_str name, const hn_config* config, hn_fn** out,
+                      hn_error*) {
   return hn::tables::fn_open(p, name, config, out, nullptr);
 }
 hn_status lenient_forward(hn_fn* p, const hn_call* call, hn_saved** saved, hn_error* error) {
@@ -187,20 +166,21 @@ hn_status unchecked_counts(hn_fn* p, const hn_call* call, hn_saved** saved, hn_e
   return hn::tables::fn_forward(p, &known, saved, error);
 }
 
-hn_fn_v1 spoiled_table() {
-  hn_fn_v1 table = hn::tables::kFn;
-  if (is(Defect::kThrows)) table.forward = &throwing_forward;
-  if (is(Defect::kNoText)) table.open = &silent_open;
-  if (is(Defect::kTakesAnyFlag)) table.forward = &lenient_forward;
-  if (is(Defect::kTakesAnyShape)) table.forward = &unchecked_counts;
-  if (is(Defect::kOldSizes)) table.info = &whole_info;
-  return table;
+// Not constant: the defect is known only after create.
+hn_fn_v1 table = hn::tables::kFn;
+
+void spoil_table() {
+  if (is("throws")) table.forward = &throwing_forward;
+  if (is("no_text")) table.open = &silent_open;
+  if (is("takes_any_flag")) table.forward = &lenient_forward;
+  if (is("takes_any_shape")) table.forward = &unchecked_counts;
+  if (is("old_sizes")) table.info = &whole_info;
 }
 
 const void* get_interface(hn_instance* instance, const char* id) {
-  static const hn_fn_v1 kTable = spoiled_table();
-  if (std::strcmp(id, HN_FN_V1) == 0) return &kTable;
-  if (is(Defect::kMakesUpInterfaces)) return &kTable;
+  spoil_table();
+  if (std::strcmp(id, HN_FN_V1) == 0) return &table;
+  if (is("makes_up_interfaces")) return &table;
   return hn::tables::get_interface(instance, id);
 }
 
