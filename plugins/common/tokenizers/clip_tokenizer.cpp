@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <hn/cpp/error.hpp>
 #include <memory>
 
@@ -60,26 +62,26 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 // zlib reads plain files through the same calls.
 std::string read_compressed(const fs::path& path, const std::string& where) {
-  const std::string raw_check = read_whole_file(
-      path, kMaxUncompressedBytes);  // the errors of a missing file, and the size of the input
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw Error(HN_NOT_FOUND, where + ": expected a readable file, got an error");
+  if (!file)
+    throw Error(HN_NOT_FOUND, where + ": expected a readable file, got: " + std::strerror(errno));
   std::string text;
   std::array<char, 1 << 16> chunk{};
-  for (;;) {
-    const int n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()));
-    if (n == 0) break;
-    if (n < 0) {
-      int code = 0;
-      const char* reason = gzerror(file.get(), &code);
-      throw Error(HN_DATA_LOSS, where + ": expected gzip data, got: " +
-                                    (reason == nullptr ? "an error" : reason));
-    }
+  int n = 0;
+  while ((n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0) {
     text.append(chunk.data(), static_cast<std::size_t>(n));
-    if (text.size() > kMaxUncompressedBytes)
+    if (text.size() > kMaxUncompressedBytes) {
       throw Error(HN_DATA_LOSS, where + ": expected at most " +
                                     std::to_string(kMaxUncompressedBytes) +
                                     " bytes of text, got more");
+    }
+  }
+  // A file cut short ends like a whole one; only the error code tells.
+  int code = Z_OK;
+  const char* reason = gzerror(file.get(), &code);
+  if (n < 0 || (code != Z_OK && code != Z_STREAM_END)) {
+    throw Error(HN_DATA_LOSS, where + ": expected a whole gzip file or plain text, got: " +
+                                  (reason == nullptr ? "an error" : reason));
   }
   return text;
 }
