@@ -1,4 +1,4 @@
-# The rewards, each through its ABI: the tests link no plugin and no LibTorch.
+# The rewards, each through its ABI: these tests link no plugin and, but for reward_torch_test, no LibTorch.
 if(HN_BUILD_PLUGINS)
   hn_add_test(NAME reward_redness_test SOURCES unit/reward_redness_test.cpp LIBS hn::sdk ${CMAKE_DL_LIBS} LABELS unit)
   add_dependencies(reward_redness_test redness_bundle)
@@ -6,4 +6,9 @@ endif()
 if(HN_BUILD_PLUGINS AND HN_WITH_LIBTORCH)
   hn_add_test(NAME reward_clip_test SOURCES unit/reward_clip_test.cpp LIBS hn_safetensors hn_json ${CMAKE_DL_LIBS} LABELS unit golden)
   add_dependencies(reward_clip_test clip_bundle)
+  hn_add_test(NAME reward_judge_test SOURCES unit/reward_judge_test.cpp ${PROJECT_SOURCE_DIR}/plugins/rewards/judge/grammar.cpp
+              LIBS hn_safetensors hn_json ${CMAKE_DL_LIBS} LABELS unit golden)
+  add_dependencies(reward_judge_test judge_bundle)
+  hn_add_test(NAME reward_torch_test TORCH SOURCES unit/reward_torch_test.cpp ${PROJECT_SOURCE_DIR}/plugins/rewards/judge/detector.cpp
+              LIBS hn_torch_common LABELS unit golden)
 endif()
