@@ -1,0 +1,332 @@
+#include "run/job.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include "json/json_file.hpp"
+#include "run/evaluate.hpp"
+#include "run/event_file.hpp"
+#include "run/metrics.hpp"
+#include "run/pictures.hpp"
+#include "run/report.hpp"
+#include "run/run_directory.hpp"
+#include "run/summary.hpp"
+#include "safetensors/atomic_file.hpp"
+
+namespace hn::run {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double now_since_epoch() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// The configuration that two starts of one run must share: the folder's own place is not in it, so
+// a run can be moved.
+std::string identity(host::RunConfig config) {
+  config.run.dir.clear();
+  config.run.overwrite = false;
+  return host::to_toml(config);
+}
+
+class Job {
+ public:
+  Job(host::Host& host, host::RunConfig config, const hnhost_hooks* hooks)
+      : host_(host),
+        config_(std::move(config)),
+        hooks_(known_part(hooks)),
+        toml_(identity(config_)),
+        directory_(config_.run.dir, toml_, config_.run.overwrite),
+        services_(host::make_services(host, hooks)) {}
+
+  std::string run();
+
+ private:
+  void open();
+  void before();
+  void train();
+  bool after_step(const core::StepReport& report);
+  void measure(std::uint64_t step, const Scores& scores);
+  void save_checkpoint();
+  [[noreturn]] void cancelled();
+  std::string finish();
+  std::string answer(nlohmann::ordered_json summary) const;
+  void progress(std::string_view what) const {
+    if (services_.progress) services_.progress(what, 0, 0);
+  }
+  bool wants_stop() const { return services_.cancelled && services_.cancelled(); }
+  double seconds_left(double last_step);
+  std::vector<Image> draw(bool adapted) {
+    return pictures(*session_, picture_prompts_, static_cast<std::uint64_t>(plan_.seeds.at(0)),
+                    plan_.batch, adapted);
+  }
+  void event_image(std::uint64_t step, const std::string& tag, const Image& sheet);
+  nlohmann::json stored_scores() const;
+  void store_scores(const char* key, const Scores& scores);
+
+  host::Host& host_;
+  host::RunConfig config_;
+  hnhost_hooks hooks_;
+  std::string toml_;
+  RunDirectory directory_;
+  core::Services services_;
+  std::unique_ptr<core::Session> session_;
+  std::vector<std::string> picture_prompts_;
+  EvaluationPlan plan_;
+  std::vector<Measure> measures_;  // of every reward, in the session's order
+  std::unique_ptr<MetricsFile> metrics_;
+  std::unique_ptr<EventFile> events_;
+  Scores before_;
+  std::vector<Image> before_pictures_;
+  std::uint64_t checkpoint_step_ = 0;
+  std::deque<double> recent_seconds_;
+};
+
+std::string Job::run() {
+  if (fs::exists(directory_.summary())) return answer(read_json_file(directory_.summary()));
+  open();
+  try {
+    before();
+    train();
+    return finish();
+  } catch (const Error& error) {
+    if (error.code() != HN_CANCELLED || checkpoint_step_ == session_->step()) throw;
+    cancelled();
+  }
+}
+
+void Job::open() {
+  progress("loading");
+  picture_prompts_ = host::load_prompts(config_, host_.registry(), config_.train.sample_prompts);
+  plan_.prompts = host::load_prompts(config_, host_.registry(), config_.eval.prompts);
+  if (config_.eval.count > 0 && plan_.prompts.size() > static_cast<std::size_t>(config_.eval.count))
+    plan_.prompts.resize(static_cast<std::size_t>(config_.eval.count));
+  plan_.seeds = config_.eval.seeds;
+  plan_.batch = config_.eval.batch;
+  for (const auto& reward : host::session_spec(config_, host_.registry()).rewards) {
+    const bool higher = host_.registry().reward(reward.name).reward().higher_is_better;
+    measures_.push_back({reward.name, reward.weight, reward.train, higher});
+    plan_.rewards.push_back(reward.name);
+  }
+  session_ = host_.open_session(config_, services_);
+  if (fs::exists(directory_.checkpoint())) {
+    session_->load_checkpoint(directory_.checkpoint());
+    checkpoint_step_ = session_->step();
+  }
+  metrics_ = std::make_unique<MetricsFile>(directory_.metrics(), checkpoint_step_);
+  if (config_.run.tensorboard)
+    events_ = std::make_unique<EventFile>(directory_.events(), checkpoint_step_, now_since_epoch());
+}
+
+nlohmann::json Job::stored_scores() const {
+  if (!fs::exists(directory_.scores())) return nlohmann::json::object();
+  return read_json_file(directory_.scores());
+}
+
+void Job::store_scores(const char* key, const Scores& scores) {
+  nlohmann::ordered_json all = stored_scores();
+  all["prompts"] = plan_.prompts;
+  all["seeds"] = plan_.seeds;
+  all[key] = to_json(scores);
+  write_file_atomically(directory_.scores(), all.dump() + "\n");
+}
+
+void Job::before() {
+  const auto stored = load_pictures(directory_.samples() / "before", picture_prompts_.size());
+  if (stored) {
+    before_pictures_ = *stored;
+  } else {
+    progress("sampling before");
+    before_pictures_ = draw(/*adapted=*/false);
+    save_pictures(directory_.samples() / "before", before_pictures_);
+    const Image sheet = contact_sheet(before_pictures_);
+    write_png(directory_.samples() / "before.png", sheet);
+    event_image(0, "samples", sheet);
+  }
+  const nlohmann::json scores = stored_scores();
+  if (scores.contains("before")) {
+    before_ = scores_from_json(scores["before"], directory_.scores().string());
+  } else {
+    before_ = evaluate(*session_, services_, plan_, /*adapted=*/false, "scoring before");
+    store_scores("before", before_);
+  }
+  measure(0, before_);
+}
+
+void Job::event_image(std::uint64_t step, const std::string& tag, const Image& sheet) {
+  if (events_ == nullptr) return;
+  events_->image(step, now_since_epoch(), tag, encode_png(sheet), sheet.width, sheet.height);
+}
+
+// Means of one evaluation as a row; a step that has one already (a resume right after it) keeps it.
+void Job::measure(std::uint64_t step, const Scores& scores) {
+  for (const auto& row : read_metrics(directory_.metrics()))
+    if (row.value("kind", "") == "eval" && row.at("step").get<std::uint64_t>() == step) return;
+  nlohmann::ordered_json means;
+  Scalars scalars;
+  for (const auto& [name, values] : scores.columns) {
+    const double mean = mean_of(values).mean;
+    means[name] = finite_or_null(mean);
+    if (std::isfinite(mean)) scalars.emplace_back("eval/" + name, mean);
+  }
+  scalars.emplace_back("eval/kl", scores.kl);
+  metrics_->append(
+      {{"step", step}, {"kind", "eval"}, {"means", means}, {"kl", finite_or_null(scores.kl)}});
+  if (events_) events_->scalars(step, now_since_epoch(), scalars);
+}
+
+double Job::seconds_left(double last_step) {
+  recent_seconds_.push_back(last_step);
+  if (recent_seconds_.size() > 20) recent_seconds_.pop_front();
+  double sum = 0;
+  for (const double seconds : recent_seconds_) sum += seconds;
+  const auto left =
+      static_cast<double>(config_.train.spec.steps) - static_cast<double>(session_->step());
+  return left * sum / static_cast<double>(recent_seconds_.size());
+}
+
+// Writes the step's row and tells the caller; true: the caller asks to stop.
+bool Job::after_step(const core::StepReport& report) {
+  nlohmann::ordered_json rewards;
+  Scalars scalars = {{"train/reward", report.reward}, {"train/kl", report.kl},
+                     {"train/loss", report.loss},     {"train/grad_norm", report.grad_norm},
+                     {"train/lr", report.lr},         {"train/delta_rms", report.delta_rms}};
+  for (std::size_t k = 0; k < report.rewards.size(); ++k) {
+    if (k >= measures_.size() || !measures_[k].trained) continue;
+    rewards[measures_[k].name] = finite_or_null(report.rewards[k]);
+    scalars.emplace_back("train/" + measures_[k].name, report.rewards[k]);
+  }
+  nlohmann::ordered_json row = {{"step", report.step},
+                                {"kind", "train"},
+                                {"reward", finite_or_null(report.reward)},
+                                {"rewards", rewards},
+                                {"kl", finite_or_null(report.kl)},
+                                {"delta_rms", finite_or_null(report.delta_rms)},
+                                {"loss", finite_or_null(report.loss)},
+                                {"grad_norm", finite_or_null(report.grad_norm)},
+                                {"lr", report.lr},
+                                {"seconds", report.seconds}};
+  if (report.skipped) {
+    row["skipped"] = report.why;
+    host_.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + " skipped: " + report.why);
+  }
+  metrics_->append(row);
+  if (events_) events_->scalars(report.step, now_since_epoch(), scalars);
+  if (hooks_.on_step == nullptr) return false;
+  const auto& spec = config_.train.spec;
+  hnhost_step step{};
+  step.struct_size = sizeof(step);
+  step.flags = report.skipped ? 1 : 0;
+  step.step = report.step;
+  step.steps = static_cast<std::uint64_t>(spec.steps);
+  step.reward = report.reward;
+  step.kl = report.kl;
+  step.loss = report.loss;
+  step.grad_norm = report.grad_norm;
+  step.lr = report.lr;
+  const double samples = static_cast<double>(spec.batch) * static_cast<double>(spec.accumulation);
+  step.samples_per_second = report.seconds > 0 ? samples / report.seconds : 0;
+  step.seconds_left = seconds_left(report.seconds);
+  step.rewards = report.rewards.data();
+  step.n_rewards = report.rewards.size();
+  return hooks_.on_step(hooks_.ctx, &step) != 0;
+}
+
+void Job::save_checkpoint() {
+  // Rows first: a checkpoint without its metrics would leave a hole in the curves.
+  metrics_->sync();
+  if (events_) events_->sync();
+  session_->save_checkpoint(directory_.checkpoint());
+  session_->save_adapter(directory_.adapter());
+  checkpoint_step_ = session_->step();
+}
+
+void Job::cancelled() {
+  save_checkpoint();
+  throw Error(HN_CANCELLED, "[run] stopped at step " + std::to_string(session_->step()) + " of " +
+                                std::to_string(config_.train.spec.steps) +
+                                "; the checkpoint is in " + directory_.root().string() +
+                                " and the same command goes on from there");
+}
+
+void Job::train() {
+  const auto steps = static_cast<std::uint64_t>(config_.train.spec.steps);
+  const auto due = [](std::uint64_t step, std::int64_t every) {
+    return every > 0 && step % static_cast<std::uint64_t>(every) == 0;
+  };
+  EvaluationPlan on_the_way = plan_;
+  on_the_way.seeds.resize(1);
+  while (config_.net.kind != core::NetKind::kNone && session_->step() < steps) {
+    if (wants_stop()) cancelled();
+    const bool stop = after_step(session_->train_step());
+    const std::uint64_t step = session_->step();
+    if (step < steps && due(step, config_.train.sample_every)) {
+      const Image sheet = contact_sheet(draw(/*adapted=*/true));
+      write_png(directory_.samples() / step_name(step), sheet);
+      event_image(step, "samples", sheet);
+      measure(step, evaluate(*session_, services_, on_the_way, /*adapted=*/true, "scoring"));
+    }
+    if (stop) cancelled();
+    if (step == steps || due(step, config_.train.checkpoint_every)) save_checkpoint();
+  }
+}
+
+std::string Job::finish() {
+  progress("sampling after");
+  const std::vector<Image> after_pictures = draw(/*adapted=*/true);
+  save_pictures(directory_.samples() / "after", after_pictures);
+  const Image sheet = contact_sheet(after_pictures);
+  write_png(directory_.samples() / "after.png", sheet);
+  event_image(session_->step(), "samples", sheet);
+  const Scores after = evaluate(*session_, services_, plan_, /*adapted=*/true, "scoring after");
+  store_scores("after", after);
+  measure(session_->step(), after);
+
+  SummaryInput input{config_,          measures_,   plan_, before_, after, session_->shapes(),
+                     session_->step(), std::nullopt};
+  input.name = directory_.root().filename().string();
+  input.picture_prompts = picture_prompts_;
+  if (config_.net.kind == core::NetKind::kHypernet) {
+    progress("measuring the Lipschitz constant");
+    const std::size_t n = std::min<std::size_t>(4, picture_prompts_.size());
+    double largest = 0;
+    for (const double each : session_->lipschitz(
+             {picture_prompts_.begin(), picture_prompts_.begin() + static_cast<std::ptrdiff_t>(n)},
+             config_.seed, 8))
+      largest = std::max(largest, each);
+    input.lipschitz = largest;
+  }
+  const auto metrics = read_metrics(directory_.metrics());
+  const nlohmann::ordered_json summary = make_summary(input, metrics);
+  std::vector<PicturePair> pairs;
+  for (std::size_t i = 0; i < after_pictures.size(); ++i)
+    pairs.push_back({picture_prompts_[i], before_pictures_[i], after_pictures[i]});
+  write_file_atomically(directory_.report(), run_report(summary, metrics, pairs, toml_));
+  // Last: its presence says that the run is complete.
+  write_file_atomically(directory_.summary(), summary.dump(2) + "\n");
+  return answer(summary);
+}
+
+// What the caller gets: the file's contents and where they are, which the file itself does not say,
+// since a run may be moved.
+std::string Job::answer(nlohmann::ordered_json summary) const {
+  summary["folder"] = directory_.root().string();
+  return summary.dump(2) + "\n";
+}
+
+}  // namespace
+
+std::string run_job(host::Host& host, std::string_view config, const hnhost_hooks* hooks) {
+  host::RunConfig resolved = host.configure(config);
+  if (resolved.run.dir.empty())
+    throw Error(HN_INVALID_ARGUMENT, "[run] expected run.dir, the folder of the run");
+  return Job(host, std::move(resolved), hooks).run();
+}
+
+}  // namespace hn::run

@@ -1,0 +1,52 @@
+// The folder of one run: its files, its lock, and the promise that it belongs to one configuration.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hn::run {
+
+// Keys whose values differ, as "train.lr: 0.001 there, 0.01 now". Tables are compared key by key,
+// everything else as a value. `there` and `now` are TOML.
+std::vector<std::string> config_differences(std::string_view there, std::string_view now);
+
+// One run's folder, locked against a second process as long as the object lives. The system drops
+// the lock with the process, so a killed run leaves none behind.
+class RunDirectory {
+ public:
+  // Creates the folder, or continues one whose config.toml says the same as `config` (resolved
+  // TOML). With `overwrite` the files of a former run are removed first, and so they are where a
+  // run of another configuration never reached a checkpoint; nothing that a run does not make is
+  // ever touched.
+  //
+  // Errors: HN_INVALID_ARGUMENT (another configuration: every differing key is named; a folder with
+  // other files; another process runs in it; the path is a file), HN_NOT_FOUND (cannot be created),
+  // HN_DATA_LOSS (config.toml is broken).
+  RunDirectory(std::filesystem::path root, std::string_view config, bool overwrite);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path config() const { return root_ / "config.toml"; }
+  std::filesystem::path adapter() const { return root_ / "adapter"; }
+  std::filesystem::path checkpoint() const { return root_ / "checkpoint.safetensors"; }
+  std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
+  std::filesystem::path events() const { return root_ / "events.out.tfevents.0.hnhost"; }
+  std::filesystem::path samples() const { return root_ / "samples"; }
+  std::filesystem::path scores() const { return root_ / "scores.json"; }
+  std::filesystem::path report() const { return root_ / "report.html"; }
+  std::filesystem::path summary() const { return root_ / "summary.json"; }
+
+ private:
+  void lock();
+  void remove_run_files() const;
+
+  std::filesystem::path root_;
+  int lock_ = -1;
+};
+
+}  // namespace hn::run

@@ -1,0 +1,165 @@
+#include "run/sample_files.hpp"
+
+#include <chrono>
+#include <optional>
+
+#include "config/prompts.hpp"
+#include "run/adapter_folder.hpp"
+#include "run/evaluate.hpp"
+#include "run/pictures.hpp"
+#include "run/tensor_file.hpp"
+#include "support/toml_table.hpp"
+
+namespace hn::run {
+namespace {
+
+struct Request {
+  std::string config, prompts_file, noise_in, latents_out, images_out, delta_out, noise_out;
+  std::string adapter, out_dir;
+  std::vector<std::string> prompts;
+  std::int64_t count = 0;
+  std::uint64_t seed = 0;
+  std::int64_t batch = 16;
+};
+
+Request parse(std::string_view text) {
+  auto table = host::TomlTable::parse(text, "sample request");
+  Request request;
+  const auto take = [&](const char* key, std::string& into) {
+    into = table.find_str(key).value_or("");
+  };
+  take("config", request.config);
+  take("prompts_file", request.prompts_file);
+  take("noise_in", request.noise_in);
+  take("latents_out", request.latents_out);
+  take("images_out", request.images_out);
+  take("delta_out", request.delta_out);
+  take("noise_out", request.noise_out);
+  take("adapter", request.adapter);
+  take("out_dir", request.out_dir);
+  request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
+  request.count = table.find_i64("count").value_or(0);
+  request.seed = static_cast<std::uint64_t>(table.find_i64("seed").value_or(0));
+  request.batch = table.find_i64("batch").value_or(16);
+  table.finish();
+  if (request.batch < 1 || request.count < 0)
+    throw Error(HN_INVALID_ARGUMENT, "[sample] expected batch >= 1 and count >= 0, got batch " +
+                                         std::to_string(request.batch) + " and count " +
+                                         std::to_string(request.count));
+  return request;
+}
+
+// From the request itself, a file, or the generator's own list; one prompt with a given noise
+// [B,..] serves every sample.
+std::vector<std::string> request_prompts(const Request& request, const host::RunConfig& config,
+                                         const host::Registry& registry) {
+  std::vector<std::string> prompts = request.prompts;
+  if (!request.prompts_file.empty()) {
+    if (!prompts.empty())
+      throw Error(HN_INVALID_ARGUMENT, "[sample] expected prompts or a file of them, got both");
+    prompts = host::load_prompts(config, registry, request.prompts_file);
+  } else if (prompts.empty()) {
+    prompts = host::load_prompts(config, registry, config.train.sample_prompts);
+  }
+  if (request.count > 0 && prompts.size() > static_cast<std::size_t>(request.count))
+    prompts.resize(static_cast<std::size_t>(request.count));
+  return prompts;
+}
+
+void read_noise(const Request& request, const core::Shapes& shapes, core::SampleRequest& sample) {
+  if (request.noise_in.empty()) return;
+  const std::vector<std::int64_t>& one = shapes.noise;
+  core::Tensor noise = read_tensor(request.noise_in, "noise");
+  expect_shape(noise, {-1, one.at(0), one.at(1), one.at(2)}, request.noise_in + ": noise");
+  const std::int64_t batch = noise.shape[0];
+  if (sample.prompts.size() == 1 && batch > 1)
+    sample.prompts.assign(static_cast<std::size_t>(batch), sample.prompts[0]);
+  if (static_cast<std::int64_t>(sample.prompts.size()) != batch)
+    throw Error(HN_INVALID_ARGUMENT, "[" + request.noise_in +
+                                         ": noise] expected a noise for each of " +
+                                         std::to_string(sample.prompts.size()) + " prompts, got " +
+                                         std::to_string(batch));
+  sample.noise = std::move(noise);
+  sample.step_noise = find_tensor(request.noise_in, "step_noise");
+  if (sample.step_noise)
+    expect_shape(*sample.step_noise, {shapes.steps - 1, batch, one[0], one[1], one[2]},
+                 request.noise_in + ": step_noise");
+}
+
+void write_outputs(const Request& request, const core::SampleResult& result,
+                   nlohmann::ordered_json& answer) {
+  auto files = nlohmann::ordered_json::array();
+  const auto put = [&](const std::string& file, const char* name, const core::Tensor& tensor) {
+    if (file.empty()) return;
+    write_tensor(file, name, tensor.shape, tensor.data);
+    files.push_back(file);
+  };
+  put(request.latents_out, "latents", result.latents);
+  put(request.images_out, "images", result.images);
+  put(request.delta_out, "delta", result.delta);
+  put(request.noise_out, "noise", result.noise);
+  if (!request.out_dir.empty()) {
+    const std::filesystem::path folder = request.out_dir;
+    std::error_code code;
+    std::filesystem::create_directories(folder, code);
+    if (code)
+      throw Error(HN_NOT_FOUND,
+                  "[sample] " + folder.string() + " cannot be created: " + code.message());
+    std::vector<Image> images;
+    for (std::int64_t i = 0; i < result.images.shape.at(0); ++i) {
+      images.push_back(to_image(result.images, i));
+      const auto file = folder / picture_name(static_cast<std::size_t>(i));
+      write_png(file, images.back());
+      files.push_back(file.string());
+    }
+    write_png(folder / "sheet.png", contact_sheet(images));
+    files.push_back((folder / "sheet.png").string());
+  }
+  answer["files"] = std::move(files);
+}
+
+}  // namespace
+
+std::string sample_files(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
+  const Request request = parse(text);
+  if (request.latents_out.empty() && request.images_out.empty() && request.delta_out.empty() &&
+      request.noise_out.empty() && request.out_dir.empty())
+    throw Error(HN_INVALID_ARGUMENT,
+                "[sample] expected at least one of out_dir, images_out, latents_out, delta_out, "
+                "noise_out; got none, so nothing would be kept");
+  host::RunConfig config = host.configure(request.config);
+  config.rewards.clear();
+  config.eval.rewards.clear();
+  config.net.kind = core::NetKind::kNone;
+  std::filesystem::path adapter;
+  if (!request.adapter.empty()) {
+    adapter = adapter_folder(request.adapter);
+    config.net = read_net(adapter);
+  }
+  const core::Services services = host::make_services(host, hooks);
+  const auto begin = std::chrono::steady_clock::now();
+  core::SampleRequest sample;
+  sample.prompts = request_prompts(request, config, host.registry());
+  const auto session = host.open_session(config, services, /*with_prompts=*/false);
+  if (!adapter.empty()) session->load_adapter(adapter);
+  read_noise(request, session->shapes(), sample);
+  sample.seed = request.seed;
+  sample.batch = request.batch;
+  sample.adapted = !adapter.empty();
+  sample.want_images = !request.images_out.empty() || !request.out_dir.empty();
+  sample.want_latents = !request.latents_out.empty();
+  sample.want_delta = !request.delta_out.empty();
+  sample.want_noise = !request.noise_out.empty();
+  const auto loaded = std::chrono::steady_clock::now();
+  const core::SampleResult result = session->sample(sample);
+  const auto done = std::chrono::steady_clock::now();
+
+  nlohmann::ordered_json answer;
+  answer["samples"] = sample.prompts.size();
+  answer["load_seconds"] = std::chrono::duration<double>(loaded - begin).count();
+  answer["seconds"] = std::chrono::duration<double>(done - loaded).count();
+  write_outputs(request, result, answer);
+  return answer.dump(2) + "\n";
+}
+
+}  // namespace hn::run

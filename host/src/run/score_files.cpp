@@ -1,0 +1,131 @@
+#include <memory>
+#include <span>
+
+#include "run/evaluate.hpp"
+#include "run/sample_files.hpp"
+#include "run/tensor_file.hpp"
+#include "support/toml_table.hpp"
+
+namespace hn::run {
+namespace {
+
+struct Request {
+  std::string config, images_in, prompts_file, scores_out, grad_out;
+  std::vector<std::string> images, prompts;
+  std::int64_t batch = 16;
+};
+
+Request parse(std::string_view text) {
+  auto table = host::TomlTable::parse(text, "score request");
+  Request request;
+  request.config = table.find_str("config").value_or("");
+  request.images_in = table.find_str("images_in").value_or("");
+  request.images = table.find_list("images").value_or(std::vector<std::string>{});
+  request.prompts_file = table.find_str("prompts_file").value_or("");
+  request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
+  request.scores_out = table.find_str("scores_out").value_or("");
+  request.grad_out = table.find_str("grad_out").value_or("");
+  request.batch = table.find_i64("batch").value_or(16);
+  table.finish();
+  if (request.batch < 1)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[score] expected batch >= 1, got " + std::to_string(request.batch));
+  if (request.images_in.empty() == request.images.empty())
+    throw Error(HN_INVALID_ARGUMENT,
+                "[score] expected images_in (a safetensors file with `images`) or images (PNG and "
+                "JPEG files), got " +
+                    std::string(request.images.empty() ? "neither" : "both"));
+  return request;
+}
+
+core::Tensor load_images(const Request& request) {
+  if (!request.images_in.empty()) {
+    core::Tensor images = read_tensor(request.images_in, "images");
+    expect_shape(images,
+                 {-1, 3, images.shape.size() == 4 ? images.shape[2] : -1,
+                  images.shape.size() == 4 ? images.shape[3] : -1},
+                 request.images_in + ": images");
+    return images;
+  }
+  std::vector<Image> images;
+  for (const std::string& file : request.images) images.push_back(read_image(file));
+  return from_images(images, request.images);
+}
+
+std::vector<std::string> load_prompt_list(const Request& request, const host::RunConfig& config,
+                                          const host::Registry& registry, std::int64_t samples) {
+  std::vector<std::string> prompts = request.prompts;
+  if (!request.prompts_file.empty()) {
+    if (!prompts.empty())
+      throw Error(HN_INVALID_ARGUMENT, "[score] expected prompts or a file of them, got both");
+    prompts = host::load_prompts(config, registry, request.prompts_file);
+  }
+  if (prompts.size() == 1) prompts.assign(static_cast<std::size_t>(samples), prompts[0]);
+  if (!prompts.empty() && static_cast<std::int64_t>(prompts.size()) != samples)
+    throw Error(HN_INVALID_ARGUMENT, "[score] expected a prompt for each of " +
+                                         std::to_string(samples) + " images, or one for all, got " +
+                                         std::to_string(prompts.size()));
+  return prompts;
+}
+
+// A session of rewards alone: the images come from the caller, so the generator stays closed.
+std::unique_ptr<core::Session> open_scorer(host::Host& host, const host::RunConfig& config,
+                                           core::Services services,
+                                           std::vector<std::string>& names) {
+  core::SessionSpec spec = host::session_spec(config, host.registry());
+  for (core::RewardSpec& reward : spec.rewards) {
+    reward.plugin = host.open_plugin(*host.registry().reward(reward.name).plugin);
+    names.push_back(reward.name);
+  }
+  return host.core().open_session(std::move(spec), std::move(services));
+}
+
+nlohmann::ordered_json numbers(std::span<const float> values) {
+  auto list = nlohmann::ordered_json::array();
+  for (const float value : values) list.push_back(finite_or_null(value));
+  return list;
+}
+
+}  // namespace
+
+std::string score_files(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
+  const Request request = parse(text);
+  host::RunConfig config = host.configure(request.config);
+  config.net.kind = core::NetKind::kNone;
+  const std::size_t rewards = config.rewards.size() + config.eval.rewards.size();
+  if (rewards == 0)
+    throw Error(HN_INVALID_ARGUMENT, "[score] expected at least one reward, got none");
+  if (rewards > 1 && !(request.scores_out.empty() && request.grad_out.empty()))
+    throw Error(HN_INVALID_ARGUMENT,
+                "[score] expected one reward with scores_out or grad_out (their tensors carry no "
+                "name of a reward), got " +
+                    std::to_string(rewards));
+  core::ScoreRequest score;
+  score.images = load_images(request);
+  score.prompts = load_prompt_list(request, config, host.registry(), score.images.shape.at(0));
+  score.batch = request.batch;
+  score.want_grad = !request.grad_out.empty();
+
+  std::vector<std::string> names;
+  const auto session = open_scorer(host, config, host::make_services(host, hooks), names);
+  auto rows = nlohmann::ordered_json::array();
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    score.reward = k;
+    const core::ScoreResult result = session->score(score);
+    const std::vector<double> values(result.scores.begin(), result.scores.end());
+    nlohmann::ordered_json row = {
+        {"name", names[k]}, {"mean", to_json(mean_of(values))}, {"scores", numbers(result.scores)}};
+    for (const auto& [column, list] : result.columns) row["columns"][column] = numbers(list);
+    rows.push_back(std::move(row));
+    if (!request.scores_out.empty())
+      write_tensor(request.scores_out, "score", {static_cast<std::int64_t>(values.size())},
+                   result.scores);
+    if (score.want_grad)
+      write_tensor(request.grad_out, "image_grad", result.image_grad.shape, result.image_grad.data);
+  }
+  return nlohmann::ordered_json{{"images", score.images.shape.at(0)}, {"rewards", std::move(rows)}}
+             .dump(2) +
+         "\n";
+}
+
+}  // namespace hn::run

@@ -1,0 +1,31 @@
+# Run directories, metrics, reports, and the verbs over files.
+target_sources(hnhost_lib PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/adapter_folder.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/append_file.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/event_file.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/job.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/metrics.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/new_project.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/page.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/pictures.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/report.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/sample_files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stb.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/summary.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/svg.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/tensor_file.cpp)
+target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn_json> $<BUILD_INTERFACE:hn_safetensors>)
+
+# `hnhost new` finds the templates at the same place beside the library in both trees.
+if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/templates)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/hn)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/templates ${PROJECT_BINARY_DIR}/share/hn/templates SYMBOLIC)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/templates DESTINATION ${CMAKE_INSTALL_DATADIR}/hn COMPONENT host)
+endif()

@@ -1,0 +1,91 @@
+#include "run/summary.hpp"
+
+#include <sys/resource.h>
+
+namespace hn::run {
+namespace {
+
+std::string method_text(core::NetKind kind) {
+  switch (kind) {
+    case core::NetKind::kHypernet: return "noise hypernetwork";
+    case core::NetKind::kFinetune: return "direct fine-tune";
+    case core::NetKind::kNone: break;
+  }
+  return "none";
+}
+
+// "judge.counting" belongs to the reward "judge".
+const Measure* owner(const std::vector<Measure>& measures, const std::string& column) {
+  const std::string name = column.substr(0, column.find('.'));
+  for (const Measure& measure : measures)
+    if (measure.name == column || measure.name == name) return &measure;
+  return nullptr;
+}
+
+nlohmann::ordered_json measures_json(const SummaryInput& input) {
+  auto rows = nlohmann::ordered_json::array();
+  const auto groups = prompt_groups(input.plan);
+  for (const auto& [name, before] : input.before.columns) {
+    const std::vector<double>* after = input.after.find(name);
+    if (after == nullptr) continue;
+    const Measure* measure = owner(input.measures, name);
+    const bool is_score = measure != nullptr && measure->name == name;
+    const bool higher = measure == nullptr || measure->higher_is_better;
+    const Paired result = paired(before, *after, groups);
+    rows.push_back({{"name", name},
+                    {"trained", is_score && measure->trained},
+                    {"weight", is_score ? measure->weight : 0.0},
+                    {"higher_is_better", higher},
+                    {"before", to_json(result.before)},
+                    {"after", to_json(result.after)},
+                    {"difference", to_json(result.difference)},
+                    {"verdict", verdict_text(verdict(result.difference, higher))}});
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
+}
+
+nlohmann::ordered_json make_summary(const SummaryInput& input,
+                                    const std::vector<nlohmann::json>& metrics) {
+  double seconds = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t skipped = 0;
+  for (const auto& row : metrics) {
+    if (row.value("kind", "") != "train") continue;
+    seconds += row.value("seconds", 0.0);
+    skipped += row.contains("skipped") ? 1 : 0;
+    ++rows;
+  }
+  const auto& train = input.config.train.spec;
+  const double samples = static_cast<double>(rows) * static_cast<double>(train.batch) *
+                         static_cast<double>(train.accumulation);
+  nlohmann::ordered_json out;
+  out["name"] = input.name;
+  out["version"] = HN_VERSION;
+  out["generator"] = input.config.generator;
+  out["method"] = method_text(input.config.net.kind);
+  out["step"] = input.step;
+  out["steps"] = train.steps;
+  out["seed"] = input.config.seed;
+  out["trainable"] = input.shapes.trainable;
+  out["measures"] = measures_json(input);
+  out["kl"] = finite_or_null(input.after.kl);
+  out["lipschitz"] = input.lipschitz ? finite_or_null(*input.lipschitz) : nullptr;
+  out["evaluation"] = {{"prompts", input.plan.prompts.size()}, {"seeds", input.plan.seeds}};
+  out["picture_prompts"] = input.picture_prompts;
+  out["train_seconds"] = seconds;
+  out["samples_per_second"] = seconds > 0 ? samples / seconds : 0.0;
+  out["skipped_steps"] = skipped;
+  out["peak_memory_bytes"] = peak_memory_bytes();
+  out["plugin_memory_bytes"] = input.shapes.used_bytes;
+  return out;
+}
+
+}  // namespace hn::run
