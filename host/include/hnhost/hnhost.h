@@ -130,6 +130,8 @@ HN_EXPORT hn_status hnhost_checkpoint_load(hnhost_session*, hn_str file, hn_erro
 /* The verbs sample and score over files: arguments as TOML (see docs/cli.md), out: JSON. */
 HN_EXPORT hn_status hnhost_sample_files(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out, hn_error*);
 HN_EXPORT hn_status hnhost_score_files(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out, hn_error*);
+/* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare), out: the numbers as JSON. */
+HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, hn_error*);
 /* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c"). */
 HN_EXPORT hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_error*);
 

@@ -1,0 +1,125 @@
+// hnhost sample: pictures and raw tensors as files.
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "command.hpp"
+#include "overlay.hpp"
+#include "progress.hpp"
+#include "signals.hpp"
+#include "table.hpp"
+
+namespace hn::cli {
+namespace {
+
+struct Options {
+  std::string config, generator, weights, device, dtype, prompts_file, adapter;
+  std::string noise_in, noise_out, latents_out, images_out, delta_out, out_dir;
+  std::vector<std::string> prompts, sets;
+  std::optional<std::int64_t> steps, count, threads;
+  std::int64_t seed = 0;
+  std::int64_t batch = 16;
+};
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  hnhost sample --prompt 'a red cat' --out-dir pictures\n"
+    "  hnhost sample --adapter runs/clip --prompts prompts.txt --images-out images.safetensors\n"
+    "  hnhost sample --noise-in noise.safetensors --prompts prompts.txt --steps 2 \\\n"
+    "      --latents-out latents.safetensors --delta-out delta.safetensors --adapter runs/clip\n"
+    "\nTensors are float32 in safetensors files: --noise-in reads `noise` [B,C,h,w] (unit "
+    "variance) and,\n"
+    "when it is there, `step_noise` [steps-1,B,C,h,w]; the outputs hold `latents` [B,C,h,w],\n"
+    "`images` [B,3,H,W] in [0,1], `delta` [B,C,h,w] and `noise` [B,C,h,w].";
+
+int sample(const Options& o, const Command& command) {
+  Overlay overlay;
+  const auto text = [](Overlay& to, const char* key, const std::string& value) {
+    if (!value.empty()) to.set_text(key, value);
+  };
+  text(overlay, "generator", o.generator);
+  text(overlay, "weights", o.weights);
+  text(overlay, "device", o.device);
+  text(overlay, "dtype", o.dtype);
+  if (o.steps) overlay.set("generator_options.steps", std::to_string(*o.steps));
+  if (o.threads) overlay.set("threads", std::to_string(*o.threads));
+  for (const auto& each : o.sets) overlay.assign(each);
+
+  std::string request = "config = " + toml_text(overlay.over_file(o.config)) + "\n";
+  const auto add = [&](const char* key, const std::string& toml) {
+    request += std::string(key) + " = " + toml + "\n";
+  };
+  const auto add_text = [&](const char* key, const std::string& value) {
+    if (!value.empty()) add(key, toml_text(value));
+  };
+  add_text("prompts_file", o.prompts_file);
+  if (!o.prompts.empty()) add("prompts", toml_list(o.prompts));
+  add_text("adapter", o.adapter);
+  add_text("noise_in", o.noise_in);
+  add_text("noise_out", o.noise_out);
+  add_text("latents_out", o.latents_out);
+  add_text("images_out", o.images_out);
+  add_text("delta_out", o.delta_out);
+  add_text("out_dir", o.out_dir);
+  if (o.count) add("count", std::to_string(*o.count));
+  add("seed", std::to_string(o.seed));
+  add("batch", std::to_string(o.batch));
+
+  const HostHandle host(command);
+  catch_signals();
+  const auto progress = std::make_unique<Progress>("", command.quiet);
+  const std::string text_out = answer([&](hnhost_text** out, hn_error* error) {
+    return hnhost_sample_files(host.get(), str(request), progress->hooks(), out, error);
+  });
+  if (command.json) {
+    print_json(text_out);
+    return kOk;
+  }
+  const auto parsed = nlohmann::json::parse(text_out);
+  for (const auto& file : parsed.at("files")) std::cout << file.get<std::string>() << "\n";
+  std::cerr << parsed.at("samples") << " samples in " << number_cell(parsed.at("seconds"))
+            << " s\n";
+  return kOk;
+}
+
+}  // namespace
+
+void add_sample(CLI::App& app, Command& command) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand("sample", "Draw pictures, with an adapter or without");
+  verb->footer(kFooter);
+  add_common(*verb, command);
+  verb->add_option("--generator", o->generator, "Model or plugin [emoji-sprint]")
+      ->type_name("NAME");
+  verb->add_option("--weights", o->weights, "The generator's weights")->type_name("DIR");
+  verb->add_option("--adapter", o->adapter, "A run directory or a PEFT folder")->type_name("DIR");
+  verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV and JSONL too")
+      ->type_name("FILE");
+  verb->add_option("--prompt", o->prompts, "A prompt; repeat")
+      ->type_name("TEXT")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->add_option("--count", o->count, "Only the first N prompts")->type_name("N");
+  verb->add_option("--steps", o->steps, "Steps of the generator")->type_name("N");
+  verb->add_option("--seed", o->seed, "Of the noise that is not given [0]")->type_name("N");
+  verb->add_option("--batch", o->batch, "Samples at a time [16]")->type_name("N");
+  verb->add_option("--noise-in", o->noise_in, "`noise`, and `step_noise` if there")
+      ->type_name("FILE");
+  verb->add_option("--noise-out", o->noise_out, "Writes `noise` as used")->type_name("FILE");
+  verb->add_option("--latents-out", o->latents_out, "Writes `latents`")->type_name("FILE");
+  verb->add_option("--images-out", o->images_out, "Writes `images`")->type_name("FILE");
+  verb->add_option("--delta-out", o->delta_out, "Writes `delta`")->type_name("FILE");
+  verb->add_option("--out-dir", o->out_dir, "PNG files, and sheet.png with all")->type_name("DIR");
+  verb->add_option("--device", o->device, "cpu or cuda:N")->type_name("DEVICE");
+  verb->add_option("--dtype", o->dtype, "float32 or bfloat16")->type_name("DTYPE");
+  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
+  verb->add_option("--config", o->config, "TOML; flags win over it")->type_name("FILE");
+  verb->add_option("--set", o->sets, "Any key of the configuration; repeat")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->callback([o, &command] { command.run = [o, &command] { return sample(*o, command); }; });
+}
+
+}  // namespace hn::cli

@@ -1,0 +1,180 @@
+// hnhost train: the main job, and what hnhost does without a verb.
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "command.hpp"
+#include "overlay.hpp"
+#include "progress.hpp"
+#include "signals.hpp"
+#include "table.hpp"
+
+namespace hn::cli {
+namespace {
+
+struct Options {
+  std::string config, generator, weights, device, dtype, prompts, sample_prompts, eval_prompts, out;
+  std::string net;
+  std::vector<std::string> rewards, measures, sets;
+  std::optional<std::int64_t> steps, batch, seed, rank, threads;
+  std::optional<double> lr, kl;
+  bool overwrite = false;
+  bool dry_run = false;
+};
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  hnhost --generator emoji-sprint --reward redness\n"
+    "  hnhost train --reward clip=5 --steps 160 --batch 48 --out runs/clip\n"
+    "  hnhost train --config my.toml --set train.lr=0.0005 --set "
+    "net.targets='[\"to_q\",\"to_v\"]'\n"
+    "  hnhost train --generator sana-sprint --weights DIR --reward clip --prompts prompts.txt\n"
+    "\nThe run directory holds config.toml, adapter/ (PEFT), metrics.jsonl, TensorBoard events,\n"
+    "samples/, report.html and summary.json. The same command goes on where it was stopped.\n"
+    "Every key of the configuration: docs/configuration.md";
+
+std::string shortest(double value) { return nlohmann::json(value).dump(); }
+
+// Where nothing was said: the embedded model, and the rewards that show what a gain costs.
+void apply_defaults(const Options& o, Overlay& overlay) {
+  const bool embedded = o.config.empty() && (o.generator.empty() || o.generator == "emoji-sprint");
+  if (!o.measures.empty()) {
+    overlay.set("eval.rewards", toml_list(o.measures));
+  } else if (embedded) {
+    overlay.set("eval.rewards", toml_list({"clip", "judge"}));
+  }
+  if (!o.out.empty()) {
+    overlay.set_text("run.dir", o.out);
+  } else if (o.config.empty()) {
+    std::string name = o.generator.empty() ? "emoji-sprint" : o.generator;
+    for (const auto& reward : o.rewards) name += "-" + parse_reward(reward).name;
+    if (!o.net.empty() && o.net != "hypernet") name += "-" + o.net;
+    for (char& c : name)
+      if (c == '/') c = '_';
+    overlay.set_text("run.dir", "runs/" + name);
+  }
+}
+
+std::string config_text(const Options& o) {
+  Overlay overlay;
+  apply_defaults(o, overlay);
+  const auto text = [&](const char* key, const std::string& value) {
+    if (!value.empty()) overlay.set_text(key, value);
+  };
+  const auto integer = [&](const char* key, const std::optional<std::int64_t>& value) {
+    if (value) overlay.set(key, std::to_string(*value));
+  };
+  text("generator", o.generator);
+  text("weights", o.weights);
+  text("device", o.device);
+  text("dtype", o.dtype);
+  text("train.prompts", o.prompts);
+  text("train.sample_prompts", o.sample_prompts);
+  text("eval.prompts", o.eval_prompts);
+  text("net.kind", o.net);
+  integer("train.steps", o.steps);
+  integer("train.batch", o.batch);
+  integer("seed", o.seed);
+  integer("net.rank", o.rank);
+  integer("threads", o.threads);
+  if (o.lr) overlay.set("train.lr", shortest(*o.lr));
+  if (o.kl) overlay.set("train.reg_weight", shortest(*o.kl));
+  if (o.overwrite) overlay.set("run.overwrite", "true");
+  if (!o.rewards.empty()) {
+    std::string list = "[";
+    for (const auto& each : o.rewards) {
+      const NamedWeight reward = parse_reward(each);
+      list += (list.size() > 1 ? ", " : "") + std::string("{name = ") + toml_text(reward.name) +
+              (reward.weight.empty() ? "" : ", weight = " + reward.weight) + "}";
+    }
+    overlay.set("reward", list + "]");
+  }
+  for (const auto& each : o.sets) overlay.assign(each);
+  return overlay.over_file(o.config);
+}
+
+int train(const Options& o, const Command& command) {
+  if (o.config.empty() && o.rewards.empty())
+    throw UsageError(HN_INVALID_ARGUMENT,
+                     "[train] expected --reward NAME (or --config FILE), got none; hnhost list "
+                     "rewards shows them");
+  const std::string config = config_text(o);
+  const HostHandle host(command);
+  std::string resolved;
+  try {
+    resolved = answer([&](hnhost_text** out, hn_error* error) {
+      return hnhost_resolve(host.get(), str(config), out, error);
+    });
+  } catch (const Error& error) {
+    // The command line or the file asks for what is not there.
+    throw UsageError(error.code(), error.what());
+  }
+  if (o.dry_run) {
+    std::cout << resolved;
+    return kOk;
+  }
+  catch_signals();
+  const auto progress = std::make_unique<Progress>("", command.quiet);
+  const std::string summary = answer([&](hnhost_text** out, hn_error* error) {
+    return hnhost_run(host.get(), str(config), progress->hooks(), out, error);
+  });
+  if (command.json) {
+    print_json(summary);
+    return kOk;
+  }
+  const auto parsed = nlohmann::json::parse(summary);
+  std::cout << summary_table(parsed);
+  std::cerr << "* trained on; the others are only measured. Report: "
+            << parsed.value("folder", std::string()) << "/report.html\n";
+  return kOk;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Command& command) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand(
+      "train", "Train (or resume) in a run directory, then sample and score before and after");
+  verb->footer(kFooter);
+  add_common(*verb, command);
+  verb->add_option("--generator", o->generator, "Model or plugin [emoji-sprint]")
+      ->type_name("NAME");
+  verb->add_option("--weights", o->weights, "The generator's weights, in diffusers layout")
+      ->type_name("DIR");
+  verb->add_option("--reward", o->rewards, "A reward to train on; repeat for a sum")
+      ->type_name("NAME[=WEIGHT]")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->add_option("--measure", o->measures, "A reward that is only measured; repeat [clip, judge]")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->add_option("--prompts", o->prompts, "Training prompts: text, TSV or JSONL")
+      ->type_name("FILE");
+  verb->add_option("--eval-prompts", o->eval_prompts, "Held-out prompts")->type_name("FILE");
+  verb->add_option("--sample-prompts", o->sample_prompts, "Prompts of the pictures")
+      ->type_name("FILE");
+  verb->add_option("--steps", o->steps, "Optimiser steps")->type_name("N");
+  verb->add_option("--batch", o->batch, "Samples a step")->type_name("N");
+  verb->add_option("--lr", o->lr, "Learning rate")->type_name("X");
+  verb->add_option("--kl", o->kl, "Weight of the KL term (train.reg_weight)")->type_name("X");
+  verb->add_option("--rank", o->rank, "Rank of the LoRA matrices")->type_name("N");
+  verb->add_option("--net", o->net, "What is trained: hypernet, finetune or none")
+      ->type_name("KIND");
+  verb->add_option("--seed", o->seed, "Of everything drawn at random")->type_name("N");
+  verb->add_option("--device", o->device, "cpu or cuda:N")->type_name("DEVICE");
+  verb->add_option("--dtype", o->dtype, "float32 or bfloat16")->type_name("DTYPE");
+  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
+  verb->add_option("--out", o->out, "The run directory [runs/GENERATOR-REWARDS]")->type_name("DIR");
+  verb->add_flag("--overwrite", o->overwrite, "Begin anew where the directory holds another run");
+  verb->add_option("--config", o->config, "TOML; flags win over it")->type_name("FILE");
+  verb->add_option("--set", o->sets, "Any key of the configuration; repeat")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+  verb->add_flag("--dry-run", o->dry_run, "Print the resolved configuration and stop");
+  verb->callback([o, &command] { command.run = [o, &command] { return train(*o, command); }; });
+}
+
+}  // namespace hn::cli

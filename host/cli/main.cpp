@@ -1,0 +1,96 @@
+// hnhost: trains noise hypernetworks, samples, scores. One cmd_<verb>.cpp a verb.
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+
+namespace {
+
+constexpr const char* kAbout =
+    "Noise hypernetworks: a one-step text-to-image model learns to please a reward.\n"
+    "Without a verb it trains: hnhost --generator emoji-sprint --reward redness\n";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  hnhost --generator emoji-sprint --reward clip=5 --steps 160 --out runs/clip\n"
+    "  hnhost sample --adapter runs/clip --out-dir pictures\n"
+    "  hnhost score --reward clip --images-in images.safetensors --prompts prompts.txt --json\n"
+    "  hnhost list rewards\n"
+    "  hnhost train --help\n"
+    "\nExit codes: 0 done, 1 failed or stopped by Ctrl-C, 2 a mistake on the command line or in "
+    "the\n"
+    "configuration. Text for people goes to stderr, data to stdout; --json works with every verb.";
+
+const char* code_name(hn_status code) {
+  switch (code) {
+    case HN_INVALID_ARGUMENT: return "invalid_argument";
+    case HN_UNSUPPORTED: return "unsupported";
+    case HN_NOT_FOUND: return "not_found";
+    case HN_OUT_OF_MEMORY: return "out_of_memory";
+    case HN_CANCELLED: return "cancelled";
+    case HN_DATA_LOSS: return "data_loss";
+    case HN_DEVICE_LOST: return "device_lost";
+    default: return "internal";
+  }
+}
+
+int report(const hn::cli::Command& command, hn_status code, const std::string& text, int exit) {
+  std::cerr << "hnhost: " << text << "\n";
+  if (command.json) {
+    const nlohmann::ordered_json error = {
+        {"error", {{"code", code_name(code)}, {"message", text}}}};
+    hn::cli::print_json(
+        error.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  }
+  return exit;
+}
+
+// "hnhost --reward clip" is "hnhost train --reward clip".
+std::vector<std::string> with_default_verb(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const bool flag_first = !words.empty() && words[0].starts_with("-") && words[0] != "--help" &&
+                          words[0] != "-h" && words[0] != "--version";
+  if (flag_first) words.insert(words.begin(), "train");
+  return words;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hn::cli::Command command;
+  CLI::App app(kAbout, "hnhost");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("hnhost ") + hnhost_version());
+  hn::cli::add_train(app, command);
+  hn::cli::add_sample(app, command);
+  hn::cli::add_score(app, command);
+  hn::cli::add_compare(app, command);
+  hn::cli::add_list(app, command);
+  hn::cli::add_inspect(app, command);
+  hn::cli::add_validate(app, command);
+  hn::cli::add_new(app, command);
+  hn::cli::add_demo(app, command);
+  hn::cli::add_version(app, command);
+
+  std::vector<std::string> words = with_default_verb(argc, argv);
+  try {
+    std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 wants a vector
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    // Help and version come this way too, with code 0.
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? hn::cli::kOk : hn::cli::kUsage;
+  }
+  try {
+    return command.run();
+  } catch (const hn::cli::UsageError& error) {
+    return report(command, error.code(), error.what(), hn::cli::kUsage);
+  } catch (const hn::Error& error) {
+    return report(command, error.code(), error.what(), hn::cli::kFailure);
+  } catch (const std::exception& error) {
+    return report(command, HN_INTERNAL, error.what(), hn::cli::kFailure);
+  }
+}

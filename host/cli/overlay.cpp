@@ -1,0 +1,96 @@
+#include "overlay.hpp"
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "command.hpp"
+
+namespace hn::cli {
+
+std::string toml_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default: {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+          out += c;
+        } else {
+          static constexpr char kDigits[] = "0123456789abcdef";
+          out += std::string("\\u00") + kDigits[byte >> 4] + kDigits[byte & 15];
+        }
+      }
+    }
+  }
+  return out + "\"";
+}
+
+std::string toml_list(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const auto& text : texts) out += (out.size() > 1 ? ", " : "") + toml_text(text);
+  return out + "]";
+}
+
+NamedWeight parse_reward(const std::string& text) {
+  static const std::regex number(R"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)");
+  // The last '=', so that a path with one can still be named.
+  const std::size_t equals = text.rfind('=');
+  NamedWeight reward{text.substr(0, equals),
+                     equals == std::string::npos ? "" : text.substr(equals + 1)};
+  if (reward.name.empty() ||
+      (equals != std::string::npos && !std::regex_match(reward.weight, number)))
+    throw UsageError(HN_INVALID_ARGUMENT,
+                     "[--reward] expected NAME or NAME=WEIGHT with a number, got '" + text + "'");
+  if (equals != std::string::npos) {
+    std::ostringstream toml;  // "1." and ".5" are numbers, but not TOML's
+    toml.precision(17);
+    toml << std::stod(reward.weight);
+    reward.weight = toml.str();
+    if (reward.weight.find_first_of(".e") == std::string::npos) reward.weight += ".0";
+  }
+  return reward;
+}
+
+void Overlay::assign(const std::string& assignment) {
+  static const std::regex key(R"([A-Za-z0-9_\-]+(\.([A-Za-z0-9_\-]+|"[^"]+"))*)");
+  static const std::regex toml_value(
+      R"(true|false|[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?|".*"|'.*'|\[[^]*\]|\{[^]*\})");
+  const std::size_t equals = assignment.find('=');
+  const std::string name = assignment.substr(0, equals);
+  if (equals == std::string::npos || !std::regex_match(name, key))
+    throw UsageError(HN_INVALID_ARGUMENT,
+                     "[--set] expected KEY=VALUE such as train.lr=0.001, got '" + assignment + "'");
+  const std::string value = assignment.substr(equals + 1);
+  set(name, std::regex_match(value, toml_value) ? value : toml_text(value));
+}
+
+std::string Overlay::over_file(const std::string& file) const {
+  std::string text;
+  if (!file.empty()) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream whole;
+    if (!in || !(whole << in.rdbuf()))
+      throw UsageError(HN_NOT_FOUND, "[--config] expected a TOML file, cannot read " + file);
+    text = whole.str();
+  }
+  return values_.empty() ? text : text + "\n[set]\n" + lines();
+}
+
+std::string Overlay::lines() const {
+  std::string text;
+  for (const auto& [key, value] : values_) {
+    text += key;
+    text += " = ";
+    text += value;
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace hn::cli

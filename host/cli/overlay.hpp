@@ -1,0 +1,42 @@
+// Flags as TOML: what is laid over the configuration file.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hn::cli {
+
+// A text as a TOML basic string, with its quotes; a list of them.
+std::string toml_text(std::string_view text);
+std::string toml_list(const std::vector<std::string>& texts);
+
+// "clip=5" -> {clip, 5}; "clip" -> {clip, ""}. Throws UsageError for a weight that is no number or
+// an empty name.
+struct NamedWeight {
+  std::string name;
+  std::string weight;
+};
+NamedWeight parse_reward(const std::string& text);
+
+// Keys with dots and their TOML values; a later value of a key wins.
+class Overlay {
+ public:
+  void set(const std::string& key, std::string toml) { values_[key] = std::move(toml); }
+  void set_text(const std::string& key, std::string_view text) { set(key, toml_text(text)); }
+  // "train.lr=0.01" as --set has it. A value that is not TOML by itself is taken as a text, so that
+  // quotes are rarely needed. Throws UsageError without '=' or with a bad key.
+  void assign(const std::string& assignment);
+
+  // One "key = value" a line.
+  std::string lines() const;
+
+  // The file's text with the table [set] behind it; an unreadable file throws HN_NOT_FOUND.
+  std::string over_file(const std::string& file) const;
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+}  // namespace hn::cli
