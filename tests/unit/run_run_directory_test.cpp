@@ -1,0 +1,128 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run/run_directory.hpp"
+#include "unit/common_test_files.hpp"
+
+namespace hn::run {
+namespace {
+
+using hn::test::expect_error;
+using hn::test::read_bytes;
+using hn::test::TestFolder;
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = "seed = 1\n[train]\nlr = 0.001\n";
+constexpr const char* kOther = "seed = 1\n[train]\nlr = 0.01\nbatch = 4\n";
+
+void touch(const fs::path& file) { std::ofstream(file) << "x"; }
+
+TEST(RunDirectory, CreatesAndContinues) {
+  const TestFolder folder;
+  const fs::path root = folder.path() / "a" / "b";
+  {
+    const RunDirectory run(root, kConfig, false);
+    EXPECT_EQ(read_bytes(run.config()), kConfig);
+    EXPECT_TRUE(fs::is_directory(run.samples()));
+    touch(run.checkpoint());
+  }
+  const RunDirectory again(root, kConfig, false);
+  EXPECT_TRUE(fs::exists(again.checkpoint()));
+}
+
+TEST(RunDirectory, AnotherConfigurationIsRefusedByKey) {
+  const TestFolder folder;
+  const fs::path root = folder.path() / "run";
+  { touch(RunDirectory(root, kConfig, false).checkpoint()); }
+  expect_error(HN_INVALID_ARGUMENT,
+               {root.string(), "train.lr: 0.001 there, 0.01 now",
+                "train.batch: not set there, 4 now", "--overwrite"},
+               [&] { RunDirectory(root, kOther, false); });
+  EXPECT_TRUE(fs::exists(root / "checkpoint.safetensors"));
+  EXPECT_EQ(read_bytes(root / "config.toml"), kConfig);
+}
+
+TEST(RunDirectory, OverwriteRemovesTheRunAndNothingElse) {
+  const TestFolder folder;
+  const fs::path root = folder.path() / "run";
+  {
+    const RunDirectory run(root, kConfig, false);
+    for (const auto& file : {run.checkpoint(), run.metrics(), run.summary(), run.scores(),
+                             run.report(), run.events(), run.samples() / "before.png"})
+      touch(file);
+    touch(root / "notes.txt");
+  }
+  const RunDirectory run(root, kOther, true);
+  EXPECT_EQ(read_bytes(run.config()), kOther);
+  for (const auto& file : {run.checkpoint(), run.metrics(), run.summary(), run.scores(),
+                           run.report(), run.events(), run.samples() / "before.png"})
+    EXPECT_FALSE(fs::exists(file)) << file;
+  EXPECT_TRUE(fs::exists(root / "notes.txt"));
+}
+
+TEST(RunDirectory, WithoutACheckpointThereIsNothingToLose) {
+  const TestFolder folder;
+  { touch(RunDirectory(folder.path() / "run", kConfig, false).metrics()); }
+  const RunDirectory run(folder.path() / "run", kOther, false);
+  EXPECT_EQ(read_bytes(run.config()), kOther);
+  EXPECT_FALSE(fs::exists(run.metrics()));
+}
+
+TEST(RunDirectory, ForeignFoldersAreLeftAlone) {
+  const TestFolder folder;
+  folder.write("thesis.tex", "x");
+  for (const bool overwrite : {false, true})
+    expect_error(HN_INVALID_ARGUMENT, {"not a run directory", "thesis.tex"},
+                 [&] { RunDirectory(folder.path(), kConfig, overwrite); });
+  EXPECT_TRUE(fs::exists(folder.path() / "thesis.tex"));
+}
+
+TEST(RunDirectory, TwoRunsInOneFolder) {
+  const TestFolder folder;
+  const RunDirectory first(folder.path() / "run", kConfig, false);
+  expect_error(HN_INVALID_ARGUMENT, {"in use by another run", std::to_string(::getpid())},
+               [&] { RunDirectory(folder.path() / "run", kConfig, true); });
+}
+
+TEST(RunDirectory, AKilledRunLeavesNoLock) {
+  const TestFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const RunDirectory run(folder.path() / "run", kConfig, false);
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_NO_THROW(RunDirectory(folder.path() / "run", kConfig, false));
+}
+
+TEST(RunDirectory, PlacesThatCannotBeFolders) {
+  const TestFolder folder;
+  const fs::path file = folder.write("file", "x");
+  expect_error(HN_INVALID_ARGUMENT, {"is a file"}, [&] { RunDirectory(file, kConfig, false); });
+  expect_error(HN_NOT_FOUND, {"cannot be created"},
+               [&] { RunDirectory(file / "below", kConfig, false); });
+  // A file system without writing, for root too.
+  expect_error(HN_NOT_FOUND, {"cannot be created"},
+               [] { RunDirectory("/proc/hn-run", kConfig, false); });
+}
+
+TEST(RunDirectory, ABrokenConfigurationIsNamed) {
+  const TestFolder folder;
+  { touch(RunDirectory(folder.path() / "run", kConfig, false).checkpoint()); }
+  std::ofstream(folder.path() / "run" / "config.toml") << "seed = = 1";
+  expect_error(HN_DATA_LOSS, {"config.toml", "line 1"},
+               [&] { RunDirectory(folder.path() / "run", kConfig, false); });
+}
+
+TEST(RunDirectory, DifferencesByKey) {
+  EXPECT_TRUE(config_differences("a = 1\nb = [1, 2]\n", "b = [ 1, 2 ]\na = 1").empty());
+  EXPECT_EQ(
+      config_differences("[t]\nx = 1\n[[r]]\nn = \"a\"\n", "t.x = 1\n[[r]]\nn = \"b\"\n").size(),
+      1u);
+  EXPECT_EQ(config_differences("a = 1", "").at(0), "a: 1 there, not set now");
+}
+
+}  // namespace
+}  // namespace hn::run

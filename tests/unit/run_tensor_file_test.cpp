@@ -1,0 +1,89 @@
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "run/adapter_folder.hpp"
+#include "run/tensor_file.hpp"
+#include "unit/common_test_files.hpp"
+
+namespace hn::run {
+namespace {
+
+using hn::test::expect_error;
+using hn::test::TestFolder;
+
+TEST(TensorFile, RoundTrip) {
+  const TestFolder folder;
+  const auto file = folder.path() / "t.safetensors";
+  write_tensor(file, "noise", {2, 1, 1, 2}, {1, -2, 3.5f, 0});
+  const core::Tensor back = read_tensor(file, "noise");
+  EXPECT_EQ(back.shape, (std::vector<std::int64_t>{2, 1, 1, 2}));
+  EXPECT_EQ(back.data, (std::vector<float>{1, -2, 3.5f, 0}));
+  EXPECT_FALSE(find_tensor(file, "step_noise").has_value());
+  expect_error(HN_NOT_FOUND, {"noise"}, [&] { read_tensor(file, "nois"); });
+}
+
+TEST(TensorFile, OtherDtypes) {
+  const TestFolder folder;
+  const auto file = folder.path() / "t.safetensors";
+  const std::array<double, 2> f64 = {0.25, -8};
+  // 1.5, -2, the smallest subnormal, inf, NaN
+  const std::array<std::uint16_t, 5> f16 = {0x3e00, 0xc000, 0x0001, 0x7c00, 0x7e00};
+  const std::array<std::uint16_t, 2> bf16 = {0x3fc0, 0xc000};
+  const std::array<std::int32_t, 1> i32 = {1};
+  const std::array<TensorToWrite, 4> all = {
+      TensorToWrite{"f64", TensorDtype::kF64, {2}, f64.data(), sizeof(f64)},
+      TensorToWrite{"f16", TensorDtype::kF16, {5}, f16.data(), sizeof(f16)},
+      TensorToWrite{"bf16", TensorDtype::kBF16, {2}, bf16.data(), sizeof(bf16)},
+      TensorToWrite{"i32", TensorDtype::kI32, {1}, i32.data(), sizeof(i32)}};
+  write_safetensors(file, all);
+  EXPECT_EQ(read_tensor(file, "f64").data, (std::vector<float>{0.25f, -8}));
+  EXPECT_EQ(read_tensor(file, "bf16").data, (std::vector<float>{1.5f, -2}));
+  const auto half = read_tensor(file, "f16").data;
+  EXPECT_EQ(half[0], 1.5f);
+  EXPECT_EQ(half[1], -2.0f);
+  EXPECT_EQ(half[2], std::ldexp(1.0f, -24));
+  EXPECT_TRUE(std::isinf(half[3]));
+  EXPECT_TRUE(std::isnan(half[4]));
+  expect_error(HN_UNSUPPORTED, {"i32", "I32"}, [&] { read_tensor(file, "i32"); });
+}
+
+TEST(TensorFile, ShapesAreNamed) {
+  core::Tensor tensor;
+  tensor.shape = {4, 16, 9, 8};
+  EXPECT_NO_THROW(expect_shape(tensor, {-1, 16, 9, 8}, "x"));
+  expect_error(HN_INVALID_ARGUMENT, {"[f: noise]", "(B,16,8,8)", "(4,16,9,8)"}, [&] {
+    expect_shape(tensor, {-1, 16, 8, 8}, "f: noise");
+  });
+}
+
+TEST(AdapterFolder, ReadsRankAlphaAndLayers) {
+  const TestFolder folder;
+  const auto path = folder.path() / "run" / "adapter";
+  std::filesystem::create_directories(path);
+  const std::vector<float> zeros(8);
+  const std::vector<TensorToWrite> tensors = {
+      {"base_model.model.a.to_q.lora_A.weight", TensorDtype::kF32, {2, 4}, zeros.data(), 32},
+      {"base_model.model.a.to_q.lora_B.weight", TensorDtype::kF32, {4, 2}, zeros.data(), 32}};
+  write_safetensors(path / "adapter_model.safetensors", tensors, {{"hn.net", "finetune"}});
+  std::ofstream(path / "adapter_config.json")
+      << R"({"r": 2, "lora_alpha": 4, "peft_type": "LORA"})";
+  EXPECT_EQ(adapter_folder(folder.path() / "run"), path);
+  EXPECT_EQ(adapter_folder(path), path);
+  const core::NetSpec net = read_net(path);
+  EXPECT_EQ(net.rank, 2);
+  EXPECT_EQ(net.alpha, 4);
+  EXPECT_EQ(net.kind, core::NetKind::kFinetune);
+  EXPECT_EQ(net.targets, std::vector<std::string>{"a.to_q"});
+  expect_error(HN_NOT_FOUND, {"adapter_model.safetensors"}, [&] { adapter_folder(folder.path()); });
+}
+
+TEST(AdapterFolder, NoLoraTensors) {
+  const TestFolder folder;
+  write_tensor(folder.path() / "adapter_model.safetensors", "x", {1}, {0});
+  folder.write("adapter_config.json", R"({"r": 2, "lora_alpha": 4})");
+  expect_error(HN_DATA_LOSS, {"lora_A.weight"}, [&] { read_net(folder.path()); });
+}
+
+}  // namespace
+}  // namespace hn::run
