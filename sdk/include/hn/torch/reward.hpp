@@ -2,25 +2,33 @@
 //
 //   class Brightness final : public hn::TorchReward {
 //    public:
-//     Brightness(const hn::Host& host, const hn::Config&) : TorchReward(host) {}
-//     at::Tensor score(const at::Tensor& image, const hn::Call&) override { return image.mean({1,
-//     2, 3}); }
+//     using hn::TorchReward::TorchReward;
+//     at::Tensor score(const at::Tensor& image, const hn::Call&) override {
+//       return image.mean({1, 2, 3});
+//     }
 //   };
 //   HN_PLUGIN(Brightness, "org.example.reward.brightness", "1.0.0");
 #pragma once
 
 #include <hn/cpp/plugin.hpp>
+#include <hn/torch/device.hpp>
 #include <hn/torch/function.hpp>
 
 namespace hn {
 
 class TorchReward : public Instance {
  public:
-  using Instance::Instance;
+  explicit TorchReward(const Host& host) : Instance(host) {}
+  // Reads the option `device`: one that is unknown or not there is refused, see device_from.
+  TorchReward(const Host& host, const Config& config)
+      : Instance(host), device_(device_from(config)) {}
 
   // image: float32 [B,3,H,W] in [0,1] on the call's device. Returns [B]; call.cond<T>(b) is sample
   // b's prompt when has_cond() is true. Gradients follow from autograd.
   virtual at::Tensor score(const at::Tensor& image, const Call& call) = 0;
+
+  // Where weights belong: the option `device`.
+  at::Device device() const { return device_; }
 
   // False makes the reward score-only: it ranks and evaluates, and is refused for training by
   // gradient.
@@ -60,6 +68,8 @@ class TorchReward : public Instance {
    private:
     TorchReward& reward_;
   };
+
+  at::Device device_ = at::kCPU;
 };
 
 }  // namespace hn
