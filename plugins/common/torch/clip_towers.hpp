@@ -3,7 +3,7 @@
 //
 // Source: transformers 5.23 models/clip/modeling_clip.py. Differences: query, key and value are one
 // matrix product; patches are cut out and multiplied instead of convolved (the same sums, and
-// deterministic on every device).
+// deterministic on every device); in float32 quick_gelu's constants are folded into the weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,7 +27,7 @@ class ClipEncoder {
  public:
   ClipEncoder(const ClipEncoderConfig& config, WeightMap& weights, const std::string& prefix);
 
-  // To be called once, after WeightMap::finish(): joins the projections.
+  // To be called once, after WeightMap::finish(): joins the projections and folds constants.
   void prepare();
   // x [B,L,width]. mask: bool, broadcastable to [B,1,L,L], true = may be seen; undefined = all.
   // deterministic: attention by plain products, whose backward gives the same bits on every device.
@@ -49,6 +49,7 @@ class ClipEncoder {
 
   ClipEncoderConfig config_;
   std::vector<Layer> layers_;
+  bool folded_ = false;  // quick_gelu's factors are in fc1 and fc2
 };
 
 // Everything that a text tower can give.

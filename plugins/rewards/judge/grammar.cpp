@@ -30,7 +30,7 @@ class Parser {
 
   Wanted parse() {
     if (words_.empty()) fail("an object", {});
-    take_all({"a", "photo", "of"});
+    take_phrase("a photo of");
     Wanted wanted = first_phrase();
     if (wanted.items.size() == 1 && !wanted.any_number) {
       wanted.relation = relation();
@@ -69,12 +69,17 @@ class Parser {
     ++next_;
     return true;
   }
-  bool take_all(std::initializer_list<std::string_view> words) {
-    if (words.size() > words_.size() - next_ ||
-        !std::equal(words.begin(), words.end(),
-                    words_.begin() + static_cast<std::ptrdiff_t>(next_)))
-      return false;
-    next_ += words.size();
+  // All words of a phrase, or none of them.
+  bool take_phrase(std::string_view phrase) {
+    const std::size_t start = next_;
+    while (!phrase.empty()) {
+      const std::size_t end = std::min(phrase.find(' '), phrase.size());
+      if (!take(phrase.substr(0, end))) {
+        next_ = start;
+        return false;
+      }
+      phrase.remove_prefix(std::min(end + 1, phrase.size()));
+    }
     return true;
   }
 
@@ -128,10 +133,8 @@ class Parser {
   }
 
   int relation() {
-    if (take_all({"to", "the", "left", "of"})) return 0;
-    if (take_all({"to", "the", "right", "of"})) return 1;
-    if (take("above")) return 2;
-    if (take("below")) return 3;
+    for (std::size_t r = 0; r < kRelations.size(); ++r)
+      if (take_phrase(kRelations[r])) return static_cast<int>(r);
     return -1;
   }
 

@@ -47,7 +47,7 @@ CONFIGS = {
                    vision=dict(hidden_size=36, intermediate_size=72, num_hidden_layers=1, num_attention_heads=2, image_size=30, patch_size=10,
                                hidden_act="gelu_new"), projection_dim=40),
     # The patch does not divide the image; an image below the crop; bilinear; sharded weights; mixed activations; a larger projection.
-    "sharded": dict(image=(40, 57), batch=1, shards=True, tokenizer_json=True, pre=dict(size={"shortest_edge": 38}, crop_size={"height": 45, "width": 45}, resample=2),
+    "sharded": dict(image=(40, 57), batch=2, shards=True, tokenizer_json=True, pre=dict(size={"shortest_edge": 38}, crop_size={"height": 45, "width": 45}, resample=2),
                     text=dict(hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=1, max_position_embeddings=12,
                               hidden_act="gelu_pytorch_tanh"),
                     vision=dict(hidden_size=32, intermediate_size=160, num_hidden_layers=4, num_attention_heads=8, image_size=45, patch_size=7,
