@@ -147,6 +147,9 @@ void Registry::not_found(std::string_view name, Want want) const {
   if (!near.empty()) text += cat("; did you mean '", absl::StrJoin(near, "' or '"), "'?");
   if (!known.empty())
     text += cat(near.empty() ? "; known: " : " Known: ", absl::StrJoin(known, ", "));
+  const auto broken = std::count_if(rows_.begin(), rows_.end(),
+                                    [](const BundleRow& row) { return row.status == "broken"; });
+  if (broken != 0) text += cat("; broken bundles: ", broken, " (hnhost list names them)");
   if (known.empty()) {
     text += "; nothing was found in ";
     text += absl::StrJoin(folders_, ", ", [](std::string* out, const SearchFolder& folder) {

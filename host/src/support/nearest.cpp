@@ -43,15 +43,16 @@ std::size_t edit_distance(std::string_view raw_a, std::string_view raw_b) {
 std::vector<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates,
                                  std::size_t most) {
   const std::string wanted = folded(name);
+  // Two slips in a short word make another word.
+  const std::size_t allowed = wanted.size() <= 4 ? 1 : std::max<std::size_t>(2, wanted.size() / 3);
   std::vector<std::pair<std::size_t, std::string>> near;
   for (const std::string& candidate : candidates) {
     const std::string known = folded(candidate);
     std::size_t distance = edit_distance(wanted, known);
     const bool begins = wanted.size() >= 2 && known.size() >= 2 &&
                         (absl::StartsWith(known, wanted) || absl::StartsWith(wanted, known));
-    if (begins) distance = std::min<std::size_t>(distance, 2);
-    if (distance <= std::max<std::size_t>(2, wanted.size() / 3) && distance < known.size())
-      near.emplace_back(distance, candidate);
+    if (begins) distance = std::min<std::size_t>(distance, 1);
+    if (distance <= allowed && distance < known.size()) near.emplace_back(distance, candidate);
   }
   std::sort(near.begin(), near.end());
   near.erase(std::unique(near.begin(), near.end()), near.end());

@@ -1,0 +1,61 @@
+// docs/configuration.md against the code: the same keys, the same defaults.
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "config/run_config.hpp"
+#include "unit/loader_support.hpp"
+
+namespace hn::host {
+namespace {
+
+// Rows "| `key` | type | `default` | meaning |" of the page.
+std::map<std::string, std::string> documented() {
+  std::map<std::string, std::string> rows;
+  std::istringstream page(read_file(HN_SOURCE_DIR "/docs/configuration.md"));
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("| `")) continue;
+    std::vector<std::string> cells;
+    std::istringstream parts(line.substr(2));
+    for (std::string cell; std::getline(parts, cell, '|');) cells.push_back(cell);
+    const auto bare = [](const std::string& cell) {
+      const auto first = cell.find('`'), last = cell.rfind('`');
+      return first == std::string::npos ? "" : cell.substr(first + 1, last - first - 1);
+    };
+    rows[bare(cells.at(0))] = bare(cells.at(2));
+  }
+  return rows;
+}
+
+// "train.lr" -> "0.001", from what the writer makes of the defaults.
+std::map<std::string, std::string> defaults() {
+  RunConfig config;
+  config.rewards.emplace_back();
+  std::map<std::string, std::string> values;
+  std::istringstream text(to_toml(config));
+  std::string section;
+  for (std::string line; std::getline(text, line);) {
+    if (line.starts_with("[["))
+      section = line.substr(2, line.size() - 4) + "[].";
+    else if (line.starts_with("["))
+      section = line.substr(1, line.size() - 2) + ".";
+    else if (const auto at = line.find(" = "); at != std::string::npos)
+      values[section + line.substr(0, at)] = line.substr(at + 3);
+  }
+  return values;
+}
+
+TEST(Documentation, ListsEveryKeyAndNoOther) {
+  std::set<std::string> pages, code;
+  for (const auto& [key, value] : documented()) pages.insert(key);
+  for (const std::string& key : config_keys()) code.insert(key);
+  EXPECT_EQ(pages, code);
+}
+
+TEST(Documentation, StatesTheDefaults) {
+  const auto page = documented();
+  for (const auto& [key, value] : defaults()) EXPECT_EQ(page.at(key), value) << key;
+}
+
+}  // namespace
+}  // namespace hn::host

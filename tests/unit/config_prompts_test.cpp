@@ -1,0 +1,77 @@
+// Prompt files, good and bad.
+#include "config/prompts.hpp"
+#include "unit/loader_support.hpp"
+
+namespace hn::host {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::TempFolder;
+using testing::write_text;
+
+class Prompts : public ::testing::Test {
+ protected:
+  std::vector<std::string> read(const std::string& name, const std::string& text) {
+    write_text(folder_ / name, text);
+    return read_prompts(folder_ / name);
+  }
+  std::string refused(const std::string& name, const std::string& text) {
+    return message_of(HN_INVALID_ARGUMENT, [&] { read(name, text); });
+  }
+  TempFolder folder_;
+};
+
+TEST_F(Prompts, Text) {
+  EXPECT_THAT(read("a.txt", "a cat\n\nein Bär\r\n  spaces stay \nno end"),
+              ElementsAre("a cat", "ein Bär", "  spaces stay ", "no end"));
+  EXPECT_THAT(read("a",
+                   "\xef\xbb\xbf"
+                   "after a byte order mark\n"),
+              ElementsAre("after a byte order mark"));
+}
+
+TEST_F(Prompts, Tsv) {
+  EXPECT_THAT(read("a.tsv", "id\tprompt\tnote\n1\ta cat\tx\n\n2\ta dog\t\n"),
+              ElementsAre("a cat", "a dog"));
+  EXPECT_THAT(
+      refused("a.tsv", "id\tpromt\n1\ta\n"),
+      HasSubstr("a.tsv:1: expected a column 'prompt', got id, promt; did you mean 'promt'?"));
+  EXPECT_THAT(refused("a.tsv", "id\tprompt\n1\ta\n2\n"),
+              HasSubstr("a.tsv:3: expected 2 columns, got 1"));
+  EXPECT_THAT(refused("a.tsv", "id\tprompt\n1\t \n"), HasSubstr("a.tsv:2: the prompt is empty"));
+  EXPECT_THAT(refused("a.tsv", "prompt\n"), HasSubstr("no prompt in it"));
+}
+
+TEST_F(Prompts, JsonLines) {
+  EXPECT_THAT(read("a.jsonl", "{\"prompt\": \"a \\\"cat\\\"\", \"x\": 1}\n\n{\"prompt\":\"b\"}\n"),
+              ElementsAre("a \"cat\"", "b"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\":\"a\"}\n{\"promt\":\"b\"}\n"),
+              HasSubstr("a.jsonl:2: expected a text under \"prompt\""));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\":3}\n"), HasSubstr("a.jsonl:1:"));
+  EXPECT_THAT(refused("a.jsonl", "[1]\n"), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\": \"cut\n"), HasSubstr("expected a JSON object"));
+}
+
+TEST_F(Prompts, MissingEmptyOrForeign) {
+  EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { read_prompts(folder_ / "no.txt"); }),
+              HasSubstr("no.txt: cannot be read: No such file"));
+  EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { read_prompts(folder_.path()); }),
+              HasSubstr("it is a folder"));
+  EXPECT_THAT(refused("a.txt", ""), HasSubstr("no prompt in it"));
+  EXPECT_THAT(refused("a.txt", " \n\t\n"), HasSubstr("no prompt in it"));
+  EXPECT_THAT(refused("a.txt", "good\nbad \xff\n"), HasSubstr("a.txt:2: not UTF-8"));
+  EXPECT_THAT(refused("a.txt", std::string("a\nb\0c", 5)), HasSubstr("a.txt:2: a zero byte"));
+}
+
+TEST(Utf8, Edges) {
+  EXPECT_EQ(invalid_utf8_line("plain ä € 😀"), 0u);
+  for (const char* bad : {"\xc0\x80", "\xc1\xbf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
+                          "\x80", "\xf0\x80\x80\x80", "\xe0\x80\x80", "\xf5\x80\x80\x80"})
+    EXPECT_EQ(invalid_utf8_line(bad), 1u) << ::testing::PrintToString(bad);
+  EXPECT_EQ(invalid_utf8_line("a\nb\n\xff"), 3u);
+}
+
+}  // namespace
+}  // namespace hn::host

@@ -1,0 +1,134 @@
+// Resolving against plugins: defaults from manifests, and names, options and paths that are wrong.
+#include "config/run_config.hpp"
+#include "registry/registry.hpp"
+#include "unit/loader_support.hpp"
+
+namespace hn::host {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using testing::generator_text;
+using ::testing::HasSubstr;
+using testing::make_bundle;
+using testing::message_of;
+using testing::replaced;
+using testing::reward_text;
+using testing::TempFolder;
+using testing::write_text;
+
+class Resolve : public ::testing::Test {
+ protected:
+  Resolve() {
+    make_bundle(folder_ / "p/fake.hnp", reward_text());
+    make_bundle(folder_ / "p/judge.hnp",
+                replaced(reward_text("judge"), "differentiable = true", "differentiable = false"));
+    make_bundle(folder_ / "p/gen.hnp", generator_text());
+    write_text(folder_ / "p/gen.hnp/prompts/train.txt", "one\ntwo\n");
+    write_text(folder_ / "p/gen.hnp/prompts/heldout.txt", "three\n");
+    registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
+  }
+  RunConfig resolved(const std::string& text) {
+    RunConfig config = parse_config(text);
+    resolve_config(config, *registry_);
+    return config;
+  }
+  std::string refused(const std::string& text, hn_status code = HN_INVALID_ARGUMENT) {
+    return message_of(code, [&] { resolved(text); });
+  }
+  TempFolder folder_;
+  std::unique_ptr<Registry> registry_;
+};
+
+TEST_F(Resolve, FillsWhatTheManifestsKnow) {
+  const RunConfig c = resolved("generator = \"gen\"\n[[reward]]\nname = \"fake\"\n");
+  EXPECT_EQ(c.rewards[0].weight, 2.5);
+  EXPECT_EQ(c.dtype, "bfloat16") << "the model's";
+  EXPECT_EQ(c.train.prompts, "model:train");
+  EXPECT_EQ(c.eval.prompts, "model:heldout");
+  EXPECT_EQ(c.train.sample_prompts, "model:heldout") << "no demo list";
+  EXPECT_THAT(load_prompts(c, *registry_, c.train.prompts), ElementsAre("one", "two"));
+}
+
+TEST_F(Resolve, IsStable) {
+  const RunConfig once = resolved(
+      "generator = \"gen\"\n[[reward]]\nname = \"fake\"\noptions = { strength = 1 }\n"
+      "[run]\ndir = \"here\"\n");
+  EXPECT_EQ(to_toml(resolved(to_toml(once))), to_toml(once));
+  EXPECT_TRUE(std::filesystem::path(once.run.dir).is_absolute());
+}
+
+TEST_F(Resolve, AWeightThatIsGivenStays) {
+  EXPECT_EQ(
+      resolved("generator = \"gen\"\n[[reward]]\nname = \"fake\"\nweight = 1\n").rewards[0].weight,
+      1);
+}
+
+TEST_F(Resolve, BadNames) {
+  EXPECT_THAT(refused("generator = \"gem\"", HN_NOT_FOUND), HasSubstr("did you mean 'gen'"));
+  EXPECT_THAT(refused("generator = \"gen\"\n[[reward]]\nname = \"fak\"", HN_NOT_FOUND),
+              HasSubstr("no reward 'fak'; did you mean 'fake'?"));
+  EXPECT_THAT(refused("generator = \"gen\"\n[eval]\nrewards = [\"juge\"]", HN_NOT_FOUND),
+              HasSubstr("did you mean 'judge'?"));
+}
+
+TEST_F(Resolve, BadValues) {
+  EXPECT_THAT(
+      refused("generator = \"gen\"\n[generator_options]\nguidence = 1"),
+      HasSubstr("[generator gen] option guidence: unknown to gen; did you mean 'guidance'?"));
+  EXPECT_THAT(refused("generator = \"gen\"\n[generator_options]\ndtype = \"float32\""),
+              HasSubstr("has a key of its own"));
+  EXPECT_THAT(refused("generator = \"gen\"\ndtype = \"float16\""),
+              HasSubstr("expected dtype float32 or bfloat16, got 'float16'"));
+  EXPECT_THAT(refused("generator = \"gen\"\ndevice = \"gpu\""), HasSubstr("got 'gpu'"));
+  EXPECT_THAT(refused("generator = \"gen\"\ndevice = \"cuda:1\""),
+              HasSubstr("runs on cpu, not on cuda:1"));
+  EXPECT_THAT(refused("generator = \"gen-large\""), HasSubstr("needs weights"));
+  EXPECT_THAT(refused("generator = \"gen\"\nweights = \"/no/where\"", HN_NOT_FOUND),
+              HasSubstr("/no/where does not exist"));
+  EXPECT_THAT(refused("generator = \"gen\"\n[[reward]]\nname = \"judge\""),
+              AllOf(HasSubstr("[reward judge] is score-only"), HasSubstr("[eval] rewards")));
+  EXPECT_THAT(refused("generator = \"gen\"\n[train]\nprompts = \"model:trian\"", HN_NOT_FOUND),
+              HasSubstr("gen-small has no prompt list 'trian'; did you mean 'train'?"));
+  EXPECT_THAT(refused("generator = \"gen\"\n[train]\nbatch = 4\nmicro_batch = 8"),
+              HasSubstr("micro_batch <= batch"));
+}
+
+TEST_F(Resolve, AGeneratorWithoutNoiseNetworkCannotBeAHypernet) {
+  make_bundle(folder_ / "p/plain.hnp",
+              replaced(generator_text("plain"), "[\"generate\", \"noise_net\"]", "[\"generate\"]"));
+  registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
+  EXPECT_THAT(refused("generator = \"plain\""), HasSubstr("has no noise network"));
+  EXPECT_EQ(resolved("generator = \"plain\"\n[net]\nkind = \"finetune\"").generator, "plain");
+}
+
+TEST_F(Resolve, NoPromptsAtAll) {
+  const RunConfig c =
+      resolved("generator = \"gen-large\"\nweights = \"" + folder_.path().string() + "\"\n");
+  EXPECT_EQ(c.train.prompts, "");
+  EXPECT_THAT(
+      message_of(HN_INVALID_ARGUMENT, [&] { load_prompts(c, *registry_, c.train.prompts); }),
+      HasSubstr("brings no prompts"));
+}
+
+TEST_F(Resolve, TheSessionsOptions) {
+  const RunConfig c = resolved(
+      "generator = \"gen\"\nseed = 5\n[generator_options]\nwidth = 32\n"
+      "[[reward]]\nname = \"fake\"\n[eval]\nrewards = [\"judge\", \"fake\"]\n");
+  const core::SessionSpec spec = session_spec(c, *registry_);
+  EXPECT_EQ(std::get<std::int64_t>(spec.generator.options.at("width")), 32)
+      << "over the model's 64";
+  EXPECT_EQ(std::get<std::string>(spec.generator.options.at("weights")),
+            (folder_ / "p/gen.hnp/weights/small").string());
+  EXPECT_EQ(std::get<std::string>(spec.generator.options.at("dtype")), "bfloat16");
+  ASSERT_EQ(spec.rewards.size(), 2u);
+  EXPECT_EQ(spec.rewards[0].loss_target, 3);
+  EXPECT_TRUE(spec.rewards[0].train);
+  EXPECT_EQ(spec.rewards[1].name, "judge");
+  EXPECT_FALSE(spec.rewards[1].train);
+  EXPECT_EQ(spec.seed, 5u);
+  EXPECT_EQ(spec.prompt_cache_bytes, 256u << 20);
+}
+
+}  // namespace
+}  // namespace hn::host
