@@ -12,3 +12,5 @@ if(HN_BUILD_PLUGINS AND HN_WITH_LIBTORCH)
   hn_add_test(NAME reward_torch_test TORCH SOURCES unit/reward_torch_test.cpp ${PROJECT_SOURCE_DIR}/plugins/rewards/judge/detector.cpp
               LIBS hn_torch_common LABELS unit golden)
 endif()
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+hn_add_test(NAME reward_manifest_test SOURCES unit/reward_manifest_test.cpp LIBS OpenSSL::Crypto LABELS unit)
