@@ -46,7 +46,7 @@ class Sessions : public ::testing::Test {
     options.core_file = std::filesystem::path(HN_FAKES) / "libfake_core.so";
     options.core_libtorch = "none";
     options.log = [this](std::int32_t, std::string_view text) { log_ += std::string(text) + "\n"; };
-    host_ = std::make_unique<hnhost>(hnhost{Host(std::move(options))});
+    host_.reset(new hnhost{Host(std::move(options))});  // made in place: a host does not move
   }
   ~Sessions() override { hnhost_session_close(session_); }
 

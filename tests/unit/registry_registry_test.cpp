@@ -73,7 +73,7 @@ TEST_F(Registries, AnUnknownNameListsTheNearest) {
 TEST_F(Registries, WithNothingFoundTheFoldersAreNamed) {
   const Registry r = registry();
   EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { r.reward("clip"); }),
-              AllOf(HasSubstr("nothing was found in"), HasSubstr((folder_ / "p").string())));
+              AllOf(HasSubstr("none was found in"), HasSubstr((folder_ / "p").string())));
 }
 
 TEST_F(Registries, ABrokenBundleGivesItsReason) {

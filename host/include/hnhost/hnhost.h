@@ -39,16 +39,16 @@ HN_EXPORT hn_status hnhost_open(const hnhost_options*, hnhost** out, hn_error*);
 HN_EXPORT void hnhost_close(hnhost*); /* after its sessions; NULL is allowed */
 
 /* JSON, from manifests alone: no plugin code runs and LibTorch is not loaded. kind: "plugins", "rewards", "generators",
- * "models" or "" for everything. A broken plugin is a row with path, status and reason. [one-at-a-time] */
+ * "models" or "" for everything. A broken plugin is a row with path, status and reason. [any-thread] */
 HN_EXPORT hn_status hnhost_list(hnhost*, hn_str kind, hnhost_text** out, hn_error*);
-/* JSON: one plugin or model by name, alias, id or path, in full. HN_NOT_FOUND names the nearest. [one-at-a-time] */
+/* JSON: one plugin or model by name, alias, id or path, in full. HN_NOT_FOUND names the nearest. [any-thread] */
 HN_EXPORT hn_status hnhost_inspect(hnhost*, hn_str name, hnhost_text** out, hn_error*);
 /* The contract suite on one bundle, each check in a child process. out: JSON with one row a check. options: TOML of create
  * options. Call it before the process has started threads. [one-at-a-time] */
 HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str bundle, hn_str options, hnhost_text** out, hn_error*);
 
 /* ---- Configuration: TOML, as docs/configuration.md lists it --------------------------------------------------------- */
-/* The configuration with every default filled in, as TOML. An unknown key is refused with the nearest name. */
+/* The configuration with every default filled in, as TOML. An unknown key is refused with the nearest name. [any-thread] */
 HN_EXPORT hn_status hnhost_resolve(hnhost*, hn_str config, hnhost_text** out, hn_error*);
 
 /* ---- Runs: what the command does ------------------------------------------------------------------------------------ */
@@ -86,6 +86,7 @@ typedef struct hnhost_hooks { /* any of them may be NULL */
 HN_EXPORT hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnhost_text** out, hn_error*);
 
 /* ---- Sessions: the same by steps ------------------------------------------------------------------------------------ */
+/* Opens plugins, the core and the training prompts. [any-thread] */
 HN_EXPORT hn_status hnhost_session_open(hnhost*, hn_str config, hnhost_session** out, hn_error*);
 HN_EXPORT void hnhost_session_close(hnhost_session*); /* NULL is allowed */
 /* JSON: noise and image shapes, steps, rewards with ranges, trainable numbers, memory, resolved configuration. */

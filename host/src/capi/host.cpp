@@ -32,6 +32,7 @@ Host::Host(HostOptions options)
 void Host::log(std::int32_t level, std::string_view text) const { options_.log(level, text); }
 
 const hnhost_core_v1& Host::core() {
+  const std::lock_guard lock(core_mutex_);
   if (core_ == nullptr) core_ = &open_core(options_.core_file, options_.core_libtorch);
   return *core_;
 }

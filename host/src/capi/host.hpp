@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,7 @@ struct HostOptions {
   std::string core_libtorch;        // empty: the build id that this library was built with
 };
 
-// Everything is [one-at-a-time]; log may be called from any thread.
+// Everything is [any-thread].
 class Host {
  public:
   explicit Host(HostOptions options);
@@ -49,6 +50,7 @@ class Host {
  private:
   HostOptions options_;
   Registry registry_;
+  std::mutex core_mutex_;
   const hnhost_core_v1* core_ = nullptr;
 };
 

@@ -123,10 +123,21 @@ std::vector<std::string> Registry::names(Want want) const {
 
 Choice Registry::by_path(const std::filesystem::path& bundle) const {
   const std::filesystem::path path = tidy(bundle);
-  for (const BundleRow& row : rows_)
-    if (row.path == path && row.manifest) return {&*row.manifest, row.manifest->default_model()};
-  rows_.push_back({path, "ok", "", read_manifest(path)});
-  return {&*rows_.back().manifest, rows_.back().manifest->default_model()};
+  const auto known = [&](const std::deque<BundleRow>& rows) -> const Manifest* {
+    for (const BundleRow& row : rows)
+      if (row.path == path && row.manifest) return &*row.manifest;
+    return nullptr;
+  };
+  const Manifest* found = known(rows_);
+  if (found == nullptr) {
+    const std::lock_guard lock(by_path_mutex_);
+    found = known(by_path_);
+    if (found == nullptr) {
+      by_path_.push_back({path, "ok", "", read_manifest(path)});
+      found = &*by_path_.back().manifest;
+    }
+  }
+  return {found, found->default_model()};
 }
 
 void Registry::not_found(std::string_view name, Want want) const {
@@ -151,7 +162,7 @@ void Registry::not_found(std::string_view name, Want want) const {
                                     [](const BundleRow& row) { return row.status == "broken"; });
   if (broken != 0) text += cat("; broken bundles: ", broken, " (hnhost list names them)");
   if (known.empty()) {
-    text += "; nothing was found in ";
+    text += "; none was found in ";
     text += absl::StrJoin(folders_, ", ", [](std::string* out, const SearchFolder& folder) {
       out->append(folder.path.string());
     });

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -23,8 +24,8 @@ struct Choice {
   const RewardFacts& reward() const;
 };
 
-// Made from a scan; does not change afterwards, but for bundles that are named by their path.
-// One thread at a time.
+// Made from a scan and constant afterwards; bundles named by their path are kept beside it. Every
+// const function is [any-thread].
 class Registry {
  public:
   Registry(std::vector<SearchFolder> folders, const std::filesystem::path& user_models);
@@ -52,7 +53,9 @@ class Registry {
   void shadow_duplicates();
 
   std::vector<SearchFolder> folders_;
-  mutable std::deque<BundleRow> rows_;  // a deque: rows stay in place when a path adds one
+  std::deque<BundleRow> rows_;
+  mutable std::mutex by_path_mutex_;
+  mutable std::deque<BundleRow> by_path_;  // a deque: rows stay in place when another is added
 };
 
 }  // namespace hn::host
