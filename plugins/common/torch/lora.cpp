@@ -75,7 +75,10 @@ Conv2d::Conv2d(const Builder& builder, const std::string& name, std::int64_t in,
       stride_(stride),
       padding_(padding),
       groups_(groups),
-      index_(builder.add({name, true, in, out, kernel, stride, padding, groups})) {}
+      index_(builder.add({name, true, in, out, kernel, stride, padding, groups})) {
+  // oneDNN then need not turn the weight round for channels_last activations at each call.
+  if (weight.defined() && kernel != stride && groups == 1) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x, const LoraSet& lora) const {
   const auto y = at::conv2d(x, weight, bias, stride_, padding_, 1, groups_);

@@ -2,18 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/ops.hpp"
+#include "torch/fused.hpp"
 
 namespace hn::sana {
-
-at::Tensor relu_linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const auto wide = accumulate_type(q.scalar_type());
-  const auto positive_q = at::relu(q).to(wide), positive_k = at::relu(k).to(wide);
-  const auto summary = at::matmul(positive_k.transpose(-2, -1), v.to(wide));
-  // The column of ones that upstream appends to v gives the sum of the keys; a sum of its own saves the copy.
-  const auto weight = at::matmul(positive_q, positive_k.sum(-2).unsqueeze(-1));
-  return at::matmul(positive_q, summary) / (weight + 1e-15);
-}
 
 AttentionProjections::AttentionProjections(const Builder& builder, const std::string& name, const AttentionConfig& config)
     : heads_(config.heads), head_dim_(config.head_dim) {
@@ -29,16 +20,14 @@ AttentionProjections::AttentionProjections(const Builder& builder, const std::st
 }
 
 at::Tensor AttentionProjections::normed(const at::Tensor& x, const at::Tensor& weight) const {
-  return weight.defined() ? rms_norm(x, weight, {}, 1e-5) : x;
+  return weight.defined() ? fused_rms_norm(x, weight, {}, 1e-5) : x;
 }
 
 at::Tensor LinearAttention::operator()(const at::Tensor& x, const LoraSet& lora) const {
   const std::int64_t batch = x.size(0), n = x.size(1);
-  const auto split = [&](const at::Tensor& y) { return y.view({batch, n, heads_, head_dim_}).transpose(1, 2); };
-  const auto q = split(normed(q_(x, lora), norm_q_));
-  const auto k = split(normed(k_(x, lora), norm_k_));
-  const auto y = relu_linear_attention(q, k, split(v_(x, lora)));
-  return out_(y.transpose(1, 2).reshape({batch, n, heads_ * head_dim_}).to(x.scalar_type()), lora);
+  const auto split = [&](const at::Tensor& y) { return y.view({batch, n, heads_, head_dim_}); };
+  const auto y = fused_relu_linear_attention(split(normed(q_(x, lora), norm_q_)), split(normed(k_(x, lora), norm_k_)), split(v_(x, lora)));
+  return out_(y.reshape({batch, n, heads_ * head_dim_}).to(x.scalar_type()), lora);
 }
 
 at::Tensor CrossAttention::operator()(const at::Tensor& x, const Caption& caption, const LoraSet& lora) const {

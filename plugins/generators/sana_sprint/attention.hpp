@@ -4,15 +4,9 @@
 // (SanaAttnProcessor2_0).
 #pragma once
 
-#include <optional>
-
 #include "torch/lora.hpp"
 
 namespace hn::sana {
-
-// relu(q) (relu(k)^T v) / (relu(q) . sum relu(k) + 1e-15) in float32. q, k, v: [..., N, d] with equal leading sizes. Returns that shape, at
-// least float32. Cost grows with N d^2 instead of N^2 d.
-at::Tensor relu_linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
 struct AttentionConfig {
   std::int64_t query_dim, context_dim, heads, head_dim;

@@ -4,7 +4,7 @@
 
 #include <hn/cpp/error.hpp>
 
-#include "attention.hpp"
+#include "torch/fused.hpp"
 
 namespace hn::sana {
 namespace {
@@ -13,11 +13,11 @@ at::Tensor channels_last(const at::Tensor& nchw) { return nchw.permute({0, 2, 3,
 at::Tensor channels_first(const at::Tensor& nhwc) { return nhwc.permute({0, 3, 1, 2}); }
 
 // v (k^T q) / (sum over keys of k^T q + eps), the same sum as linear attention in the other order; upstream takes it for few positions.
-// q, k, v: [..., N, d].
+// q, k, v: [B, N, heads, d].
 at::Tensor quadratic_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const auto scores = at::matmul(at::relu(q), at::relu(k).transpose(-2, -1)).to(accumulate_type(q.scalar_type()));
+  const auto scores = at::matmul(at::relu(q.transpose(1, 2)), at::relu(k.permute({0, 2, 3, 1}))).to(accumulate_type(q.scalar_type()));
   const auto weights = scores / (scores.sum(-1, true) + 1e-15);
-  return at::matmul(weights.to(v.scalar_type()), v);
+  return at::matmul(weights.to(v.scalar_type()), v.transpose(1, 2)).transpose(1, 2);
 }
 
 }  // namespace
@@ -30,9 +30,9 @@ ChannelNorm::ChannelNorm(const Builder& builder, const std::string& name, std::i
   builder.weights.skip(name + ".num_batches_tracked");
 }
 
-at::Tensor ChannelNorm::operator()(const at::Tensor& x) const {
-  if (mean_.defined()) return at::batch_norm(x, weight_, bias_, mean_, variance_, false, 0.1, 1e-5, false);
-  return channels_first(rms_norm(channels_last(x), weight_, bias_, 1e-5));
+at::Tensor ChannelNorm::operator()(const at::Tensor& x, const at::Tensor& residual) const {
+  if (mean_.defined()) return at::batch_norm(x, weight_, bias_, mean_, variance_, false, 0.1, 1e-5, false) + residual;
+  return channels_first(fused_rms_norm(channels_last(x), weight_, bias_, 1e-5, channels_last(residual)));
 }
 
 ResBlock::ResBlock(const Builder& builder, const std::string& name, const VaeStage& stage)
@@ -41,7 +41,7 @@ ResBlock::ResBlock(const Builder& builder, const std::string& name, const VaeSta
       conv2_(builder, name + ".conv2", stage.channels, stage.channels, 3, 1, 1, 1, false),
       norm_(builder, name + ".norm", stage.channels, stage.batch_norm) {}
 
-at::Tensor ResBlock::operator()(const at::Tensor& x) const { return norm_(conv2_(activation_(conv1_(x)))) + x; }
+at::Tensor ResBlock::operator()(const at::Tensor& x) const { return norm_(conv2_(activation_(conv1_(x))), x); }
 
 MultiscaleAttention::MultiscaleAttention(const Builder& builder, const std::string& name, const VaeStage& stage, std::int64_t head_dim)
     : head_dim_(head_dim) {
@@ -71,19 +71,18 @@ at::Tensor MultiscaleAttention::operator()(const at::Tensor& x) const {
   const auto qkv = channels_first(all[0]);
   for (const auto& scale : scales_) all.push_back(channels_last(scale.grouped(scale.depthwise(qkv))));
   const auto joined = all.size() == 1 ? all[0] : at::cat(all, -1);
-  // [B, H, W, heads * 3 * d] -> three of [B, heads, N, d].
-  const auto parts = joined.reshape({batch, n, -1, 3, head_dim_}).permute({3, 0, 2, 1, 4}).unbind(0);
-  const auto y = (n > head_dim_ ? relu_linear_attention(parts[0], parts[1], parts[2]) : quadratic_attention(parts[0], parts[1], parts[2]))
-                     .to(x.scalar_type());
-  return norm_(channels_first(out_(y.transpose(1, 2).reshape({batch, height, width, -1}))));
+  // [B, H, W, heads * 3 * d] -> three of [B, N, heads, d].
+  const auto parts = joined.reshape({batch, n, -1, 3, head_dim_}).unbind(3);
+  const auto y = n > head_dim_ ? fused_relu_linear_attention(parts[0], parts[1], parts[2]) : quadratic_attention(parts[0], parts[1], parts[2]);
+  return norm_(channels_first(out_(y.to(x.scalar_type()).reshape({batch, height, width, -1}))), x);
 }
 
 EfficientVitBlock::EfficientVitBlock(const Builder& builder, const std::string& name, const VaeStage& stage, std::int64_t head_dim)
     : attention_(builder, name + ".attn", stage, head_dim), feed_forward_(builder, name + ".conv_out", stage.channels, 4, true) {}
 
 at::Tensor EfficientVitBlock::operator()(const at::Tensor& x) const {
-  const auto y = attention_(x) + x;
-  return channels_first(feed_forward_(channels_last(y))) + y;
+  const auto y = channels_last(attention_(x));
+  return channels_first(feed_forward_(y, {}, y));
 }
 
 DownBlock::DownBlock(const Builder& builder, const std::string& name, std::int64_t in, std::int64_t out, bool unshuffle, bool shortcut)
@@ -112,12 +111,24 @@ UpBlock::UpBlock(const Builder& builder, const std::string& name, std::int64_t i
 }
 
 void UpBlock::prepare() {
-  if (shortcut_ && shuffle_ && fold_repeat_shortcut(conv_, repeats_)) shortcut_ = false;
+  if (!shuffle_) return;
+  if (shortcut_ && fold_repeat_shortcut(conv_, repeats_)) shortcut_ = false;
+  const std::int64_t out = conv_.weight.size(0) / 4;
+  conv_.weight = conv_.weight.unflatten(0, {out, 4}).transpose(0, 1).flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
+  conv_.bias = conv_.bias.view({out, 4}).t().reshape({-1});
 }
 
 at::Tensor UpBlock::operator()(const at::Tensor& x) const {
-  auto y = shuffle_ ? at::pixel_shuffle(conv_(x), 2)
-                    : conv_(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
+  const std::int64_t batch = x.size(0), height = x.size(2), width = x.size(3);
+  at::Tensor y;
+  if (shuffle_) {
+    const auto wide = channels_last(conv_(x));
+    const std::int64_t out = wide.size(3) / 4;
+    y = wide.reshape({batch, height, width, 2, 2 * out}).transpose(2, 3).reshape({batch, 2 * height, 2 * width, out});
+    y = channels_first(y);
+  } else {
+    y = conv_(at::upsample_nearest2d(x, {2 * height, 2 * width}));
+  }
   if (shortcut_) y = y + at::pixel_shuffle(x.repeat_interleave(repeats_, 1), 2);
   return y;
 }

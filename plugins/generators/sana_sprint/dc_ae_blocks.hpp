@@ -31,7 +31,8 @@ class ChannelNorm {
  public:
   ChannelNorm() = default;
   ChannelNorm(const Builder& builder, const std::string& name, std::int64_t channels, bool batch_norm);
-  at::Tensor operator()(const at::Tensor& x) const;
+  // norm(x) + residual.
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& residual) const;
 
  private:
   at::Tensor weight_, bias_, mean_, variance_;
@@ -54,7 +55,7 @@ class MultiscaleAttention {
  public:
   MultiscaleAttention(const Builder& builder, const std::string& name, const VaeStage& stage, std::int64_t head_dim);
   void prepare();
-  at::Tensor operator()(const at::Tensor& x) const;  // without the residual
+  at::Tensor operator()(const at::Tensor& x) const;
 
  private:
   struct Scale {
@@ -90,7 +91,8 @@ class DownBlock final : public VaeBlock {
   bool unshuffle_, shortcut_;
 };
 
-// Doubles the resolution.
+// Doubles the resolution. Pixel shuffling takes its numbers in the order (channel, y, x); prepare() puts the convolution's output channels in
+// the order (y, x, channel), so that in channels_last memory the shuffle moves runs of 2 x out numbers.
 class UpBlock final : public VaeBlock {
  public:
   UpBlock(const Builder& builder, const std::string& name, std::int64_t in, std::int64_t out, bool shuffle, bool shortcut);

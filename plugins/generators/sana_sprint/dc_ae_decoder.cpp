@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "torch/fused.hpp"
+
 namespace hn::sana {
 
 Decoder::Decoder(const VaeConfig& config, WeightMap& weights)
@@ -31,6 +33,7 @@ Decoder::Decoder(const VaeConfig& config, WeightMap& weights)
 
 void Decoder::prepare() {
   for (auto& block : blocks_) block->prepare();
+  if (up_out_) up_out_->prepare();
   if (shortcut_repeats_ > 0 && fold_repeat_shortcut(conv_in_, shortcut_repeats_)) shortcut_repeats_ = 0;
 }
 
@@ -38,7 +41,7 @@ at::Tensor Decoder::operator()(const at::Tensor& latents) const {
   auto x = latents.contiguous(at::MemoryFormat::ChannelsLast);
   x = shortcut_repeats_ == 0 ? conv_in_(x) : conv_in_(x) + x.repeat_interleave(shortcut_repeats_, 1);
   for (const auto& block : blocks_) x = (*block)(x);
-  x = rms_norm(x.permute({0, 2, 3, 1}), norm_weight_, norm_bias_, 1e-5).permute({0, 3, 1, 2});
+  x = fused_rms_norm(x.permute({0, 2, 3, 1}), norm_weight_, norm_bias_, 1e-5).permute({0, 3, 1, 2});
   x = activation_(x);
   return up_out_ ? (*up_out_)(x) : conv_out_(x);
 }

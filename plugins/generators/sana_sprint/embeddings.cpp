@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "torch/ops.hpp"
+#include "torch/fused.hpp"
 
 namespace hn::sana {
 namespace {
@@ -63,7 +63,7 @@ CaptionProjection::CaptionProjection(const Builder& builder, const TransformerCo
       norm_(builder.weights.take("caption_norm.weight", {config.width()})) {}
 
 at::Tensor CaptionProjection::operator()(const at::Tensor& text, const LoraSet& lora) const {
-  return rms_norm(second_(at::gelu(first_(text, lora), "tanh"), lora), norm_, {}, 1e-5);
+  return fused_rms_norm(second_(at::gelu(first_(text, lora), "tanh"), lora), norm_, {}, 1e-5);
 }
 
 bool CaptionProjection::adapted(const LoraSet& lora) const {

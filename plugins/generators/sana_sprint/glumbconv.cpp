@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/ops.hpp"
+#include "torch/fused.hpp"
 
 namespace hn::sana {
 
@@ -18,13 +18,13 @@ GluMbConv::GluMbConv(const Builder& builder, const std::string& name, std::int64
   }
 }
 
-at::Tensor GluMbConv::operator()(const at::Tensor& x, const LoraSet& lora) const {
+at::Tensor GluMbConv::operator()(const at::Tensor& x, const LoraSet& lora, const at::Tensor& residual) const {
   const auto wide = at::silu(inverted_.on_patches(x, lora));
   // [B,H,W,C] seen as NCHW is the channels_last layout, which the depthwise convolution keeps.
   const auto mixed = depth_(wide.permute({0, 3, 1, 2}), lora).permute({0, 2, 3, 1});
-  const auto parts = mixed.chunk(2, -1);
-  const auto y = point_.on_patches(parts[0] * at::silu(parts[1]), lora);
-  return normed_ ? rms_norm(y, norm_weight_, norm_bias_, 1e-5) : y;
+  const auto y = point_.on_patches(fused_gated_silu(mixed), lora);
+  if (normed_) return fused_rms_norm(y, norm_weight_, norm_bias_, 1e-5, residual);
+  return residual.defined() ? y + residual : y;
 }
 
 }  // namespace hn::sana

@@ -14,8 +14,8 @@ class GluMbConv {
   GluMbConv(const Builder& builder, const std::string& name, std::int64_t channels, double expand_ratio, bool normed);
 
   // x: [B, H, W, C], channels last in the shape too, so that the 1x1 convolutions are plain matrix products and no layout changes are needed.
-  // Returns the same shape, without the residual.
-  at::Tensor operator()(const at::Tensor& x, const LoraSet& lora = {}) const;
+  // Returns the same shape; `residual` is added where it is defined.
+  at::Tensor operator()(const at::Tensor& x, const LoraSet& lora = {}, const at::Tensor& residual = {}) const;
 
  private:
   Conv2d inverted_, depth_, point_;
