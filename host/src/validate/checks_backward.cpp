@@ -2,6 +2,7 @@
 // asked for.
 #include <malloc.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "validate/check.hpp"
@@ -224,15 +225,19 @@ void released(Context& c) {
     if (grad && i % 2 == 0) one.backward(one.cotangents(1));
     one.release();
   };
-  constexpr int kCycles = 24;
-  for (int i = 0; i < 8; ++i) cycle(i);  // caches fill once
-  const std::size_t before = allocated();
-  for (int i = 0; i < kCycles; ++i) cycle(i);
-  const std::size_t after = allocated();
-  const std::size_t grown = after > before ? after - before : 0;
-  expect(grown < kCycles * 256, "forward, backward and saved_release, " + std::to_string(kCycles) +
-                                    " times: " + std::to_string(grown) +
-                                    " bytes were not given back");
+  // What malloc keeps in hand makes single windows grow; a leak makes every one of them grow.
+  constexpr int kWindows = 6, kCycles = 16;
+  constexpr std::size_t kSmallest = 16;  // bytes: no allocation is smaller
+  std::size_t least = ~std::size_t{0};
+  for (int window = 0; window < kWindows; ++window) {
+    const std::size_t before = allocated();
+    for (int i = 0; i < kCycles; ++i) cycle(i);
+    const std::size_t after = allocated();
+    least = std::min(least, after > before ? after - before : 0);
+  }
+  expect(least < kCycles * kSmallest, "forward, backward and saved_release: at least " +
+                                          std::to_string(least / kCycles) +
+                                          " bytes are not given back each time");
 }
 
 constexpr Check kChecks[] = {

@@ -134,17 +134,15 @@ bool Fn::differentiable() const {
 // ---- Prompts
 
 std::string prompt_text(std::int64_t b) {
-  static constexpr std::array kPrompts = {"a red apple",
-                                          "two blue cups on a table",
-                                          "a cat under a yellow umbrella",
-                                          "a photo of a bicycle",
-                                          "three bananas",
-                                          "a dog left of a car",
-                                          "a green star"};
-  const auto n = static_cast<std::int64_t>(kPrompts.size());
-  return b < n ? kPrompts[static_cast<std::size_t>(b)]
-               : kPrompts[static_cast<std::size_t>(b % n)] + std::string(" number ") +
-                     std::to_string(b);
+  // Of a grammar that every plugin of hn reads, the judge's parser included.
+  static constexpr std::array kPrompts = {"a pink cat",
+                                          "two blue cups",
+                                          "an elephant above a balloon",
+                                          "a yellow bus",
+                                          "three purple elephants",
+                                          "a carrot and a star",
+                                          "a cake on a purple background"};
+  return kPrompts[static_cast<std::size_t>(b) % kPrompts.size()];
 }
 
 Prompts::Prompts(const Instance& instance, const std::vector<std::string>& texts)

@@ -107,7 +107,7 @@ class Prompts {
   const Instance& instance_;
   std::vector<hn_cond*> handles_;
 };
-// The prompt of sample b: all of them differ.
+// The prompt of sample b; neighbours differ.
 std::string prompt_text(std::int64_t b);
 
 struct CaseOptions {
