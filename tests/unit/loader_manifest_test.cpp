@@ -91,6 +91,22 @@ TEST(Manifest, TheDocumentedExamplesLoad) {
   EXPECT_EQ(read_manifest(bundle).abi_major, 1);
 }
 
+// Every manifest of this tree, with what the build would append.
+TEST(Manifest, ThoseOfTheTreeLoad) {
+  std::size_t found = 0;
+  for (const char* part : {"/plugins/generators", "/plugins/rewards", "/templates"}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(HN_SOURCE_DIR) + part)) {
+      const auto file = entry.path() / "plugin.toml";
+      if (!std::filesystem::exists(file)) continue;
+      TempFolder folder;
+      EXPECT_NO_THROW(read_manifest(make_bundle(folder / "x.hnp", read_file(file)))) << file;
+      ++found;
+    }
+  }
+  EXPECT_GE(found, 4u);
+}
+
 TEST(Manifest, AbsentThings) {
   TempFolder folder;
   EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { read_manifest(folder / "no.hnp"); }),

@@ -97,7 +97,11 @@ struct UserModel {
 using FindPlugin = std::function<const Manifest*(const std::string& plugin)>;
 std::vector<UserModel> read_user_models(const std::filesystem::path& file, const FindPlugin& find);
 
-// The option keys that every plugin may be given; host-owned lora.* are not among them.
+// lora.rank, lora.alpha, lora.targets: only the host sets them. Other keys below lora. are a
+// plugin's.
+bool is_host_option(std::string_view key);
+
+// The option keys that every plugin may be given; those of the host are not among them.
 const std::vector<OptionSpec>& standard_options();
 
 // The plugin's entry for a key, else the standard one, else null.

@@ -84,8 +84,9 @@ OptionSpec read_option(TomlTable& table) {
   if (!lower_word(option.key, "._"))
     table.fail("key",
                cat("expected lower-case letters, digits, '_' and '.', got '", option.key, "'"));
-  if (option.key.starts_with("lora."))
-    table.fail("key", "lora.* belongs to the host; a plugin reads it without listing it");
+  if (is_host_option(option.key))
+    table.fail("key",
+               cat(option.key, " belongs to the host; a plugin reads it without listing it"));
   option.type = table.need_str("type");
   const std::vector<std::string> types = {"bool", "int", "float", "str", "list"};
   if (std::find(types.begin(), types.end(), option.type) == types.end())

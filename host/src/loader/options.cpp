@@ -69,6 +69,10 @@ std::vector<OptionSpec> make_standard_options() {
 
 }  // namespace
 
+bool is_host_option(std::string_view key) {
+  return key == "lora.rank" || key == "lora.alpha" || key == "lora.targets";
+}
+
 const std::vector<OptionSpec>& standard_options() {
   static const std::vector<OptionSpec> options = make_standard_options();
   return options;
@@ -84,7 +88,7 @@ const OptionSpec* find_option(const Manifest& manifest, std::string_view key) {
 
 void check_options(const Manifest& manifest, core::Options& options, const std::string& where) {
   for (auto& [key, value] : options) {
-    if (key.starts_with("lora."))
+    if (is_host_option(key))
       refuse(where, key, "the host sets it; use [net] rank, alpha and targets");
     const OptionSpec* option = find_option(manifest, key);
     if (option == nullptr) {
