@@ -26,6 +26,12 @@ class Reader {
     if (!condition) throw Error(HN_DATA_LOSS, object.where() + ": " + text);
   }
 
+  void activation(const std::string& key, const std::string& name) const {
+    for (const char* known : {"silu", "swish", "mish", "gelu", "relu"})
+      if (name == known) return;
+    refuse(key, "silu, swish, mish, gelu or relu", name);
+  }
+
   // One text for all stages, or one text a stage.
   std::vector<std::string> texts(const std::string& key, const std::string& otherwise, std::size_t stages) {
     const nlohmann::json* value = object.optional_member(key);
@@ -75,6 +81,7 @@ std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& 
     if (types[i] != "ResBlock" && types[i] != "EfficientViTBlock")
       r.refuse(half + "_block_types", "ResBlock or EfficientViTBlock", types[i]);
     if (norms[i] != "rms_norm" && norms[i] != "batch_norm") r.refuse("decoder_norm_types", "rms_norm or batch_norm", norms[i]);
+    r.activation("decoder_act_fns", acts[i]);
     r.require(channels[i] > 0 && layers[i] >= 0, half + "_block_out_channels: expected numbers above 0");
     // A middle stage without layers has no resampling block either; upstream then loses a factor of 2 and fails later.
     r.require(i == 0 || layers[i] > 0 || (!decoder && i + 1 == n), half + "_layers_per_block: expected at least 1 layer in every block but the first, got " +
@@ -145,6 +152,7 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
   c.encoder_out_shortcut = o.get_or("encoder_out_shortcut", true);
   c.decoder_in_shortcut = o.get_or("decoder_in_shortcut", true);
   c.decoder_activation = o.get_or("decoder_conv_act_fn", c.decoder_activation);
+  r.activation("decoder_conv_act_fn", c.decoder_activation);
   c.scaling_factor = o.get_or("scaling_factor", c.scaling_factor);
   o.finish();
 
