@@ -113,6 +113,7 @@ class Parser {
   Item noun(bool plural) {
     Item item;
     std::vector<std::string> known;
+    known.reserve(kObjects.size() + kColours.size());
     for (const std::string_view object : kObjects)
       known.push_back(plural ? plural_of(object) : std::string(object));
     if (next_ < words_.size())

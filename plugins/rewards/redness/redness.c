@@ -24,7 +24,11 @@
 /* Writes code and text into the caller's buffer and returns the code, so that a check is one line:
  * return fail(...). Both the struct and its message may be NULL; length tells the caller how long
  * the whole text would have been. */
-static hn_status fail(hn_error* error, hn_status code, const char* format, ...) {
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+static hn_status
+fail(hn_error* error, hn_status code, const char* format, ...) {
   if (error == NULL || !HN_HAS(error, hn_error, length)) return code;
   error->code = code;
   va_list arguments;
