@@ -1,7 +1,7 @@
 """Runs the whole recipe: scenes, tokenizers, autoencoder, teacher, student, CLIP, judge, export, evaluation.
 
-    python run_all.py --work scratch --out models --weights exported             # about two hours on two cores
-    python run_all.py --work scratch --out models --weights exported --smoke     # a minute or two: does every stage run?
+    python run_all.py --work scratch --out models --weights exported          # about two hours on two cores
+    python run_all.py --work scratch --out models --weights exported --smoke  # minutes: does every stage run?
 
 The durations are those of the delivered weights; `--scale 3` trains three times as long. A stage whose name is in
 `--only` runs alone (its inputs must be there).
@@ -34,7 +34,8 @@ def teacher_legs() -> list[Stage]:
     """Four learning-rate cycles; lone objects larger than 36 pixels are left out of the last two."""
     stages = []
     for number, (seconds, batch, rate, largest) in enumerate(TEACHER_LEGS):
-        options = ["--batch", str(batch), "--rate", str(rate), "--largest-lone", str(largest), "--seed", str(1 + number)]
+        options = ["--batch", str(batch), "--rate", str(rate), "--largest-lone", str(largest)]
+        options += ["--seed", str(1 + number)]
         stages.append(Stage(f"teacher{number + 1}", "train_teacher.py", options + ["--resume"] * (number > 0), seconds,
                             [*SMOKE_TRAINING, "--batch", "4"]))
     return stages
