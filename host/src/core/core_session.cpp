@@ -71,7 +71,7 @@ class CoreSession final : public Session {
   }
   SampleResult sample(const SampleRequest& request) override {
     return enter(
-        [&] { return core::sample(*generator_, adapter_.get(), *prompts_, device_, request); });
+        [&] { return core::sample(generator(), adapter_.get(), *prompts_, device_, request); });
   }
   ScoreResult score(const ScoreRequest& request) override {
     if (request.reward >= rewards_.size())
@@ -96,7 +96,7 @@ class CoreSession final : public Session {
   std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
                                 int iterations) override {
     return enter([&] {
-      return core::lipschitz(*generator_, adapter("lipschitz"), *prompts_, device_, prompts, seed,
+      return core::lipschitz(generator(), adapter("lipschitz"), *prompts_, device_, prompts, seed,
                              iterations);
     });
   }
@@ -106,14 +106,19 @@ class CoreSession final : public Session {
     check_spec(spec_);
     prompts_ = std::make_unique<PromptCache>(spec_.prompt_cache_bytes,
                                              device_.is_cpu() ? 1 : kEncodeBatchOnGpu);
-    services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
-    generator_ =
-        std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.net, spec_.device);
+    if (spec_.generator.plugin.entry != nullptr) open_generator();
     for (const RewardSpec& reward : spec_.rewards) {
       services_.stop_if_cancelled("open");
       services_.progress("loading " + reward.name, rewards_.size() + 1, spec_.rewards.size() + 1);
       rewards_.push_back(std::make_unique<RewardModel>(runtime_, reward, spec_.device));
     }
+    for (const auto& reward : rewards_) shapes_.used_bytes += reward->instance().used_bytes();
+  }
+
+  void open_generator() {
+    services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
+    generator_ =
+        std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.net, spec_.device);
     if (generator_->adapted() != nullptr)
       adapter_ = std::make_unique<Adapter>(*generator_->adapted(), spec_.net, spec_.seed, device_,
                                            spec_.generator.name);
@@ -122,9 +127,12 @@ class CoreSession final : public Session {
     shapes_.steps = generator_->steps();
     shapes_.trainable = adapter_ ? adapter_->count() : 0;
     shapes_.used_bytes = generator_->instance().used_bytes();
-    for (const auto& reward : rewards_) shapes_.used_bytes += reward->instance().used_bytes();
   }
-
+  GeneratorModel& generator() {
+    if (!generator_)
+      throw Error(HN_UNSUPPORTED, "[session] it was opened without a generator and only scores");
+    return *generator_;
+  }
   Adapter& adapter(const char* what) {
     if (!adapter_)
       throw Error(HN_UNSUPPORTED,

@@ -88,7 +88,7 @@ struct TrainSpec {
 };
 
 struct SessionSpec {
-  GeneratorSpec generator;
+  GeneratorSpec generator;  // plugin.entry NULL: none is opened, and only score() works
   std::vector<RewardSpec> rewards;
   NetSpec net;
   TrainSpec train;
