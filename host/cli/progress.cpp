@@ -83,7 +83,6 @@ void Progress::step(const hnhost_step& step) {
   // The first step, the last one and a skipped one are always told.
   if (!due && !last && step.step != 1 && (step.flags & 1u) == 0) return;
   last_line_ = now;
-  last_stage_.clear();
   const std::string count = std::to_string(step.step) + "/" + std::to_string(step.steps);
   const double share =
       step.steps == 0 ? 1 : static_cast<double>(step.step) / static_cast<double>(step.steps);
@@ -91,11 +90,10 @@ void Progress::step(const hnhost_step& step) {
 }
 
 void Progress::stage(std::string_view what, std::uint64_t done, std::uint64_t total) {
-  const bool fresh = what != last_stage_;
-  last_stage_ = what;
   if (!terminal_) {
-    // A log gets each stage once; "scoring" alternates with the steps and is left out.
-    if (fresh && what != "scoring") line(std::string(what), true);
+    // A log gets each stage once, and none of those that alternate with the steps.
+    if (what != "sampling" && what != "scoring" && told_.emplace(what).second)
+      line(std::string(what), true);
     return;
   }
   std::string text(what);

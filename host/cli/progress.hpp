@@ -4,7 +4,9 @@
 #include <hnhost/hnhost.h>
 
 #include <chrono>
+#include <set>
 #include <string>
+#include <string_view>
 
 namespace hn::cli {
 
@@ -32,8 +34,8 @@ class Progress {
   std::string label_;
   bool quiet_;
   bool terminal_;
-  bool open_line_ = false;  // the terminal's line is not ended yet
-  std::string last_stage_;
+  bool open_line_ = false;                   // the terminal's line is not ended yet
+  std::set<std::string, std::less<>> told_;  // stages that a log has already
   std::chrono::steady_clock::time_point last_line_{};
   hnhost_hooks hooks_{};
 };

@@ -54,7 +54,9 @@ std::string summary_table(const nlohmann::json& summary) {
   std::vector<std::vector<std::string>> rows = {
       {"held-out mean", "before", "after", "paired difference", "beyond 2 SE"}};
   for (const auto& row : summary.at("measures")) {
-    // A measure that applies to no prompt has no number at all.
+    // Parts of a reward ("judge.count") are for the report; what applies to no prompt has no
+    // number.
+    if (row.at("name").get<std::string>().find('.') != std::string::npos) continue;
     if (row.at("difference").at("n").get<std::size_t>() == 0) continue;
     rows.push_back({row.at("name").get<std::string>() + (row.at("trained").get<bool>() ? " *" : ""),
                     number_cell(row.at("before").at("mean")),

@@ -80,20 +80,28 @@ std::string html_page(const std::string& title, const std::string& body) {
 }
 
 std::string measures_table(const nlohmann::ordered_json& measures) {
-  std::string out =
+  const std::string header =
       "<table><tr><th>measure</th><th>before</th><th>after</th><th>paired difference ± standard "
       "error</th><th>prompts</th><th>beyond 2 standard errors</th></tr>";
+  std::string rewards, parts;
   for (const auto& row : measures) {
+    const auto name = row.at("name").get<std::string>();
     const auto verdict = row.at("verdict").get<std::string>();
+    const bool is_part = name.find('.') != std::string::npos;
     const auto role =
-        row.at("trained").get<bool>() ? "" : " <span class=\"dim\">measured only</span>";
-    out += "<tr><td>" + escape_html(row.at("name").get<std::string>()) + role + "</td><td>" +
-           with_error(row.at("before")) + "</td><td>" + with_error(row.at("after")) + "</td><td>" +
-           with_error(row.at("difference")) + "</td><td>" +
-           std::to_string(row.at("difference").at("n").get<std::size_t>()) + "</td><td class=\"" +
-           (verdict == "no clear change" ? "dim" : verdict) + "\">" + verdict + "</td></tr>";
+        is_part || row.at("trained").get<bool>() ? "" : " <span class=\"dim\">measured only</span>";
+    (is_part ? parts : rewards) +=
+        "<tr><td>" + escape_html(name) + role + "</td><td>" + with_error(row.at("before")) +
+        "</td><td>" + with_error(row.at("after")) + "</td><td>" + with_error(row.at("difference")) +
+        "</td><td>" + std::to_string(row.at("difference").at("n").get<std::size_t>()) +
+        "</td><td class=\"" + (verdict == "no clear change" ? "dim" : verdict) + "\">" + verdict +
+        "</td></tr>";
   }
-  return out + "</table>";
+  std::string out = header + rewards + "</table>";
+  if (!parts.empty())
+    out += "<details><summary>further outputs of the rewards</summary>" + header + parts +
+           "</table></details>";
+  return out;
 }
 
 std::string picture_table(const std::vector<PicturePair>& pairs, const std::string& before,
