@@ -1,5 +1,6 @@
-// Plugins small enough for closed forms, opened in-process without a loader: a linear generator whose noise network is one
-// LoRA layer, a quadratic reward with a gradient, and a score-only one. They count what is alive and fail on demand.
+// Plugins small enough for closed forms, opened in-process without a loader: a linear generator
+// whose noise network is one LoRA layer, a quadratic reward with a gradient, and a score-only one.
+// They count what is alive and fail on demand.
 #pragma once
 
 #include <atomic>
@@ -16,7 +17,8 @@ struct State {
   std::atomic<int> instances{0}, functions{0}, saved{0}, conds{0};
   std::atomic<int> encode_calls{0}, encoded{0}, trims{0};
   std::map<std::string, int> calls;  // by "<function>.<stage>"
-  // At `fault` ("<kind>:<point>"; kinds oom, lost, error, nan, inf), after `after` clean passes, `times` times.
+  // At `fault` ("<kind>:<point>"; kinds oom, lost, error, nan, inf), after `after` clean passes,
+  // `times` times.
   std::string fault;
   int after = 0, times = 0;
 
@@ -68,7 +70,8 @@ struct Prompt final : Cond {
   Counted counted;
 };
 
-inline std::vector<std::unique_ptr<Cond>> encode_prompts(std::span<const std::string_view> prompts) {
+inline std::vector<std::unique_ptr<Cond>> encode_prompts(
+    std::span<const std::string_view> prompts) {
   ++state().encode_calls;
   state().raise_at("encode");
   std::vector<std::unique_ptr<Cond>> made;
@@ -90,7 +93,8 @@ inline float* at(const DLTensor* t, std::int64_t row) {
   return data_of<float>(*t) + row * stride;
 }
 
-// out = base * x + scale * B (A (x + shift)); "noise_net" has base 0, the fine-tuned "generate" puts this before its picture.
+// out = base * x + scale * B (A (x + shift)); "noise_net" has base 0, the fine-tuned "generate"
+// puts this before its picture.
 struct LoraLayer {
   std::int64_t rank = 0;
   float scale = 1, base = 0;
@@ -104,14 +108,15 @@ struct LoraLayer {
     }
   }
   // Adds to each gradient that is not NULL.
-  void backward(const float* x, float shift, const float* a, const float* b, const float* g, float* gx, float* ga,
-                float* gb) const {
+  void backward(const float* x, float shift, const float* a, const float* b, const float* g,
+                float* gx, float* ga, float* gb) const {
     for (std::int64_t i = 0; gx != nullptr && i < kNoise; ++i) gx[i] += base * g[i];
     for (std::int64_t r = 0; r < rank; ++r) {
       float h = 0, gh = 0;
       for (std::int64_t i = 0; i < kNoise; ++i) h += a[r * kNoise + i] * (x[i] + shift);
       for (std::int64_t o = 0; o < kNoise; ++o) gh += scale * b[o * rank + r] * g[o];
-      for (std::int64_t o = 0; gb != nullptr && o < kNoise; ++o) gb[o * rank + r] += scale * g[o] * h;
+      for (std::int64_t o = 0; gb != nullptr && o < kNoise; ++o)
+        gb[o * rank + r] += scale * g[o] * h;
       for (std::int64_t i = 0; i < kNoise; ++i) {
         if (ga != nullptr) ga[r * kNoise + i] += gh * (x[i] + shift);
         if (gx != nullptr) gx[i] += gh * a[r * kNoise + i];
@@ -135,14 +140,20 @@ class LinearFunction final : public Function {
     const std::vector<std::int64_t> noise{HN_DIM_BATCH, kChannels, kSide, kSide};
     inputs_ = {{"noise", "noise", noise, HN_SLOT_DIFF}};
     if (picture)
-      inputs_.push_back({"step_noise", "step_noise", {steps - 1, HN_DIM_BATCH, kChannels, kSide, kSide}, HN_SLOT_OPTIONAL});
+      inputs_.push_back({"step_noise",
+                         "step_noise",
+                         {steps - 1, HN_DIM_BATCH, kChannels, kSide, kSide},
+                         HN_SLOT_OPTIONAL});
     if (rank > 0) {
-      inputs_.push_back({"net.0.to_q.lora_A.weight", "lora_a", {rank, kNoise}, HN_SLOT_PARAM | HN_SLOT_DIFF});
-      inputs_.push_back({"net.0.to_q.lora_B.weight", "lora_b", {kNoise, rank}, HN_SLOT_PARAM | HN_SLOT_DIFF});
+      inputs_.push_back(
+          {"net.0.to_q.lora_A.weight", "lora_a", {rank, kNoise}, HN_SLOT_PARAM | HN_SLOT_DIFF});
+      inputs_.push_back(
+          {"net.0.to_q.lora_B.weight", "lora_b", {kNoise, rank}, HN_SLOT_PARAM | HN_SLOT_DIFF});
     }
     if (picture) {
       outputs_ = {{"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, kSide, kSide}, HN_SLOT_DIFF}};
-      if (!small) outputs_.push_back({"latents", "latents", noise, HN_SLOT_OPTIONAL | HN_SLOT_DIFF});
+      if (!small)
+        outputs_.push_back({"latents", "latents", noise, HN_SLOT_OPTIONAL | HN_SLOT_DIFF});
     } else {
       outputs_ = {{"offset", "offset", noise, HN_SLOT_DIFF}};
     }
@@ -167,7 +178,8 @@ class LinearFunction final : public Function {
       float* image = at(call.out(0), b);
       for (std::int64_t j = 0; j < kImage; ++j) {
         image[j] = 0.5f + extra;
-        for (std::int64_t i = 0; i < kNoise; ++i) image[j] += weight(j, i) * z[static_cast<std::size_t>(i)];
+        for (std::int64_t i = 0; i < kNoise; ++i)
+          image[j] += weight(j, i) * z[static_cast<std::size_t>(i)];
       }
       image[0] = state().poison("image", image[0]);
       if (call.out(1) != nullptr) std::copy(z.begin(), z.end(), at(call.out(1), b));
@@ -192,10 +204,12 @@ class LinearFunction final : public Function {
       if (picture_) {
         gz.assign(kNoise, 0.0f);
         for (std::int64_t j = 0; j < kImage; ++j)
-          for (std::int64_t i = 0; i < kNoise; ++i) gz[static_cast<std::size_t>(i)] += weight(j, i) * g[j];
+          for (std::int64_t i = 0; i < kNoise; ++i)
+            gz[static_cast<std::size_t>(i)] += weight(j, i) * g[j];
       }
       lora_.backward(at(kept.call.in(0), b), kept.shift(b), kept.a(*this), kept.b(*this), gz.data(),
-                     grads[0] == nullptr ? nullptr : grads[0] + b * kNoise, param(grads, 0), param(grads, 1));
+                     grads[0] == nullptr ? nullptr : grads[0] + b * kNoise, param(grads, 0),
+                     param(grads, 1));
     }
     if (grads[0] != nullptr) grads[0][0] = state().poison(name() + ".input_grad", grads[0][0]);
     if (float* a = param(grads, 0)) a[0] = state().poison("param_grad", a[0]);
@@ -205,8 +219,12 @@ class LinearFunction final : public Function {
   struct Kept final : hn::Saved {
     explicit Kept(const Call& c) : call(c), counted(state().saved) {}
     float shift(std::int64_t b) const { return mark(call.cond<Prompt>(b).text); }
-    const float* a(const LinearFunction& f) const { return f.lora_.rank > 0 ? data_of<float>(*call.in(f.params())) : nullptr; }
-    const float* b(const LinearFunction& f) const { return f.lora_.rank > 0 ? data_of<float>(*call.in(f.params() + 1)) : nullptr; }
+    const float* a(const LinearFunction& f) const {
+      return f.lora_.rank > 0 ? data_of<float>(*call.in(f.params())) : nullptr;
+    }
+    const float* b(const LinearFunction& f) const {
+      return f.lora_.rank > 0 ? data_of<float>(*call.in(f.params() + 1)) : nullptr;
+    }
     Call call;  // borrows the host's tensors, as the contract allows until saved_release
     Counted counted;
   };
@@ -224,17 +242,22 @@ class LinearFunction final : public Function {
 class Generator final : public Instance {
  public:
   Generator(const Host& host, const Config& config)
-      : Instance(host), steps_(config.i64("steps", 1)), small_(config.boolean("small", false)), counted_(state().instances) {
+      : Instance(host),
+        steps_(config.i64("steps", 1)),
+        small_(config.boolean("small", false)),
+        counted_(state().instances) {
     if (config.boolean("fail", false)) throw Error(HN_NOT_FOUND, "[fake] no weights");
   }
   std::unique_ptr<Function> open(std::string_view name, const Config& config) override {
     const std::int64_t rank = config.i64("lora.rank", 0);
     if (name == "generate" || (name == "noise_net" && !small_))
-      return std::make_unique<LinearFunction>(name == "generate", rank, config.f64("lora.alpha", 1), steps_, small_);
+      return std::make_unique<LinearFunction>(name == "generate", rank, config.f64("lora.alpha", 1),
+                                              steps_, small_);
     throw unknown_function(name);
   }
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts, hn_stream) override {
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
+                                            hn_stream) override {
     return encode_prompts(prompts);
   }
   bool has_adapters() const override { return true; }
@@ -264,7 +287,8 @@ class Quadratic final : public Instance {
     return std::make_unique<Score>(prompts_, differentiable_);
   }
   bool has_cond() const override { return prompts_; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts, hn_stream) override {
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
+                                            hn_stream) override {
     return encode_prompts(prompts);
   }
   void trim(hn_stream) override { ++state().trims; }
@@ -277,7 +301,8 @@ class Quadratic final : public Instance {
     Score(bool prompts, bool differentiable) : counted_(state().functions) {
       const std::uint32_t diff = differentiable ? HN_SLOT_DIFF : 0u;
       inputs_ = {{"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY}, diff}};
-      outputs_ = {{"score", "score", {HN_DIM_BATCH}, diff}, {"brightness", "column", {HN_DIM_BATCH}, HN_SLOT_OPTIONAL}};
+      outputs_ = {{"score", "score", {HN_DIM_BATCH}, diff},
+                  {"brightness", "column", {HN_DIM_BATCH}, HN_SLOT_OPTIONAL}};
       flags_ = prompts ? HN_FN_NEEDS_COND : 0u;
     }
     std::unique_ptr<hn::Saved> forward(const Call& call) override {
@@ -292,8 +317,10 @@ class Quadratic final : public Instance {
           sum += e * e;
           mean += image[j];
         }
-        *at(call.out(0), b) = state().poison("score", static_cast<float>(-sum / static_cast<double>(n)));
-        if (call.out(1) != nullptr) *at(call.out(1), b) = static_cast<float>(mean / static_cast<double>(n));
+        *at(call.out(0), b) =
+            state().poison("score", static_cast<float>(-sum / static_cast<double>(n)));
+        if (call.out(1) != nullptr)
+          *at(call.out(1), b) = static_cast<float>(mean / static_cast<double>(n));
       }
       return call.want_grad() ? std::move(kept) : nullptr;
     }
@@ -306,7 +333,8 @@ class Quadratic final : public Instance {
         const float* image = at(kept.call.in(0), b);
         float* grad = at(vjp.grad[0], b);
         for (std::int64_t j = 0; j < n; ++j) {
-          const float g = *at(vjp.cotangent[0], b) * -2.0f * (image[j] - kept.target(b)) / static_cast<float>(n);
+          const float g = *at(vjp.cotangent[0], b) * -2.0f * (image[j] - kept.target(b)) /
+                          static_cast<float>(n);
           grad[j] = add ? grad[j] + g : g;
         }
       }
@@ -317,7 +345,9 @@ class Quadratic final : public Instance {
    private:
     struct Kept final : hn::Saved {
       explicit Kept(const Call& c) : call(c), counted(state().saved) {}
-      float target(std::int64_t b) const { return Quadratic::target(call.has_cond() ? call.cond<Prompt>(b).text : std::string()); }
+      float target(std::int64_t b) const {
+        return Quadratic::target(call.has_cond() ? call.cond<Prompt>(b).text : std::string());
+      }
       std::int64_t numbers() const { return 3 * call.in(0)->shape[2] * call.in(0)->shape[3]; }
       Call call;
       Counted counted;

@@ -5,8 +5,10 @@
 namespace hn::core {
 
 Saved::~Saved() {
-  if (raw_ != nullptr && instance_->alive())
-    instance_->fn().saved_release(fn_, raw_, instance_->runtime().stream);
+  if (raw_ == nullptr) return;
+  Instance& instance = fn_->instance_;
+  if (instance.alive()) instance.fn().saved_release(fn_->fn_, raw_, instance.runtime().stream);
+  fn_->free_.push_back(std::move(memory_));
 }
 
 FunctionClient::FunctionClient(Instance& instance, const std::string& name, const Options& options)
@@ -68,7 +70,7 @@ std::size_t FunctionClient::require(const std::vector<Slot>& slots, std::string_
   return static_cast<std::size_t>(i);
 }
 
-void FunctionClient::Views::assign(std::span<const at::Tensor> from) {
+void TensorViews::assign(std::span<const at::Tensor> from) {
   tensors.resize(from.size());
   pointers.resize(from.size());
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -79,9 +81,17 @@ void FunctionClient::Views::assign(std::span<const at::Tensor> from) {
   }
 }
 
+std::unique_ptr<CallMemory> FunctionClient::take_memory() {
+  if (free_.empty()) return std::make_unique<CallMemory>();
+  std::unique_ptr<CallMemory> memory = std::move(free_.back());
+  free_.pop_back();
+  return memory;
+}
+
 Saved FunctionClient::forward(const Call& call) {
-  in_.assign(call.in);
-  out_.assign(call.out);
+  std::unique_ptr<CallMemory> memory = take_memory();
+  memory->in.assign(call.in);
+  memory->out.assign(call.out);
   hn_call raw{};
   raw.struct_size = sizeof(raw);
   raw.stream = instance_.runtime().stream;
@@ -89,10 +99,10 @@ Saved FunctionClient::forward(const Call& call) {
     raw.cond = call.cond.data();
     raw.n_cond = call.cond.size();
   }
-  raw.in = in_.pointers.data();
-  raw.n_in = in_.pointers.size();
-  raw.out = out_.pointers.data();
-  raw.n_out = out_.pointers.size();
+  raw.in = memory->in.pointers.data();
+  raw.n_in = memory->in.pointers.size();
+  raw.out = memory->out.pointers.data();
+  raw.n_out = memory->out.pointers.size();
   if (!call.need_grad.empty()) {
     raw.flags = HN_CALL_WANT_GRAD;
     raw.need_grad = call.need_grad.data();
@@ -104,21 +114,25 @@ Saved FunctionClient::forward(const Call& call) {
     saved = nullptr;
     return instance_.fn().forward(fn_, &raw, &saved, error);
   });
-  return {instance_, fn_, saved};
+  if (saved == nullptr) {
+    free_.push_back(std::move(memory));
+    return {};
+  }
+  return {*this, saved, std::move(memory)};
 }
 
 void FunctionClient::backward(const Saved& saved, std::span<const at::Tensor> cotangent,
                               std::span<const at::Tensor> grad,
                               std::span<const std::uint8_t> accumulate) {
-  in_.assign(grad);
-  out_.assign(cotangent);
+  grad_.assign(grad);
+  cotangent_.assign(cotangent);
   hn_vjp vjp{};
   vjp.struct_size = sizeof(vjp);
   vjp.stream = instance_.runtime().stream;
-  vjp.cotangent = out_.pointers.data();
-  vjp.n_out = out_.pointers.size();
-  vjp.grad = in_.pointers.data();
-  vjp.n_in = in_.pointers.size();
+  vjp.cotangent = cotangent_.pointers.data();
+  vjp.n_out = cotangent_.pointers.size();
+  vjp.grad = grad_.pointers.data();
+  vjp.n_in = grad_.pointers.size();
   if (!accumulate.empty()) vjp.accumulate = accumulate.data();
   const auto run = [&](hn_error* error) {
     return instance_.fn().backward(fn_, saved.raw(), &vjp, error);

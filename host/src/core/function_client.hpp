@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -23,12 +24,28 @@ struct Slot {
   bool optional() const { return (flags & HN_SLOT_OPTIONAL) != 0; }
 };
 
-// What one forward kept for its backward; released exactly once, when this goes away. Keep the
-// call's input tensors alive and unchanged until then, and the function open.
+class FunctionClient;
+
+// DLPack views of a list of tensors, in memory that is used again.
+struct TensorViews {
+  std::vector<DLTensor> tensors;
+  std::vector<const DLTensor*> pointers;
+  void assign(std::span<const at::Tensor> from);
+};
+
+// The arrays of one forward call. A plugin may read them until saved_release, so they belong to its
+// Saved.
+struct CallMemory {
+  TensorViews in, out;
+};
+
+// What one forward kept for its backward; released exactly once, when this goes away. Until then
+// keep the function open, and the call's tensors, handles and need_grad alive and unchanged.
 class Saved {
  public:
   Saved() = default;
-  Saved(Instance& instance, hn_fn* fn, hn_saved* raw) : instance_(&instance), fn_(fn), raw_(raw) {}
+  Saved(FunctionClient& fn, hn_saved* raw, std::unique_ptr<CallMemory> memory)
+      : fn_(&fn), raw_(raw), memory_(std::move(memory)) {}
   Saved(Saved&& other) noexcept { swap(other); }
   Saved& operator=(Saved&& other) noexcept {
     Saved moved(std::move(other));
@@ -41,13 +58,13 @@ class Saved {
 
  private:
   void swap(Saved& other) noexcept {
-    std::swap(instance_, other.instance_);
     std::swap(fn_, other.fn_);
     std::swap(raw_, other.raw_);
+    std::swap(memory_, other.memory_);
   }
-  Instance* instance_ = nullptr;
-  hn_fn* fn_ = nullptr;
+  FunctionClient* fn_ = nullptr;
   hn_saved* raw_ = nullptr;
+  std::unique_ptr<CallMemory> memory_;
 };
 
 class FunctionClient {
@@ -86,12 +103,8 @@ class FunctionClient {
                 std::span<const at::Tensor> grad, std::span<const std::uint8_t> accumulate);
 
  private:
-  // DLPack views of a list of tensors; the memory is used again by the next call.
-  struct Views {
-    std::vector<DLTensor> tensors;
-    std::vector<const DLTensor*> pointers;
-    void assign(std::span<const at::Tensor> from);
-  };
+  friend class Saved;
+  std::unique_ptr<CallMemory> take_memory();
 
   std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
   static int find(const std::vector<Slot>& slots, std::string_view name);
@@ -103,7 +116,8 @@ class FunctionClient {
   hn_fn* fn_ = nullptr;
   std::uint32_t flags_ = 0;
   std::vector<Slot> inputs_, outputs_;
-  Views in_, out_;
+  std::vector<std::unique_ptr<CallMemory>> free_;  // of calls that are over
+  TensorViews grad_, cotangent_;
 };
 
 }  // namespace hn::core

@@ -1,6 +1,7 @@
 #include "core/prompt_cache.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace hn::core {
 
@@ -16,33 +17,34 @@ PromptCache::~PromptCache() {
 PromptCache::Pins PromptCache::get(Instance& instance, std::span<const std::string> prompts) {
   Pins pins;
   if (instance.cond() == nullptr) return pins;
+  pins.cache_ = this;
   Index& index = index_[&instance];
 
+  // What is there is pinned before anything is encoded: running out of memory then clears the rest.
   std::vector<std::string_view> missing;
-  for (const std::string& prompt : prompts)
-    if (!index.contains(prompt) &&
-        std::find(missing.begin(), missing.end(), prompt) == missing.end())
-      missing.push_back(prompt);
-  // What this request already has must not be evicted to make room for the rest, so eviction comes
-  // last.
-  for (std::size_t i = 0; i < missing.size(); i += encode_batch_)
-    encode(instance, std::span(missing).subspan(i, std::min(encode_batch_, missing.size() - i)));
-
-  pins.cache_ = this;
-  pins.handles_.reserve(prompts.size());
-  pins.entries_.reserve(prompts.size());
+  std::unordered_set<std::string_view> seen;
   for (const std::string& prompt : prompts) {
-    const Order::iterator entry = index.at(prompt);
-    order_.splice(order_.begin(), order_, entry);
-    ++entry->pins;
-    pins.entries_.push_back(&*entry);
-    pins.handles_.push_back(entry->handle);
+    if (!seen.insert(prompt).second) continue;
+    const auto found = index.find(prompt);
+    if (found == index.end()) {
+      missing.push_back(prompt);
+    } else {
+      order_.splice(order_.begin(), order_, found->second);
+      pins.add(*found->second);
+    }
   }
+  for (std::size_t i = 0; i < missing.size(); i += encode_batch_)
+    encode(instance, std::span(missing).subspan(i, std::min(encode_batch_, missing.size() - i)),
+           pins);
+
+  pins.handles_.reserve(prompts.size());
+  for (const std::string& prompt : prompts) pins.handles_.push_back(index.at(prompt)->handle);
   evict_down_to(budget_);
   return pins;
 }
 
-void PromptCache::encode(Instance& instance, std::span<const std::string_view> prompts) {
+void PromptCache::encode(Instance& instance, std::span<const std::string_view> prompts,
+                         Pins& pins) {
   std::vector<hn_str> texts(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) texts[i] = str(prompts[i]);
   std::vector<hn_cond*> handles(prompts.size(), nullptr);
@@ -60,6 +62,7 @@ void PromptCache::encode(Instance& instance, std::span<const std::string_view> p
     bytes_ += entry.bytes;
     order_.push_front(std::move(entry));
     index.emplace(order_.front().prompt, order_.begin());
+    pins.add(order_.front());
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/instance.hpp"
@@ -15,7 +16,13 @@
 namespace hn::core {
 
 class PromptCache {
-  struct Entry;
+  struct Entry {
+    Instance* instance = nullptr;
+    std::string prompt;
+    hn_cond* handle = nullptr;
+    std::uint64_t bytes = 0;
+    std::uint32_t pins = 0;
+  };
 
  public:
   // The handles of one request, in its order; they are not released while this lives.
@@ -24,7 +31,8 @@ class PromptCache {
     Pins() = default;
     Pins(Pins&& other) noexcept { swap(other); }
     Pins& operator=(Pins&& other) noexcept {
-      swap(other);
+      Pins moved(std::move(other));
+      swap(moved);
       return *this;
     }
     ~Pins();
@@ -33,6 +41,10 @@ class PromptCache {
 
    private:
     friend class PromptCache;
+    void add(Entry& entry) {
+      entries_.push_back(&entry);
+      ++entry.pins;
+    }
     void swap(Pins& other) noexcept {
       std::swap(cache_, other.cache_);
       handles_.swap(other.handles_);
@@ -64,17 +76,10 @@ class PromptCache {
   std::size_t size() const { return order_.size(); }
 
  private:
-  struct Entry {
-    Instance* instance = nullptr;
-    std::string prompt;
-    hn_cond* handle = nullptr;
-    std::uint64_t bytes = 0;
-    std::uint32_t pins = 0;
-  };
   using Order = std::list<Entry>;  // most recently used first; entries do not move in memory
   using Index = std::unordered_map<std::string_view, Order::iterator>;  // keys live in the entries
 
-  void encode(Instance& instance, std::span<const std::string_view> prompts);
+  void encode(Instance& instance, std::span<const std::string_view> prompts, Pins& pins);
   void evict_down_to(std::uint64_t bytes);
   Order::iterator drop(Order::iterator entry);
 

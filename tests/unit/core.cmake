@@ -1,0 +1,13 @@
+# The core against small in-process plugins (tests/support/fake_plugins.hpp), and its numbers against PyTorch's.
+if(TARGET hnhost_core_parts)
+  set(here ${CMAKE_SOURCE_DIR}/tests/unit)
+  hn_add_test(NAME core_parts_test TORCH LABELS unit
+    SOURCES ${here}/core_draws_test.cpp ${here}/core_function_client_test.cpp ${here}/core_host_services_test.cpp
+            ${here}/core_loss_test.cpp ${here}/core_optimiser_test.cpp ${here}/core_prompt_cache_test.cpp
+    LIBS hnhost_core_parts)
+  hn_add_test(NAME core_session_test TORCH LABELS unit
+    SOURCES ${here}/core_adapter_test.cpp ${here}/core_chain_test.cpp ${here}/core_checkpoint_test.cpp
+            ${here}/core_core_session_test.cpp ${here}/core_sampler_test.cpp ${here}/core_scorer_test.cpp
+            ${here}/core_trainer_test.cpp
+    LIBS hnhost_core_parts)
+endif()

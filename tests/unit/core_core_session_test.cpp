@@ -1,0 +1,129 @@
+// Opening, refusing to open, and the Lipschitz bound.
+#include <thread>
+
+#include "unit/core_support.hpp"
+
+namespace hn::core::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class CoreSession : public CoreTest {};
+
+TEST_F(CoreSession, ScoreOnlyRewardsAreRefusedForTrainingByName) {
+  SessionSpec spec = fake_spec();
+  spec.rewards.push_back(quadratic("judge"));
+  spec.rewards[1].options["differentiable"] = false;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("[reward judge] is score-only"), open_session(spec, {}));
+  spec.rewards[1].train = false;
+  EXPECT_EQ(open_session(spec, {})->train_step().rewards.size(), 2u);
+}
+
+TEST_F(CoreSession, EveryValueOutOfRangeIsToldAtOnce) {
+  SessionSpec spec = fake_spec();
+  spec.net.rank = 0;
+  spec.net.alpha = -1;
+  spec.train.batch = 0;
+  spec.train.accumulation = 0;
+  spec.train.lr = std::nan("");
+  spec.train.beta2 = 1;
+  spec.train.decay_from = 2;
+  spec.train.clip = -1;
+  spec.train.latent_count = 0;
+  spec.threads = -2;
+  spec.rewards.push_back(quadratic());
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               AllOf(HasSubstr("net.rank: expected 1 or more, got 0"), HasSubstr("net.alpha"),
+                     HasSubstr("train.batch"), HasSubstr("train.accumulation"),
+                     HasSubstr("train.lr: expected a finite number from 0, got nan"),
+                     HasSubstr("train.beta2"), HasSubstr("train.decay_from"),
+                     HasSubstr("train.clip"), HasSubstr("train.latent_count"), HasSubstr("threads"),
+                     HasSubstr("different names, got quad")),
+               open_session(spec, {}));
+}
+
+TEST_F(CoreSession, DevicesThatAreNotThere) {
+  SessionSpec spec = fake_spec();
+  spec.device = "gpu";
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("device: expected cpu, cuda or cuda:N, got 'gpu'"),
+               open_session(spec, {}));
+  spec.device = "mps";
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("'mps'"), open_session(spec, {}));
+}
+
+TEST_F(CoreSession, AFailedOpenLeavesNothingBehind) {
+  SessionSpec spec = fake_spec();
+  spec.generator.options["fail"] = true;
+  EXPECT_FAILS(HN_NOT_FOUND, HasSubstr("linear: create: [fake] no weights"),
+               open_session(spec, {}));
+  spec = fake_spec();
+  spec.rewards.push_back(quadratic("missing"));
+  spec.rewards[1].plugin.entry = nullptr;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("missing: the plugin was not loaded"),
+               open_session(spec, {}));
+  spec.rewards[1].plugin.entry = fake::generator_plugin();
+  EXPECT_FAILS(HN_NOT_FOUND, HasSubstr("missing: open score"), open_session(spec, {}));
+}
+
+TEST_F(CoreSession, CancelledWhileOpening) {
+  EXPECT_FAILS(HN_CANCELLED, HasSubstr("[open]"),
+               open_session(fake_spec(), {{}, [] { return true; }, {}}));
+}
+
+TEST_F(CoreSession, AnyThreadMayCall) {
+  const auto session = open_session(fake_spec(), {});
+  const double here = session->train_step().loss;
+  double there = 0;
+  std::thread([&] { there = session->train_step().loss; }).join();
+  EXPECT_EQ(session->step(), 2u);
+  EXPECT_NE(here, there);
+}
+
+TEST_F(CoreSession, ThePromptCacheKeepsItsBudget) {
+  SessionSpec spec = fake_spec();
+  spec.prompt_cache_bytes = 3000;
+  const auto session = open_session(spec, {});
+  for (int i = 0; i < 5; ++i) {
+    session->train_step();
+    EXPECT_LE(fake::state().conds, 3);
+  }
+}
+
+// noise_net is s B A (x + c): J = s B A for every noise and prompt, so the bound is its largest
+// singular value.
+TEST_F(CoreSession, LipschitzIsTheLargestSingularValue) {
+  const auto session = open_session(fake_spec(), {});
+  EXPECT_EQ(session->lipschitz({"a"}, 1, 3), std::vector<double>{0}) << "B = 0";
+  const Numbers n = busy_adapter();
+  set_adapter(*session, n, folder_);
+  double j[8][8] = {};
+  for (int o = 0; o < 8; ++o)
+    for (int i = 0; i < 8; ++i)
+      for (int r = 0; r < 2; ++r) j[o][i] += 2.0 * n.at(kB)[o * 2 + r] * n.at(kA)[r * 8 + i];
+  std::vector<double> v(8, 1.0);
+  double largest = 0;
+  for (int step = 0; step < 200; ++step) {
+    std::vector<double> u(8, 0.0), w(8, 0.0);
+    for (int o = 0; o < 8; ++o)
+      for (int i = 0; i < 8; ++i) u[o] += j[o][i] * v[i];
+    for (int o = 0; o < 8; ++o)
+      for (int i = 0; i < 8; ++i) w[i] += j[o][i] * u[o];
+    double norm = 0;
+    for (const double x : w) norm += x * x;
+    norm = std::sqrt(norm);
+    largest = std::sqrt(norm);
+    for (int i = 0; i < 8; ++i) v[i] = w[i] / norm;
+  }
+  const std::vector<double> got = session->lipschitz(std::vector<std::string>(20, "a"), 1, 30);
+  ASSERT_EQ(got.size(), 20u);
+  for (const double l : got) EXPECT_NEAR(l, largest, 1e-3 * largest);
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("iterations"), session->lipschitz({"a"}, 1, 0));
+  SessionSpec finetune = fake_spec();
+  finetune.net.kind = NetKind::kFinetune;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("no noise network"),
+               open_session(finetune, {})->lipschitz({"a"}, 1, 3));
+}
+
+}  // namespace
+}  // namespace hn::core::test

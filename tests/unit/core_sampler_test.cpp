@@ -1,0 +1,140 @@
+#include "unit/core_support.hpp"
+
+namespace hn::core::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CoreSampler : public CoreTest {
+ protected:
+  static SampleRequest request(std::size_t count = 5) {
+    SampleRequest r;
+    for (std::size_t i = 0; i < count; ++i) r.prompts.push_back("prompt " + std::to_string(i));
+    r.want_latents = r.want_delta = r.want_noise = true;
+    r.seed = 3;
+    return r;
+  }
+};
+using Shape = std::vector<std::int64_t>;
+
+TEST_F(CoreSampler, GivesWhatIsWanted) {
+  const auto session = open_session(fake_spec(), {});
+  EXPECT_EQ(session->shapes().noise, (Shape{2, 2, 2}));
+  EXPECT_EQ(session->shapes().image, (Shape{3, 2, 2}));
+  EXPECT_EQ(session->shapes().steps, 1);
+  EXPECT_EQ(session->shapes().used_bytes, 1234u);
+  set_adapter(*session, busy_adapter(), folder_);
+  const SampleResult r = session->sample(request());
+  EXPECT_EQ(r.images.shape, (Shape{5, 3, 2, 2}));
+  EXPECT_EQ(r.latents.shape, (Shape{5, 2, 2, 2}));
+  for (std::size_t i = 0; i < r.noise.data.size(); ++i)
+    EXPECT_FLOAT_EQ(r.latents.data[i], r.noise.data[i] + r.delta.data[i]);
+  SampleRequest none = request();
+  none.want_images = none.want_latents = none.want_delta = none.want_noise = false;
+  EXPECT_TRUE(session->sample(none).images.shape.empty());
+}
+
+TEST_F(CoreSampler, SamplesDoNotDependOnTheBatchSize) {
+  SessionSpec spec = fake_spec();
+  spec.generator.options["steps"] = std::int64_t{3};
+  const auto session = open_session(spec, {});
+  EXPECT_EQ(session->shapes().steps, 3);
+  set_adapter(*session, busy_adapter(), folder_);
+  const SampleResult whole = session->sample(request());
+  for (const std::int64_t batch : {1, 2, 4, 5, 100}) {
+    SampleRequest r = request();
+    r.batch = batch;
+    EXPECT_EQ(session->sample(r).images.data, whole.images.data) << batch;
+  }
+  const SampleResult first_two = session->sample(request(2));
+  EXPECT_TRUE(std::equal(first_two.images.data.begin(), first_two.images.data.end(),
+                         whole.images.data.begin()));
+}
+
+TEST_F(CoreSampler, UnadaptedIsTheBaseModel) {
+  for (const NetKind kind : {NetKind::kHypernet, NetKind::kFinetune, NetKind::kNone}) {
+    SessionSpec spec = fake_spec();
+    spec.net.kind = kind;
+    const auto session = open_session(spec, {});
+    SampleRequest r = request();
+    const SampleResult fresh = session->sample(r);
+    if (kind != NetKind::kNone) set_adapter(*session, busy_adapter(), folder_);
+    r.adapted = false;
+    const SampleResult base = session->sample(r);
+    EXPECT_EQ(base.images.data, fresh.images.data) << "an adapter begins as no change";
+    EXPECT_EQ(base.delta.data, std::vector<float>(40, 0.0f));
+    r.adapted = true;
+    EXPECT_EQ(session->sample(r).images.data == base.images.data, kind == NetKind::kNone);
+  }
+}
+
+TEST_F(CoreSampler, NoiseCanBeGiven) {
+  SessionSpec spec = fake_spec();
+  spec.generator.options["steps"] = std::int64_t{2};
+  const auto session = open_session(spec, {});
+  const SampleResult drawn = session->sample(request());
+  SampleRequest r = request();
+  r.seed = 99;
+  r.noise = drawn.noise;
+  r.step_noise = Tensor{{1, 5, 2, 2, 2}, std::vector<float>(40, 0.0f)};
+  r.batch = 2;
+  const SampleResult given = session->sample(r);
+  EXPECT_EQ(given.noise.data, drawn.noise.data);
+  EXPECT_NE(given.images.data, drawn.images.data) << "the steps' noise differs";
+  r.step_noise->data.assign(40, 1.0f);
+  const SampleResult shifted = session->sample(r);
+  for (std::size_t i = 0; i < shifted.images.data.size(); ++i)
+    EXPECT_NEAR(shifted.images.data[i] - given.images.data[i], 0.01, 1e-6);
+}
+
+TEST_F(CoreSampler, BadRequestsAreNamed) {
+  const auto session = open_session(fake_spec(), {});
+  SampleRequest r = request();
+  r.noise = Tensor{{4, 2, 2, 2}, std::vector<float>(32)};
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("[sample: noise] expected shape (5,2,2,2), got (4,2,2,2)"),
+               session->sample(r));
+  r.noise = Tensor{{5, 2, 2, 2}, std::vector<float>(7)};
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("means 40 numbers, got 7"), session->sample(r));
+  r = request();
+  r.step_noise = Tensor{{0, 5, 2, 2, 2}, {}};
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("step_noise was given, but linear runs 1 step"),
+               session->sample(r));
+  r = request();
+  r.batch = 0;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("[sample] batch: expected 1 or more, got 0"),
+               session->sample(r));
+  r = request();
+  r.prompts[3] = "refused";
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("prompt 'refused'"), session->sample(r));
+  EXPECT_EQ(session->sample({}).images.shape, (Shape{0, 3, 2, 2})) << "no prompts, no pictures";
+}
+
+TEST_F(CoreSampler, WhatAGeneratorLacksIsNamed) {
+  SessionSpec spec = fake_spec();
+  spec.generator.options["small"] = true;
+  EXPECT_FAILS(HN_NOT_FOUND, HasSubstr("linear: open noise_net"), open_session(spec, {}));
+  spec.net.kind = NetKind::kNone;
+  const auto session = open_session(spec, {});
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("generate has no output 'latents'"),
+               session->sample(request()));
+}
+
+TEST_F(CoreSampler, CancelStopsBetweenBatches) {
+  bool stop = false;
+  std::uint64_t done = 0;
+  const auto session =
+      open_session(fake_spec(), {{},
+                                 [&] { return stop; },
+                                 [&](std::string_view what, std::uint64_t d, std::uint64_t) {
+                                   if (what == "sampling") done = d;
+                                   stop = what == "sampling" && d == 2;
+                                 }});
+  SampleRequest r = request();
+  r.batch = 1;
+  EXPECT_FAILS(HN_CANCELLED, HasSubstr("[sample]"), session->sample(r));
+  EXPECT_EQ(done, 2u);
+}
+
+}  // namespace
+}  // namespace hn::core::test

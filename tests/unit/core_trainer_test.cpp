@@ -1,0 +1,207 @@
+#include "unit/core_support.hpp"
+
+namespace hn::core::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class CoreTrainer : public CoreTest {};
+
+TEST_F(CoreTrainer, TheRewardRises) {
+  SessionSpec spec = fake_spec();
+  spec.train.lr = 2e-2;
+  spec.train.reg_weight = 0.01;
+  const auto session = open_session(spec, {});
+  double first = 0, last = 0;
+  for (int i = 0; i < 200; ++i) {
+    const StepReport r = session->train_step();
+    (i < 20 ? first : i >= 180 ? last : spec.train.eps) += r.reward / 20;
+    EXPECT_EQ(r.step, static_cast<std::uint64_t>(i + 1));
+  }
+  EXPECT_GT(last, first / 2) << "the quadratic's shortfall (a negative number) at least halves";
+  EXPECT_EQ(session->step(), 200u);
+}
+
+TEST_F(CoreTrainer, ReportsWhatItSays) {
+  SessionSpec spec = fake_spec();
+  spec.rewards = {quadratic("a", 2), quadratic("b", 7)};
+  spec.rewards[1].train = false;
+  spec.train.lr = 0;
+  const auto session = open_session(spec, {});
+  const StepReport start = session->train_step();
+  EXPECT_EQ(start.kl, 0) << "B = 0: no offset at first";
+  EXPECT_EQ(start.delta_rms, 0);
+  ASSERT_EQ(start.rewards.size(), 2u);
+  EXPECT_FLOAT_EQ(start.rewards[0], start.rewards[1]);
+  EXPECT_NEAR(start.reward, 2 * start.rewards[0], 1e-9);
+  EXPECT_NEAR(start.loss, 2 * (1 - start.rewards[0]), 1e-6);
+  EXPECT_GT(start.grad_norm, 0);
+  EXPECT_GT(start.seconds, 0);
+  EXPECT_FALSE(start.skipped);
+  set_adapter(*session, busy_adapter(), folder_);
+  const StepReport busy = session->train_step();
+  EXPECT_NEAR(busy.delta_rms, std::sqrt(2 * busy.kl / fake::kNoise), 1e-9);
+  EXPECT_NEAR(busy.loss, busy.kl / fake::kNoise + 2 * (1 - busy.rewards[0]), 1e-6);
+}
+
+TEST_F(CoreTrainer, SameSeedSameBitsOtherSeedOtherRun) {
+  SessionSpec spec = fake_spec();
+  const auto run = [&] {
+    const auto session = open_session(spec, {});
+    for (int i = 0; i < 5; ++i) session->train_step();
+    return adapter_of(*session, folder_);
+  };
+  const Numbers a = run();
+  EXPECT_EQ(largest_difference(a, run()), 0);
+  spec.seed = 8;
+  EXPECT_GT(largest_difference(a, run()), 0);
+}
+
+TEST_F(CoreTrainer, TwoSessionsInOneProcessDoNotTouchEachOther) {
+  SessionSpec spec = fake_spec();
+  const auto a = open_session(spec, {});
+  spec.threads = 2;
+  const auto b = open_session(spec, {});
+  for (int i = 0; i < 3; ++i) {
+    const StepReport ra = a->train_step(), rb = b->train_step();
+    EXPECT_EQ(ra.loss, rb.loss);
+  }
+}
+
+struct Fault {
+  const char* name;
+  const char* fault;
+  const char* text;
+};
+class CoreTrainerNotFinite : public CoreTest, public ::testing::WithParamInterface<Fault> {
+ protected:
+  void arm(int times) {
+    fake::state().fault = GetParam().fault;
+    fake::state().times = times;
+  }
+};
+
+TEST_P(CoreTrainerNotFinite, StopNamesItAndKeepsTheState) {
+  const auto session = open_session(fake_spec(), {});
+  session->train_step();
+  const Numbers before = adapter_of(*session, folder_);
+  arm(1);
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, AllOf(HasSubstr("step 2: "), HasSubstr(GetParam().text)),
+               session->train_step());
+  EXPECT_EQ(session->step(), 1u);
+  EXPECT_EQ(largest_difference(before, adapter_of(*session, folder_)), 0);
+  EXPECT_EQ(session->train_step().step, 2u) << "and it can go on";
+}
+
+TEST_P(CoreTrainerNotFinite, SkipCountsTheStepAndChangesNothing) {
+  SessionSpec spec = fake_spec();
+  spec.train.non_finite = NonFinite::kSkip;
+  std::vector<std::string> log;
+  const auto session = open_session(
+      spec, {[&](std::int32_t, std::string_view text) { log.emplace_back(text); }, {}, {}});
+  session->train_step();
+  const Numbers before = adapter_of(*session, folder_);
+  arm(1);
+  const StepReport r = session->train_step();
+  EXPECT_TRUE(r.skipped);
+  EXPECT_THAT(r.why, HasSubstr(GetParam().text));
+  EXPECT_EQ(session->step(), 2u);
+  EXPECT_EQ(largest_difference(before, adapter_of(*session, folder_)), 0);
+  ASSERT_FALSE(log.empty());
+  EXPECT_THAT(log.back(), HasSubstr("skipped"));
+  EXPECT_FALSE(session->train_step().skipped);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Places, CoreTrainerNotFinite,
+    ::testing::Values(
+        Fault{"score", "nan:score", "reward quad: nan at sample 0 (prompt '"},
+        Fault{"score_inf", "inf:score", "reward quad: inf at sample 0"},
+        Fault{"offset", "nan:offset", "delta: nan at sample 0 (prompt '"},
+        Fault{"image", "inf:image", "image: inf at sample 0"},
+        Fault{"image_grad", "nan:image_grad", "gradient of reward quad: nan at sample 0"},
+        Fault{"noise_grad", "inf:generate.input_grad", "gradient of the noise: inf at sample 0"},
+        Fault{"param_grad", "nan:param_grad",
+              "gradient of the adapter: not finite in net.0.to_q.lora_A.weight"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST_F(CoreTrainer, TooManySkipsInARowStop) {
+  SessionSpec spec = fake_spec();
+  spec.train.non_finite = NonFinite::kSkip;
+  spec.train.max_skips = 3;
+  const auto session = open_session(spec, {});
+  fake::state().fault = "nan:score";
+  fake::state().times = 1000;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(session->train_step().skipped);
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("3 steps in a row were skipped before"),
+               session->train_step());
+  EXPECT_EQ(session->step(), 3u);
+}
+
+TEST_F(CoreTrainer, CancelLeavesTheStateBeforeTheStep) {
+  int polls = 0, limit = 1000;
+  const auto session = open_session(fake_spec(), {{}, [&] { return ++polls > limit; }, {}});
+  session->train_step();
+  const Numbers before = adapter_of(*session, folder_);
+  const int a_step = polls;
+  for (limit = 0; limit < a_step - 2; ++limit) {
+    polls = 0;
+    EXPECT_FAILS(HN_CANCELLED, HasSubstr("stopped by the user"), session->train_step());
+  }
+  EXPECT_EQ(session->step(), 1u);
+  EXPECT_EQ(largest_difference(before, adapter_of(*session, folder_)), 0);
+  limit = 1 << 20;
+  EXPECT_EQ(session->train_step().step, 2u);
+}
+
+TEST_F(CoreTrainer, APluginThatFailsIsNamedAndNothingLeaks) {
+  const auto session = open_session(fake_spec(), {});
+  for (const char* point : {"noise_net.forward", "generate.forward", "score.forward",
+                            "score.backward", "generate.backward", "noise_net.backward"}) {
+    fake::state().fault = std::string("error:") + point;
+    fake::state().times = 1;
+    EXPECT_FAILS(HN_INTERNAL, HasSubstr(std::string("[") + point + "] broken"),
+                 session->train_step());
+    EXPECT_EQ(fake::state().saved, 0) << point;
+  }
+  EXPECT_EQ(session->step(), 0u);
+  EXPECT_EQ(session->train_step().step, 1u);
+}
+
+TEST_F(CoreTrainer, OutOfMemoryTwiceIsAnError) {
+  const auto session = open_session(fake_spec(), {});
+  fake::state().fault = "oom:generate.forward";
+  fake::state().times = 100;
+  EXPECT_FAILS(HN_OUT_OF_MEMORY, HasSubstr("linear: generate"), session->train_step());
+  EXPECT_EQ(session->step(), 0u);
+  EXPECT_GT(fake::state().trims, 0);
+}
+
+TEST_F(CoreTrainer, LatentModesTrain) {
+  for (const LatentMode mode :
+       {LatentMode::kInf, LatentMode::kBatch, LatentMode::kMulti, LatentMode::kOne}) {
+    SessionSpec spec = fake_spec();
+    spec.train.latents = mode;
+    spec.train.prompts = {"a cup"};
+    spec.train.lr = 0;
+    const auto session = open_session(spec, {});
+    set_adapter(*session, busy_adapter(), folder_);
+    const double first = session->train_step().loss, second = session->train_step().loss;
+    EXPECT_EQ(first == second, mode == LatentMode::kOne);
+  }
+}
+
+TEST_F(CoreTrainer, NothingToTrainIsSaid) {
+  SessionSpec spec = fake_spec();
+  spec.train.prompts.clear();
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("[train] prompts: there are none"),
+               open_session(spec, {})->train_step());
+  spec = fake_spec();
+  spec.net.kind = NetKind::kNone;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("without an adapter"),
+               open_session(spec, {})->train_step());
+}
+
+}  // namespace
+}  // namespace hn::core::test
