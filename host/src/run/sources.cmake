@@ -22,10 +22,3 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/svg.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tensor_file.cpp)
 target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn_json> $<BUILD_INTERFACE:hn_safetensors>)
-
-# `hnhost new` finds the templates at the same place beside the library in both trees.
-if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/templates)
-  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/hn)
-  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/templates ${PROJECT_BINARY_DIR}/share/hn/templates SYMBOLIC)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/templates DESTINATION ${CMAKE_INSTALL_DATADIR}/hn COMPONENT host)
-endif()
