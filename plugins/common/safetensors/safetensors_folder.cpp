@@ -17,16 +17,14 @@ bool is_index(const fs::path& path) { return path.extension() == ".json"; }
 
 // The names one variant can have, in the order of preference.
 std::vector<std::string> candidate_names(const std::string& variant) {
+  std::vector<std::string> patterns = {"%.safetensors", "%.safetensors.index.json"};
+  if (!variant.empty()) {
+    patterns = {"%." + variant + ".safetensors", "%.safetensors.index." + variant + ".json",
+                "%." + variant + ".safetensors.index.json"};
+  }
   std::vector<std::string> names;
-  for (const std::string stem : {"model", "diffusion_pytorch_model", "adapter_model"}) {
-    if (variant.empty()) {
-      names.push_back(stem + ".safetensors");
-      names.push_back(stem + ".safetensors.index.json");
-    } else {
-      names.push_back(stem + "." + variant + ".safetensors");
-      names.push_back(stem + ".safetensors.index." + variant + ".json");
-      names.push_back(stem + "." + variant + ".safetensors.index.json");
-    }
+  for (const char* stem : {"model", "diffusion_pytorch_model", "adapter_model"}) {
+    for (const std::string& pattern : patterns) names.emplace_back(pattern).replace(0, 1, stem);
   }
   return names;
 }
@@ -115,7 +113,7 @@ SafetensorsFolder SafetensorsFolder::open(const fs::path& path, std::string_view
       result.tensors_[tensor] = {number, view};
       continue;
     }
-    lies += (lies.empty() ? "\"" : ", \"") + tensor + "\" is not in " + shard;
+    lies.append(lies.empty() ? "\"" : ", \"").append(tensor).append("\" is not in ").append(shard);
     for (const SafetensorsFile& other : result.files_) {
       if (other.find(tensor) != nullptr)
         lies += " (but in " + other.path().filename().string() + ")";

@@ -79,6 +79,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   header.resize((header.size() + 7) / 8 * 8, ' ');
 
   std::vector<std::string_view> names;
+  names.reserve(order.size());
   for (const TensorToWrite* tensor : order) names.push_back(tensor->name);
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {

@@ -24,6 +24,20 @@ std::string byte_token(unsigned char byte) {
   return {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
 }
 
+[[noreturn]] void refuse_id(const std::string& where, const std::string& token, std::int32_t id) {
+  throw Error(HN_DATA_LOSS, where + ": vocab: token \"" + token +
+                                "\": expected an id from 0 on, got " + std::to_string(id));
+}
+
+[[noreturn]] void refuse_merge(const std::string& where, std::size_t rank,
+                               const std::pair<std::string, std::string>& merge,
+                               const std::string& absent) {
+  throw Error(HN_DATA_LOSS, where + ": merges: number " + std::to_string(rank) + " (\"" +
+                                merge.first + "\", \"" + merge.second +
+                                "\"): expected tokens of the vocabulary, got no \"" + absent +
+                                "\"");
+}
+
 }  // namespace
 
 BpeModel::BpeModel(const BpeOptions& options, const std::string& where)
@@ -34,9 +48,7 @@ BpeModel::BpeModel(const BpeOptions& options, const std::string& where)
       ignore_merges_(options.ignore_merges) {
   vocab_.reserve(options.vocab.size());
   for (const auto& [token, id] : options.vocab) {
-    if (id < 0 || id == INT32_MAX)
-      throw Error(HN_DATA_LOSS, where + ": vocab: token \"" + token +
-                                    "\": expected an id from 0 on, got " + std::to_string(id));
+    if (id < 0 || id == INT32_MAX) refuse_id(where, token, id);
     vocab_[token] = id;
     id_limit_ = std::max(id_limit_, id + 1);
   }
@@ -53,18 +65,14 @@ BpeModel::BpeModel(const BpeOptions& options, const std::string& where)
   merges_.reserve(options.merges.size());
   for (std::size_t rank = 0; rank < options.merges.size(); ++rank) {
     const auto& [left, right] = options.merges[rank];
-    const std::string merged =
-        left + (right.size() < prefix_.size() ? right : right.substr(prefix_.size()));
+    std::string merged = left;
+    merged += right.size() < prefix_.size() ? right : right.substr(prefix_.size());
     std::array<std::int32_t, 3> ids{};
     std::size_t i = 0;
-    for (const std::string* token : {&left, &right, &merged}) {
+    const std::array<const std::string*, 3> tokens = {&left, &right, &merged};
+    for (const std::string* token : tokens) {
       const auto id = token_to_id(*token);
-      if (!id) {
-        throw Error(HN_DATA_LOSS, where + ": merges: number " + std::to_string(rank) + " (\"" +
-                                      left + "\", \"" + right +
-                                      "\"): expected tokens of the vocabulary, got no \"" + *token +
-                                      "\"");
-      }
+      if (!id) refuse_merge(where, rank, options.merges[rank], *token);
       ids[i++] = *id;
     }
     merges_[pair_key(ids[0], ids[1])] = {static_cast<std::uint32_t>(rank), ids[2]};
