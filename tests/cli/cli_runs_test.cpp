@@ -1,0 +1,149 @@
+// Training runs: what they leave behind, and that a stopped one ends as if it never had been.
+#include <csignal>
+
+#include "cli/cli_support.hpp"
+
+namespace {
+
+using hn::test::hnhost;
+using hn::test::operator+;
+using hn::test::Outcome;
+using hn::test::Process;
+using hn::test::read_bytes;
+using hn::test::TestFolder;
+using hn::test::tiny_training;
+using hn::test::wait_for_step;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::string adapter_bytes(const fs::path& run) {
+  return read_bytes(run / "adapter" / "adapter_model.safetensors");
+}
+
+// The training curve without its times.
+std::string curve(const fs::path& run) {
+  std::istringstream lines(read_bytes(run / "metrics.jsonl"));
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    auto row = nlohmann::json::parse(line);
+    row.erase("seconds");
+    out += row.dump() + "\n";
+  }
+  return out;
+}
+
+TEST(Run, LeavesEverythingBehind) {
+  const TestFolder folder;
+  const fs::path run = folder.path() / "run";
+  const Outcome outcome = hnhost(tiny_training(folder.path(), run, 3));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("redness *"));
+  EXPECT_THAT(outcome.out, HasSubstr("paired difference"));
+  EXPECT_THAT(outcome.err, HasSubstr("step 3/3"));
+  for (const char* name :
+       {"config.toml", "adapter/adapter_model.safetensors", "adapter/adapter_config.json",
+        "checkpoint.safetensors", "metrics.jsonl", "events.out.tfevents.0.hnhost",
+        "samples/before.png", "samples/after.png", "samples/after/01.png", "report.html",
+        "summary.json", "scores.json"})
+    EXPECT_TRUE(fs::exists(run / name)) << name;
+  for (const auto& entry : fs::recursive_directory_iterator(run))
+    EXPECT_THAT(entry.path().filename().string(), ::testing::Not(HasSubstr(".tmp.")))
+        << "left over";
+
+  // The finished run again: its summary, and nothing is trained.
+  const auto before = fs::last_write_time(run / "metrics.jsonl");
+  const Outcome again =
+      hnhost(tiny_training(folder.path(), run, 3) + std::vector<std::string>{"--json"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_EQ(again.json().at("step"), 3);
+  EXPECT_EQ(again.json().at("measures").at(0).at("name"), "redness");
+  EXPECT_EQ(fs::last_write_time(run / "metrics.jsonl"), before);
+
+  // Another configuration in the same folder.
+  const Outcome other = hnhost(tiny_training(folder.path(), run, 4));
+  EXPECT_EQ(other.code, 1);
+  EXPECT_THAT(other.err, HasSubstr("train.steps: 3 there, 4 now"));
+
+  // Its adapter draws other pictures than the bare generator, by just its delta.
+  const auto draw = [&](const std::string& name, const std::vector<std::string>& more) {
+    const Outcome drawn =
+        hnhost(std::vector<std::string>{"sample", "--prompt", "a star", "--threads", "1",
+                                        "--images-out", (folder.path() / name).string()} +
+               more);
+    EXPECT_EQ(drawn.code, 0) << drawn.err;
+    return read_bytes(folder.path() / name);
+  };
+  const std::string plain = draw("plain", {});
+  EXPECT_NE(draw("adapted", {"--adapter", run.string()}), plain);
+}
+
+TEST(Run, ResumesExactlyAfterCtrlCAndAfterKill) {
+  const TestFolder folder;
+  const fs::path whole = folder.path() / "whole";
+  const Outcome outcome = hnhost(tiny_training(folder.path(), whole, 9));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const int signal : {SIGINT, SIGKILL}) {
+    const fs::path run = folder.path() / ("run" + std::to_string(signal));
+    const auto arguments = tiny_training(folder.path(), run, 9);
+    {
+      Process process(arguments);
+      ASSERT_TRUE(wait_for_step(run, 3));
+      process.send(signal);
+      const Outcome stopped = process.wait();
+      if (signal == SIGINT) {
+        EXPECT_EQ(stopped.code, 1);
+        EXPECT_THAT(stopped.err, HasSubstr("the same command goes on"));
+      } else {
+        EXPECT_EQ(stopped.signal, SIGKILL);
+      }
+      EXPECT_TRUE(fs::exists(run / "checkpoint.safetensors"));
+      EXPECT_FALSE(fs::exists(run / "summary.json")) << "too fast to be stopped";
+    }
+    const Outcome resumed = hnhost(arguments);
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(adapter_bytes(run), adapter_bytes(whole)) << signal;
+    EXPECT_EQ(curve(run), curve(whole)) << signal;
+    EXPECT_EQ(read_bytes(run / "samples" / "after.png"),
+              read_bytes(whole / "samples" / "after.png"));
+  }
+}
+
+TEST(Run, OneProcessADirectory) {
+  const TestFolder folder;
+  const fs::path run = folder.path() / "run";
+  const auto arguments = tiny_training(folder.path(), run, 500);
+  Process first(arguments);
+  ASSERT_TRUE(wait_for_step(run, 1));
+  const Outcome second = hnhost(arguments);
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.err, HasSubstr("in use by another run"));
+  first.send(SIGINT);
+  EXPECT_EQ(first.wait().code, 1);
+}
+
+TEST(Run, PlacesThatCannotBeWritten) {
+  const TestFolder folder;
+  const Outcome outcome = hnhost(tiny_training(folder.path(), "/proc/run", 1));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("/proc/run"));
+}
+
+TEST(Compare, OfTwoRuns) {
+  const TestFolder folder;
+  std::vector<std::string> words = {"compare", "--x", "redness", "--out",
+                                    (folder.path() / "page.html").string()};
+  for (const char* kind : {"hypernet", "finetune"}) {
+    const fs::path run = folder.path() / kind;
+    ASSERT_EQ(
+        hnhost(tiny_training(folder.path(), run, 1) + std::vector<std::string>{"--net", kind}).code,
+        0);
+    words.push_back(std::string(kind) + "=" + run.string());
+  }
+  const Outcome outcome = hnhost(words);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("finetune"));
+  EXPECT_THAT(read_bytes(folder.path() / "page.html"), HasSubstr("<svg"));
+  EXPECT_EQ(hnhost({"compare", "--x", "redness", "/nowhere"}).code, 1);
+}
+
+}  // namespace
