@@ -225,11 +225,11 @@ void released(Context& c) {
     if (grad && i % 2 == 0) one.backward(one.cotangents(1));
     one.release();
   };
-  // What malloc keeps in hand makes single windows grow; a leak makes every one of them grow.
-  constexpr int kWindows = 6, kCycles = 16;
+  // What malloc keeps in hand makes early windows grow; a leak makes every one of them grow.
+  constexpr int kWindows = 24, kCycles = 8;
   constexpr std::size_t kSmallest = 16;  // bytes: no allocation is smaller
   std::size_t least = ~std::size_t{0};
-  for (int window = 0; window < kWindows; ++window) {
+  for (int window = 0; window < kWindows && least >= kCycles * kSmallest; ++window) {
     const std::size_t before = allocated();
     for (int i = 0; i < kCycles; ++i) cycle(i);
     const std::size_t after = allocated();

@@ -42,7 +42,7 @@ struct Row {
 };
 
 struct Limits {
-  std::chrono::seconds per_check{120};
+  std::chrono::seconds per_check{300};
   std::string only;  // run the checks whose name contains this
 };
 
