@@ -26,7 +26,7 @@ struct ScmStep {
 struct ScmOptions {
   double max_timestep = 1.57080;
   double intermediate_timestep = 1.3;  // used for exactly 2 steps
-  // diffusers up to 0.33 and the published noise networks' trainer cast t to the model's dtype (bfloat16) before sine and cosine.
+  // The released code of Noise Hypernetworks casts t to bfloat16 before sine and cosine; diffusers 0.42 keeps float32.
   bool bfloat16_timestep = false;
 };
 
