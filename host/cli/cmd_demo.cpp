@@ -46,7 +46,6 @@ constexpr Stage kStages[] = {
     {"clip-hypernetwork", "CLIP, noise hypernetwork",
      "the tiny CLIP's score by a noise hypernetwork: pictures follow their prompts better",
      "net.kind = \"hypernet\"\ntrain.reg_weight = 1.0\ntrain.batch = 48\n"
-     "train.prompts = \"model:train_full\"\n"
      "train.schedule = \"linear\"\ntrain.decay_from = 0.6\n"
      "reward = [{name = \"clip\", weight = 5.0}]\neval.rewards = [\"redness\", \"judge\"]\n",
      160},
