@@ -35,7 +35,7 @@ struct Stage {
 constexpr Stage kStages[] = {
     {"redness-hypernetwork", "redness, noise hypernetwork",
      "redness by a noise hypernetwork: pictures turn redder and stay pictures",
-     "net.kind = \"hypernet\"\ntrain.reg_weight = 3.0\n"
+     "net.kind = \"hypernet\"\ntrain.reg_weight = 6.0\n"
      "reward = [{name = \"redness\", weight = 1.0}]\neval.rewards = [\"clip\", \"judge\"]\n",
      80},
     {"redness-finetune", "redness, direct fine-tune",
