@@ -10,4 +10,8 @@ if(TARGET hnhost_core_parts)
             ${here}/core_core_session_test.cpp ${here}/core_sampler_test.cpp ${here}/core_scorer_test.cpp
             ${here}/core_trainer_test.cpp
     LIBS hnhost_core_parts)
+  if(TARGET sana_sprint_bundle AND TARGET redness_bundle)
+    hn_add_test(NAME core_emoji_test TORCH LABELS unit SOURCES ${here}/core_emoji_test.cpp LIBS hnhost_core_parts ${CMAKE_DL_LIBS})
+    add_dependencies(core_emoji_test sana_sprint_bundle redness_bundle)
+  endif()
 endif()
