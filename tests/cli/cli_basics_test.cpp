@@ -125,8 +125,8 @@ TEST(List, BrokenBundlesAreRows) {
   EXPECT_THAT(outcome.out, HasSubstr("liar.hnp"));
   EXPECT_THAT(outcome.out, HasSubstr("redness.hnp"));
   unsigned broken = 0;
-  for (const auto& row :
-       hnhost({"list", "--plugin-path", folder.path().string(), "--json"}).json().at("plugins"))
+  const auto all = hnhost({"list", "--plugin-path", folder.path().string(), "--json"}).json();
+  for (const auto& row : all.at("plugins"))
     if (row.at("status") == "broken") {
       ++broken;
       EXPECT_NE(row.at("reason"), "");
