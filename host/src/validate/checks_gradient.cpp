@@ -1,9 +1,10 @@
 // Gradients against central differences.
 //
-// L(x) = sum of cotangent * output, in float64 from float32 outputs. Along a direction d, (L(x + h
-// d) - L(x - h d)) / 2h is compared with <gradient, d>. Its error falls with h (curvature) and
-// rises again (rounding of the outputs), so a row of step sizes is tried and the one where
-// neighbouring steps agree best is taken: that disagreement is the tolerance.
+// L(x) = sum of cotangent * output, in float64 from float32 outputs. Along a direction d,
+// (L(x + h d) - L(x - h d)) / 2h is compared with <gradient, d>. Its error falls with h (curvature)
+// and rises again (rounding of the outputs); where a function has kinks (ReLU, clamps) it falls
+// slowly and unevenly. So a row of step sizes is tried, and the five neighbours that agree best are
+// taken: their spread is the tolerance.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,13 +15,13 @@
 namespace hn::validate {
 namespace {
 
-constexpr int kSteps = 9;
-constexpr double kFirstStep = 0.1;  // times the inputs' own scale; halved kSteps - 1 times
-constexpr double kRelative = 5e-3;  // of the gradient's size, beside what the step study allows
+constexpr int kSteps = 7, kNeighbours = 5;
+constexpr double kFirstStep = 0.04;  // times the inputs' own scale; halved kSteps - 1 times
+constexpr double kRelative = 5e-3;   // of the gradient's size, beside what the step study allows
 
 struct Study {
-  double slope = 0;  // at the best step
-  double error = 0;  // how far its neighbours are off
+  double slope = 0;  // of the middle one of the neighbours
+  double error = 0;  // their spread
   double step = 0;
 };
 
@@ -40,7 +41,7 @@ class Differences {
   }
 
   const AllValues& gradients() const { return gradients_; }
-  // Root mean square of an input: a step of 0.1 means 10 %.
+  // Root mean square of an input: a step of 0.04 means 4 %.
   double scale(std::size_t slot) const {
     const Values& v = *start_[slot];
     const double rms = v.empty() ? 0 : norm(v) / std::sqrt(static_cast<double>(v.size()));
@@ -57,11 +58,12 @@ class Differences {
     for (std::size_t n = 0; n < slots.size(); ++n) case_.in(slots[n]).write(*start_[slots[n]]);
     Study best;
     best.error = INFINITY;
-    h = kFirstStep / 2;
-    for (int j = 1; j + 1 < kSteps; ++j, h /= 2) {
-      const double error =
-          std::max(std::fabs(slopes[j] - slopes[j - 1]), std::fabs(slopes[j] - slopes[j + 1]));
-      if (error < best.error) best = {slopes[j], error, h};
+    for (int first = 0; first + kNeighbours <= kSteps; ++first) {
+      const auto [low, high] =
+          std::minmax_element(slopes.begin() + first, slopes.begin() + first + kNeighbours);
+      const int middle = first + kNeighbours / 2;
+      if (*high - *low < best.error)
+        best = {slopes[static_cast<std::size_t>(middle)], *high - *low, kFirstStep / (1 << middle)};
     }
     return best;
   }
@@ -138,7 +140,7 @@ void finite_differences(Context& c) {
   if (!parameters.slots.empty()) {
     groups.push_back(parameters);
     // A few of them alone: a wrong one must not hide behind the others.
-    const std::size_t step = std::max<std::size_t>(1, parameters.slots.size() / 6);
+    const std::size_t step = std::max<std::size_t>(1, parameters.slots.size() / 3);
     for (std::size_t n = 0; n < parameters.slots.size() && parameters.slots.size() > 1; n += step)
       groups.push_back({fn.inputs()[parameters.slots[n]].name, {parameters.slots[n]}});
   }
@@ -152,10 +154,10 @@ void finite_differences(Context& c) {
         Values d = along_gradient ? g : Random(++seed).normals(g.size());
         const double length = norm(d);
         total += length;
-        // Every slot moves by its own scale.
-        const double unit =
-            length > 0 ? differences.scale(i) * std::sqrt(static_cast<double>(d.size())) / length
-                       : 0;
+        // Every slot moves by its own scale. Along the gradient every element pulls the same way,
+        // so there the whole slot moves as far as one element does along a random direction.
+        const double reach = along_gradient ? 1 : std::sqrt(static_cast<double>(d.size()));
+        const double unit = length > 0 ? differences.scale(i) * reach / length : 0;
         for (float& v : d) v = static_cast<float>(unit * static_cast<double>(v));
         direction.push_back(std::move(d));
       }
