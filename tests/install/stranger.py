@@ -32,6 +32,7 @@ def environment(prefix, home):
 
 def configure_and_build(source, build, prefix, compilers, env):
     cc, cxx = compilers
-    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release",
-        f"-DCMAKE_C_COMPILER={cc}", f"-DCMAKE_CXX_COMPILER={cxx}", env=env, stdout=subprocess.DEVNULL)
+    env = dict(env, CC=cc, CXX=cxx)
+    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release", env=env,
+        stdout=subprocess.DEVNULL)
     run("cmake", "--build", build, env=env)
