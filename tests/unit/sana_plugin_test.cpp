@@ -1,4 +1,5 @@
-// The SANA-Sprint plugin through its ABI: slots, adapters, prompts, randomness, batches, errors of calls.
+// The SANA-Sprint plugin through its ABI: slots, adapters, prompts, randomness, batches, errors of
+// calls.
 #include <cmath>
 
 #include "unit/sana_support.hpp"
@@ -8,7 +9,9 @@ namespace {
 
 const std::vector<std::string> kPrompts{"a red apple", "two cats on a green background"};
 
-at::Tensor noise(std::int64_t batch, double shift = 0) { return at::arange(batch * 16 * 64, at::kFloat).sin().view({batch, 16, 8, 8}) * 1.4 + shift; }
+at::Tensor noise(std::int64_t batch, double shift = 0) {
+  return at::arange(batch * 16 * 64, at::kFloat).sin().view({batch, 16, 8, 8}) * 1.4 + shift;
+}
 
 std::vector<at::Tensor> with_params(const Opened& f, at::Tensor x, bool zero_b) {
   std::vector<at::Tensor> in{std::move(x)};
@@ -18,7 +21,11 @@ std::vector<at::Tensor> with_params(const Opened& f, at::Tensor x, bool zero_b) 
       in.emplace_back();
       continue;
     }
-    const auto wave = (at::arange(s.shape[0] * s.shape[1], at::kFloat) * 0.37 + static_cast<double>(i)).sin().view(s.shape) * 0.1;
+    const auto wave =
+        (at::arange(s.shape[0] * s.shape[1], at::kFloat) * 0.37 + static_cast<double>(i))
+            .sin()
+            .view(s.shape) *
+        0.1;
     in.push_back(s.semantic == "lora_b" && zero_b ? at::zeros(s.shape) : wave);
   }
   return in;
@@ -26,7 +33,8 @@ std::vector<at::Tensor> with_params(const Opened& f, at::Tensor x, bool zero_b) 
 
 TEST(SanaPlugin, SlotsSayWhatTheFunctionsTake) {
   Generator g;
-  Opened net(g, "noise_net", {{"lora.rank", std::int64_t{4}}, {"lora.targets", List{"to_q", "proj_out"}}});
+  Opened net(g, "noise_net",
+             {{"lora.rank", std::int64_t{4}}, {"lora.targets", List{"to_q", "proj_out"}}});
   EXPECT_EQ(net.in[0].name, "noise");
   EXPECT_EQ(net.in[0].shape, (std::vector<std::int64_t>{HN_DIM_BATCH, 16, 8, 8}));
   EXPECT_EQ(net.in.size(), 1u + 2 * (6 * 2 + 1));
@@ -95,12 +103,14 @@ TEST(SanaPlugin, RandomStepsFollowTheSeedAndGivenNoiseReplacesThem) {
   Generator g;
   g.prompts({kPrompts[0]});
   Opened generate(g, "generate", {{"steps", std::int64_t{2}}});
-  const auto a = generate.run({noise(1), {}}, {}, 5).outputs[1], again = generate.run({noise(1), {}}, {}, 5).outputs[1];
+  const auto a = generate.run({noise(1), {}}, {}, 5).outputs[1],
+             again = generate.run({noise(1), {}}, {}, 5).outputs[1];
   const auto b = generate.run({noise(1), {}}, {}, 6).outputs[1];
   EXPECT_TRUE(at::equal(a, again));
   EXPECT_FALSE(at::equal(a, b));
   const auto given = noise(1, 0.2).unsqueeze(0);
-  EXPECT_TRUE(at::equal(generate.run({noise(1), given}, {}, 5).outputs[1], generate.run({noise(1), given}, {}, 6).outputs[1]));
+  EXPECT_TRUE(at::equal(generate.run({noise(1), given}, {}, 5).outputs[1],
+                        generate.run({noise(1), given}, {}, 6).outputs[1]));
 }
 
 TEST(SanaPlugin, ZeroAdapterOnTheGeneratorChangesNothing) {
@@ -110,7 +120,9 @@ TEST(SanaPlugin, ZeroAdapterOnTheGeneratorChangesNothing) {
   const auto want = plain.run({noise(2)}).outputs[1];
   const auto got = tuned.run(with_params(tuned, noise(2), true)).outputs[1];
   EXPECT_LE((want - got).abs().max().item<double>(), 1e-5);
-  EXPECT_GT((want - tuned.run(with_params(tuned, noise(2), false)).outputs[1]).abs().max().item<double>(), 1e-3);
+  EXPECT_GT(
+      (want - tuned.run(with_params(tuned, noise(2), false)).outputs[1]).abs().max().item<double>(),
+      1e-3);
 }
 
 TEST(SanaPlugin, EncodeUndoesDecode) {
@@ -121,7 +133,8 @@ TEST(SanaPlugin, EncodeUndoesDecode) {
   const auto image = decode.run({r.outputs[1]}).outputs[0];
   EXPECT_LE((image - r.outputs[0]).abs().max().item<double>(), 1e-6);
   const auto back = encode.run({image}).outputs[0];
-  EXPECT_LT((back - r.outputs[1]).square().mean().sqrt().item<double>(), 0.5);  // an autoencoder, not an inverse
+  EXPECT_LT((back - r.outputs[1]).square().mean().sqrt().item<double>(),
+            0.5);  // an autoencoder, not an inverse
 }
 
 TEST(SanaPlugin, EmptyBatchAndStrangeStrides) {
@@ -133,7 +146,11 @@ TEST(SanaPlugin, EmptyBatchAndStrangeStrides) {
   const auto x = noise(2);
   const auto strided = x.permute({3, 1, 0, 2}).contiguous().permute({2, 1, 3, 0});
   ASSERT_FALSE(strided.is_contiguous());
-  EXPECT_LE((generate.run({x}).outputs[0] - generate.run({strided}).outputs[0]).abs().max().item<double>(), 1e-6);
+  EXPECT_LE((generate.run({x}).outputs[0] - generate.run({strided}).outputs[0])
+                .abs()
+                .max()
+                .item<double>(),
+            1e-6);
 }
 
 TEST(SanaPlugin, LayersMemoryAndEmbeddings) {
@@ -158,7 +175,8 @@ TEST(SanaPlugin, LayersMemoryAndEmbeddings) {
   for (const hn_cond* handle : g.handles) {
     pooled.push_back(at::full({128}, NAN));
     DLTensor out = borrow(pooled.back());
-    ASSERT_EQ(g.cond->embedding(g.instance, handle, kCpu, &out, error.get()), HN_OK) << error.text();
+    ASSERT_EQ(g.cond->embedding(g.instance, handle, kCpu, &out, error.get()), HN_OK)
+        << error.text();
     EXPECT_GT(g.cond->size_bytes(g.instance, handle), 128u * 4);
   }
   EXPECT_TRUE(at::equal(pooled[0], pooled[2]));
@@ -171,7 +189,9 @@ TEST(SanaPlugin, PlanGrowsWithTheBatch) {
   hn_fn* fn = nullptr;
   ErrorBuffer error;
   const Options none;
-  ASSERT_EQ(g.fn->open(g.instance, str("generate"), reinterpret_cast<const hn_config*>(&none), &fn, error.get()), HN_OK);
+  ASSERT_EQ(g.fn->open(g.instance, str("generate"), reinterpret_cast<const hn_config*>(&none), &fn,
+                       error.get()),
+            HN_OK);
   std::uint64_t last = 0;
   for (const std::int64_t batch : {1, 4}) {
     const auto x = noise(batch), image = at::empty({batch, 3, 64, 64});
@@ -179,7 +199,8 @@ TEST(SanaPlugin, PlanGrowsWithTheBatch) {
     const DLTensor *ins[] = {&in}, *outs[] = {&out};
     hn_call call{};
     call.struct_size = sizeof(call), call.flags = HN_CALL_WANT_GRAD, call.stream = kCpu;
-    call.cond = g.handles.data(), call.n_cond = 1, call.in = ins, call.n_in = 1, call.out = outs, call.n_out = 1;
+    call.cond = g.handles.data(), call.n_cond = 1, call.in = ins, call.n_in = 1, call.out = outs,
+    call.n_out = 1;
     hn_plan plan{sizeof(hn_plan), 0, 0, 0};
     ASSERT_EQ(g.fn->plan(fn, &call, &plan, error.get()), HN_OK) << error.text();
     EXPECT_GT(plan.saved_bytes, last);
@@ -192,7 +213,8 @@ TEST(SanaPlugin, PlanGrowsWithTheBatch) {
 TEST(SanaPlugin, MistakesInCallsAndOptionsAreNamed) {
   Generator g;
   g.prompts(kPrompts);
-  const auto refuses = [&](const std::string& name, const Options& options, hn_status code, const std::string& text) {
+  const auto refuses = [&](const std::string& name, const Options& options, hn_status code,
+                           const std::string& text) {
     try {
       Opened opened(g, name, options);
       ADD_FAILURE() << name << " was opened";
@@ -203,20 +225,26 @@ TEST(SanaPlugin, MistakesInCallsAndOptionsAreNamed) {
   };
   using I = std::int64_t;
   refuses("paint", {}, HN_NOT_FOUND, "paint");
-  refuses("generate", {{"width", I{60}}}, HN_INVALID_ARGUMENT, "multiples of 16 above 0, got 60 x 64");
+  refuses("generate", {{"width", I{60}}}, HN_INVALID_ARGUMENT,
+          "multiples of 16 above 0, got 60 x 64");
   refuses("generate", {{"height", I{0}}}, HN_INVALID_ARGUMENT, "multiples of 16");
   refuses("generate", {{"steps", I{0}}}, HN_INVALID_ARGUMENT, "1 to 1000, got 0");
   refuses("generate", {{"steps", std::string("two")}}, HN_INVALID_ARGUMENT, "steps");
   refuses("noise_net", {}, HN_INVALID_ARGUMENT, "lora.rank");
-  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_q"}}}, HN_INVALID_ARGUMENT, "proj_out");
-  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_w", "proj_out"}}}, HN_INVALID_ARGUMENT, "\"to_w\"");
-  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"re:(", "proj_out"}}}, HN_INVALID_ARGUMENT, "regular expression");
-  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"conv_depth", "proj_out"}}}, HN_INVALID_ARGUMENT, "1280 groups");
+  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_q"}}}, HN_INVALID_ARGUMENT,
+          "proj_out");
+  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_w", "proj_out"}}},
+          HN_INVALID_ARGUMENT, "\"to_w\"");
+  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"re:(", "proj_out"}}},
+          HN_INVALID_ARGUMENT, "regular expression");
+  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"conv_depth", "proj_out"}}},
+          HN_INVALID_ARGUMENT, "1280 groups");
   refuses("generate", {{"lora.rank", I{-1}}}, HN_INVALID_ARGUMENT, "got -1");
 
   Opened generate(g, "generate");
   EXPECT_EQ(generate.run({at::zeros({2, 16, 8, 9})}).outcome.status, HN_INVALID_ARGUMENT);
-  EXPECT_EQ(generate.run({at::zeros({3, 16, 8, 8})}).outcome.status, HN_INVALID_ARGUMENT);  // two prompts for three samples
+  EXPECT_EQ(generate.run({at::zeros({3, 16, 8, 8})}).outcome.status,
+            HN_INVALID_ARGUMENT);  // two prompts for three samples
   cancelled() = 1;
   EXPECT_EQ(generate.run({noise(2)}).outcome.status, HN_CANCELLED);
   cancelled() = 0;
@@ -230,8 +258,12 @@ TEST(SanaPlugin, Bfloat16StaysNearFloat32) {
   Opened a(wide, "generate"), b(half, "generate");
   const auto want = a.run({noise(2)}).outputs[0], got = b.run({noise(2)}).outputs[0];
   EXPECT_LT((want - got).abs().mean().item<double>(), 0.01);
-  EXPECT_EQ(Generator::try_create({{"weights", kEmoji.string()}, {"dtype", std::string("float8")}}).status, HN_UNSUPPORTED);
-  EXPECT_EQ(Generator::try_create({{"weights", kEmoji.string()}, {"device", std::string("tpu")}}).status, HN_UNSUPPORTED);
+  EXPECT_EQ(Generator::try_create({{"weights", kEmoji.string()}, {"dtype", std::string("float8")}})
+                .status,
+            HN_UNSUPPORTED);
+  EXPECT_EQ(
+      Generator::try_create({{"weights", kEmoji.string()}, {"device", std::string("tpu")}}).status,
+      HN_UNSUPPORTED);
 }
 
 }  // namespace

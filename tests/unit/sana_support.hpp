@@ -1,4 +1,5 @@
-// A generator used through its ABI alone, and copies of the small golden model that a test may spoil.
+// A generator used through its ABI alone, and copies of the small golden model that a test may
+// spoil.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -46,7 +47,9 @@ inline std::int32_t& cancelled() {
 }
 inline const hn_host_v1& options_host() {
   static const hn_host_v1 host = {
-      sizeof(hn_host_v1), HN_ABI_MINOR, nullptr,
+      sizeof(hn_host_v1),
+      HN_ABI_MINOR,
+      nullptr,
       +[](void*, const char*) -> const void* { return nullptr; },
       +[](void*, std::int32_t, hn_str) {},
       +[](void*) { return cancelled(); },
@@ -98,7 +101,8 @@ class Generator {
  public:
   static const hn_plugin_v1& entry() {
     static const hn_plugin_v1* const table = [] {
-      void* library = dlopen(HN_PLUGIN_DIR "/sana_sprint.hnp/libsana_sprint.so", RTLD_NOW | RTLD_LOCAL);
+      void* library =
+          dlopen(HN_PLUGIN_DIR "/sana_sprint.hnp/libsana_sprint.so", RTLD_NOW | RTLD_LOCAL);
       if (library == nullptr) throw std::runtime_error(dlerror());
       return static_cast<const hn_plugin_v1*>(dlsym(library, HN_PLUGIN_ENTRY_V1));
     }();
@@ -107,7 +111,8 @@ class Generator {
   static Outcome try_create(const Options& options) {
     ErrorBuffer error;
     hn_instance* instance = nullptr;
-    const hn_status s = entry().create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance, error.get());
+    const hn_status s = entry().create(
+        &options_host(), reinterpret_cast<const hn_config*>(&options), &instance, error.get());
     EXPECT_EQ(instance != nullptr, s == HN_OK);
     entry().destroy(instance);
     return {s, error.text()};
@@ -115,7 +120,9 @@ class Generator {
 
   explicit Generator(const Options& options = {{"weights", kEmoji.string()}}) {
     ErrorBuffer error;
-    check(entry().create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance, error.get()), error);
+    check(entry().create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance,
+                         error.get()),
+          error);
     fn = static_cast<const hn_fn_v1*>(entry().get_interface(instance, HN_FN_V1));
     cond = static_cast<const hn_cond_v1*>(entry().get_interface(instance, HN_COND_V1));
     adapter = static_cast<const hn_adapter_v1*>(entry().get_interface(instance, HN_ADAPTER_V1));
@@ -134,7 +141,8 @@ class Generator {
     std::vector<hn_str> views;
     for (const auto& t : texts) views.push_back(str(t));
     ErrorBuffer error;
-    check(cond->encode(instance, views.data(), views.size(), kCpu, handles.data(), error.get()), error);
+    check(cond->encode(instance, views.data(), views.size(), kCpu, handles.data(), error.get()),
+          error);
   }
 
   hn_instance* instance = nullptr;
@@ -148,9 +156,12 @@ class Generator {
 // One opened function; tensors go by slot order, undefined ones as NULL.
 class Opened {
  public:
-  Opened(Generator& generator, const std::string& name, const Options& options = {}) : generator_(generator) {
+  Opened(Generator& generator, const std::string& name, const Options& options = {})
+      : generator_(generator) {
     ErrorBuffer error;
-    check(generator.fn->open(generator.instance, str(name), reinterpret_cast<const hn_config*>(&options), &fn_, error.get()), error);
+    check(generator.fn->open(generator.instance, str(name),
+                             reinterpret_cast<const hn_config*>(&options), &fn_, error.get()),
+          error);
     hn_fn_info info{sizeof(hn_fn_info), 0, 0, 0};
     check(generator.fn->info(fn_, &info, error.get()), error);
     flags = info.flags;
@@ -176,8 +187,8 @@ class Opened {
     Outcome outcome{HN_OK, {}};
     std::vector<at::Tensor> outputs, grads;
   };
-  Result run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& cotangents = {}, std::uint64_t seed = 0,
-             std::uint32_t more_flags = 0) {
+  Result run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& cotangents = {},
+             std::uint64_t seed = 0, std::uint32_t more_flags = 0) {
     Result r;
     std::int64_t batch = inputs[0].size(0);
     for (const auto& s : out) r.outputs.push_back(at::full(with_batch(s.shape, batch), NAN));
@@ -204,7 +215,8 @@ class Opened {
     r.outcome.text = error.text();
     if (r.outcome.status != HN_OK || cotangents.empty()) return r;
 
-    for (const auto& x : inputs) r.grads.push_back(x.defined() ? at::full(x.sizes(), NAN) : at::Tensor());
+    for (const auto& x : inputs)
+      r.grads.push_back(x.defined() ? at::full(x.sizes(), NAN) : at::Tensor());
     std::vector<DLTensor> cot_views, grad_views;
     std::vector<const DLTensor*> cot_ptrs, grad_ptrs;
     fill(cotangents, cot_views, cot_ptrs);
@@ -229,9 +241,13 @@ class Opened {
     s.struct_size = sizeof(s);
     ErrorBuffer error;
     check(generator_.fn->slot(fn_, direction, index, &s, error.get()), error);
-    return {std::string(view(s.name)), std::string(view(s.semantic)), {s.shape, s.shape + s.ndim}, s.flags};
+    return {std::string(view(s.name)),
+            std::string(view(s.semantic)),
+            {s.shape, s.shape + s.ndim},
+            s.flags};
   }
-  static void fill(const std::vector<at::Tensor>& tensors, std::vector<DLTensor>& views, std::vector<const DLTensor*>& pointers) {
+  static void fill(const std::vector<at::Tensor>& tensors, std::vector<DLTensor>& views,
+                   std::vector<const DLTensor*>& pointers) {
     views.resize(tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       if (tensors[i].defined()) views[i] = borrow(tensors[i]);
@@ -249,7 +265,8 @@ class ModelCopy {
     fs::remove_all(root_);
     fs::create_directories(root_);
     for (const char* part : {"transformer", "vae", "text_encoder", "scheduler"})
-      fs::copy(kSource / "tests/golden/sana_sprint/plain" / part, root_ / part, fs::copy_options::recursive);
+      fs::copy(kSource / "tests/golden/sana_sprint/plain" / part, root_ / part,
+               fs::copy_options::recursive);
     fs::copy(kEmoji / "tokenizer", root_ / "tokenizer", fs::copy_options::recursive);
   }
   ~ModelCopy() { fs::remove_all(root_); }
@@ -263,10 +280,12 @@ class ModelCopy {
     std::ofstream(root_ / file) << json;
   }
   // Rewrites a weights file; edit may erase, rename or reshape entries.
-  void edit_weights(const std::string& file, const std::function<void(std::vector<TensorToWrite>&)>& edit) const {
+  void edit_weights(const std::string& file,
+                    const std::function<void(std::vector<TensorToWrite>&)>& edit) const {
     const auto old = SafetensorsFile::open(root_ / file);
     std::vector<TensorToWrite> tensors;
-    for (const auto& t : old.tensors()) tensors.push_back({t.name, t.dtype, t.shape, t.data, t.nbytes});
+    for (const auto& t : old.tensors())
+      tensors.push_back({t.name, t.dtype, t.shape, t.data, t.nbytes});
     edit(tensors);
     write_safetensors(root_ / file, tensors);
   }

@@ -16,24 +16,33 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kGrain = 16384;  // numbers a thread should have at least
 
-bool plain(const at::Tensor& x) { return !x.defined() || (x.device().is_cpu() && x.scalar_type() == at::kFloat); }
-bool frozen(const at::Tensor& w) { return !w.defined() || !(w.requires_grad() && c10::GradMode::is_enabled()); }
+bool plain(const at::Tensor& x) {
+  return !x.defined() || (x.device().is_cpu() && x.scalar_type() == at::kFloat);
+}
+bool frozen(const at::Tensor& w) {
+  return !w.defined() || !(w.requires_grad() && c10::GradMode::is_enabled());
+}
 const float* data(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
-std::optional<at::Tensor> given(const at::Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; }
+std::optional<at::Tensor> given(const at::Tensor& x) {
+  return x.defined() ? std::optional(x) : std::nullopt;
+}
 
 // f(begin, end) over rows of `numbers` each.
 template <class F>
 void over_rows(std::int64_t rows, std::int64_t numbers, const F& f) {
-  at::parallel_for(0, rows, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, numbers)), f);
+  at::parallel_for(0, rows, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, numbers)),
+                   f);
 }
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   using Optional = std::optional<at::Tensor>;  // Function::apply takes no undefined tensors
 
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const Optional& given_weight, const Optional& given_bias,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
+                            const Optional& given_weight, const Optional& given_bias,
                             const Optional& residual, double eps) {
-    const auto weight = given_weight.value_or(at::Tensor()), bias = given_bias.value_or(at::Tensor());
+    const auto weight = given_weight.value_or(at::Tensor()),
+               bias = given_bias.value_or(at::Tensor());
     const auto x = input.contiguous(), added = residual ? residual->contiguous() : at::Tensor();
     const std::int64_t c = x.size(-1), rows = x.numel() / std::max<std::int64_t>(1, c);
     auto y = at::empty_like(x);
@@ -57,7 +66,9 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
       gx = at::empty_like(x);
       const float *in = data(x), *w = data(saved[1]), *r = data(saved[2]), *g = data(gy);
       auto* out = gx.mutable_data_ptr<float>();
-      over_rows(saved[2].numel(), c, [&](std::int64_t begin, std::int64_t end) { kernels::best().rms_norm_backward(in, w, r, g, out, c, begin, end); });
+      over_rows(saved[2].numel(), c, [&](std::int64_t begin, std::int64_t end) {
+        kernels::best().rms_norm_backward(in, w, r, g, out, c, begin, end);
+      });
     }
     return {gx, {}, {}, context->saved_data["residual"].toBool() ? grads[0] : at::Tensor(), {}};
   }
@@ -71,7 +82,10 @@ struct GatedSilu : torch::autograd::Function<GatedSilu> {
     auto y = at::empty(shape, x.options());
     const float* in = data(x);
     auto* out = y.mutable_data_ptr<float>();
-    over_rows(x.numel() / std::max<std::int64_t>(1, 2 * c), 2 * c, [&](std::int64_t begin, std::int64_t end) { kernels::best().gated_silu(in, out, c, begin, end); });
+    over_rows(x.numel() / std::max<std::int64_t>(1, 2 * c), 2 * c,
+              [&](std::int64_t begin, std::int64_t end) {
+                kernels::best().gated_silu(in, out, c, begin, end);
+              });
     context->save_for_backward({x});
     return y;
   }
@@ -83,7 +97,9 @@ struct GatedSilu : torch::autograd::Function<GatedSilu> {
     const float *in = data(x), *g = data(gy);
     auto* out = gx.mutable_data_ptr<float>();
     over_rows(x.numel() / std::max<std::int64_t>(1, 2 * c), 2 * c,
-              [&](std::int64_t begin, std::int64_t end) { kernels::best().gated_silu_backward(in, g, out, c, begin, end); });
+              [&](std::int64_t begin, std::int64_t end) {
+                kernels::best().gated_silu_backward(in, g, out, c, begin, end);
+              });
     return {gx};
   }
 };
@@ -91,9 +107,13 @@ struct GatedSilu : torch::autograd::Function<GatedSilu> {
 // The last dimension must be dense for the kernels.
 at::Tensor dense_rows(const at::Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
 
-kernels::Head head_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t b, std::int64_t h, float eps) {
-  const auto place = [&](const at::Tensor& x) { return data(x) + b * x.stride(0) + h * x.stride(2); };
-  return {place(q), place(k), place(v), q.stride(1), k.stride(1), v.stride(1), q.size(1), q.size(3), eps};
+kernels::Head head_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t b,
+                      std::int64_t h, float eps) {
+  const auto place = [&](const at::Tensor& x) {
+    return data(x) + b * x.stride(0) + h * x.stride(2);
+  };
+  return {place(q),    place(k),  place(v),  q.stride(1), k.stride(1),
+          v.stride(1), q.size(1), q.size(3), eps};
 }
 
 // f(head number, scratch) for each head of the batch.
@@ -107,12 +127,15 @@ void over_heads(const at::Tensor& q, const F& f) {
 }
 
 struct LinearAttention : torch::autograd::Function<LinearAttention> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& q0, const at::Tensor& k0, const at::Tensor& v0, double eps) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q0, const at::Tensor& k0,
+                            const at::Tensor& v0, double eps) {
     const auto q = dense_rows(q0), k = dense_rows(k0), v = dense_rows(v0);
     auto y = at::empty(q.sizes(), q.options());
     auto* out = y.mutable_data_ptr<float>();
     over_heads(q, [&](std::int64_t b, std::int64_t h, float* scratch) {
-      kernels::best().linear_attention(head_of(q, k, v, b, h, static_cast<float>(eps)), out + b * y.stride(0) + h * y.stride(2), y.stride(1), scratch);
+      kernels::best().linear_attention(head_of(q, k, v, b, h, static_cast<float>(eps)),
+                                       out + b * y.stride(0) + h * y.stride(2), y.stride(1),
+                                       scratch);
     });
     context->save_for_backward({q, k, v});
     context->saved_data["eps"] = eps;
@@ -123,15 +146,17 @@ struct LinearAttention : torch::autograd::Function<LinearAttention> {
     const auto &q = saved[0], &k = saved[1], &v = saved[2];
     const auto eps = static_cast<float>(context->saved_data["eps"].toDouble());
     const auto gy = dense_rows(grads[0]);
-    // One block for the three, so that a joined q|k|v gets its gradient in one piece of memory each.
+    // One block for the three, so that a joined q|k|v gets its gradient in one piece of memory
+    // each.
     auto all = at::empty({3, q.size(0), q.size(1), q.size(2), q.size(3)}, q.options());
     const auto parts = all.unbind(0);
     auto* base = all.mutable_data_ptr<float>();
     over_heads(q, [&](std::int64_t b, std::int64_t h, float* scratch) {
       float* g = base + b * parts[0].stride(0) + h * parts[0].stride(2);
       const std::int64_t part = all.stride(0);
-      kernels::best().linear_attention_backward(head_of(q, k, v, b, h, eps), data(gy) + b * gy.stride(0) + h * gy.stride(2), gy.stride(1),
-                                         {g, g + part, g + 2 * part, parts[0].stride(1)}, scratch);
+      kernels::best().linear_attention_backward(
+          head_of(q, k, v, b, h, eps), data(gy) + b * gy.stride(0) + h * gy.stride(2), gy.stride(1),
+          {g, g + part, g + 2 * part, parts[0].stride(1)}, scratch);
     });
     return {parts[0], parts[1], parts[2], {}};
   }
@@ -139,7 +164,8 @@ struct LinearAttention : torch::autograd::Function<LinearAttention> {
 
 }  // namespace
 
-at::Tensor fused_rms_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps, const at::Tensor& residual) {
+at::Tensor fused_rms_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                          double eps, const at::Tensor& residual) {
   if (plain(x) && plain(weight) && plain(bias) && plain(residual) && frozen(weight) && frozen(bias))
     return RmsNorm::apply(x, given(weight), given(bias), given(residual), eps);
   const auto y = rms_norm(x, weight, bias, eps);
@@ -152,10 +178,12 @@ at::Tensor fused_gated_silu(const at::Tensor& x) {
   return parts[0] * at::silu(parts[1]);
 }
 
-at::Tensor fused_relu_linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double eps) {
+at::Tensor fused_relu_linear_attention(const at::Tensor& q, const at::Tensor& k,
+                                       const at::Tensor& v, double eps) {
   if (plain(q) && plain(k) && plain(v)) return LinearAttention::apply(q, k, v, eps);
   const auto wide = accumulate_type(q.scalar_type());
-  const auto positive_q = at::relu(q.transpose(1, 2)).to(wide), positive_k = at::relu(k.transpose(1, 2)).to(wide);
+  const auto positive_q = at::relu(q.transpose(1, 2)).to(wide),
+             positive_k = at::relu(k.transpose(1, 2)).to(wide);
   const auto summary = at::matmul(positive_k.transpose(-2, -1), v.transpose(1, 2).to(wide));
   const auto weight = at::matmul(positive_q, positive_k.sum(-2).unsqueeze(-1));
   return (at::matmul(positive_q, summary) / (weight + eps)).transpose(1, 2);

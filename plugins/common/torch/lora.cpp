@@ -77,7 +77,8 @@ Conv2d::Conv2d(const Builder& builder, const std::string& name, std::int64_t in,
       groups_(groups),
       index_(builder.add({name, true, in, out, kernel, stride, padding, groups})) {
   // oneDNN then need not turn the weight round for channels_last activations at each call.
-  if (weight.defined() && kernel != stride && groups == 1) weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
+  if (weight.defined() && kernel != stride && groups == 1)
+    weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor Conv2d::operator()(const at::Tensor& x, const LoraSet& lora) const {
@@ -86,7 +87,9 @@ at::Tensor Conv2d::operator()(const at::Tensor& x, const LoraSet& lora) const {
   if (pair == nullptr) return y;
   const auto low = at::conv2d(x, pair->a.to(x.scalar_type()), {}, stride_, padding_);
   const auto b = pair->b.to(x.scalar_type());
-  return y.add(at::conv2d(low, b, {}, /*stride=*/1, at::IntArrayRef{0}, /*dilation=*/1, low.size(1) / b.size(1)), lora.scale());
+  return y.add(at::conv2d(low, b, {}, /*stride=*/1, at::IntArrayRef{0}, /*dilation=*/1,
+                          low.size(1) / b.size(1)),
+               lora.scale());
 }
 
 at::Tensor Conv2d::on_patches(const at::Tensor& x, const LoraSet& lora) const {

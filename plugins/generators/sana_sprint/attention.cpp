@@ -6,7 +6,8 @@
 
 namespace hn::sana {
 
-AttentionProjections::AttentionProjections(const Builder& builder, const std::string& name, const AttentionConfig& config)
+AttentionProjections::AttentionProjections(const Builder& builder, const std::string& name,
+                                           const AttentionConfig& config)
     : heads_(config.heads), head_dim_(config.head_dim) {
   const std::int64_t inner = config.heads * config.head_dim;
   q_ = Linear(builder, name + ".to_q", config.query_dim, inner, config.bias);
@@ -26,12 +27,15 @@ at::Tensor AttentionProjections::normed(const at::Tensor& x, const at::Tensor& w
 at::Tensor LinearAttention::operator()(const at::Tensor& x, const LoraSet& lora) const {
   const std::int64_t batch = x.size(0), n = x.size(1);
   const auto split = [&](const at::Tensor& y) { return y.view({batch, n, heads_, head_dim_}); };
-  const auto y = fused_relu_linear_attention(split(normed(q_(x, lora), norm_q_)), split(normed(k_(x, lora), norm_k_)), split(v_(x, lora)));
+  const auto y = fused_relu_linear_attention(
+      split(normed(q_(x, lora), norm_q_)), split(normed(k_(x, lora), norm_k_)), split(v_(x, lora)));
   return out_(y.reshape({batch, n, heads_ * head_dim_}).to(x.scalar_type()), lora);
 }
 
-at::Tensor CrossAttention::operator()(const at::Tensor& x, const Caption& caption, const LoraSet& lora) const {
-  const std::int64_t batch = x.size(0), n = x.size(1), prompts = caption.states.size(0), length = caption.states.size(1);
+at::Tensor CrossAttention::operator()(const at::Tensor& x, const Caption& caption,
+                                      const LoraSet& lora) const {
+  const std::int64_t batch = x.size(0), n = x.size(1), prompts = caption.states.size(0),
+                     length = caption.states.size(1);
   const auto spread = [&](const at::Tensor& y) {
     if (caption.prompt_of_sample.defined()) return y.index_select(0, caption.prompt_of_sample);
     auto shape = y.sizes().vec();

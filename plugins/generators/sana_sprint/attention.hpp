@@ -1,7 +1,8 @@
-// The transformer's two attentions: linear attention over the patches, softmax attention to the caption.
+// The transformer's two attentions: linear attention over the patches, softmax attention to the
+// caption.
 //
-// Source: diffusers 0.42.1, models/attention_processor.py (SanaLinearAttnProcessor2_0, Attention), models/transformers/sana_transformer.py
-// (SanaAttnProcessor2_0).
+// Source: diffusers 0.42.1, models/attention_processor.py (SanaLinearAttnProcessor2_0, Attention),
+// models/transformers/sana_transformer.py (SanaAttnProcessor2_0).
 #pragma once
 
 #include "torch/lora.hpp"
@@ -13,11 +14,13 @@ struct AttentionConfig {
   bool bias, qk_norm;
 };
 
-// Queries, keys, values and output of one attention, with the optional RMS norm across all heads (eps 1e-5).
+// Queries, keys, values and output of one attention, with the optional RMS norm across all heads
+// (eps 1e-5).
 class AttentionProjections {
  public:
   AttentionProjections() = default;
-  AttentionProjections(const Builder& builder, const std::string& name, const AttentionConfig& config);
+  AttentionProjections(const Builder& builder, const std::string& name,
+                       const AttentionConfig& config);
 
  protected:
   at::Tensor normed(const at::Tensor& x, const at::Tensor& weight) const;
@@ -34,8 +37,9 @@ class LinearAttention : public AttentionProjections {
   at::Tensor operator()(const at::Tensor& x, const LoraSet& lora) const;
 };
 
-// The caption of a batch: states [U, L, width] of U different prompts, an additive bias [U, 1, 1, L] where padding is hidden (undefined when
-// nothing is padded), and for each sample its prompt (int64 [B], undefined when U is B or 1).
+// The caption of a batch: states [U, L, width] of U different prompts, an additive bias [U, 1, 1,
+// L] where padding is hidden (undefined when nothing is padded), and for each sample its prompt
+// (int64 [B], undefined when U is B or 1).
 struct Caption {
   at::Tensor states, bias, prompt_of_sample;
 };

@@ -19,8 +19,10 @@ class Reader {
     object.ignore({"_diffusers_version", "_name_or_path"});
   }
 
-  [[noreturn]] void refuse(const std::string& key, const std::string& expected, const std::string& got) const {
-    throw Error(HN_UNSUPPORTED, object.where() + ": " + key + ": expected " + expected + ", got " + got);
+  [[noreturn]] void refuse(const std::string& key, const std::string& expected,
+                           const std::string& got) const {
+    throw Error(HN_UNSUPPORTED,
+                object.where() + ": " + key + ": expected " + expected + ", got " + got);
   }
   void require(bool condition, const std::string& text) const {
     if (!condition) throw Error(HN_DATA_LOSS, object.where() + ": " + text);
@@ -33,12 +35,14 @@ class Reader {
   }
 
   // One text for all stages, or one text a stage.
-  std::vector<std::string> texts(const std::string& key, const std::string& otherwise, std::size_t stages) {
+  std::vector<std::string> texts(const std::string& key, const std::string& otherwise,
+                                 std::size_t stages) {
     const nlohmann::json* value = object.optional_member(key);
     if (value == nullptr) return std::vector<std::string>(stages, otherwise);
     if (value->is_string()) return std::vector<std::string>(stages, value->get<std::string>());
     auto list = object.get<std::vector<std::string>>(key);
-    require(list.size() == stages, key + ": expected " + std::to_string(stages) + " entries, got " + std::to_string(list.size()));
+    require(list.size() == stages, key + ": expected " + std::to_string(stages) + " entries, got " +
+                                       std::to_string(list.size()));
     return list;
   }
 
@@ -49,15 +53,20 @@ class Reader {
   JsonObject object;
 };
 
-std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& default_layers, bool decoder) {
+std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& default_layers,
+                                bool decoder) {
   auto& o = r.object;
-  const auto channels = o.get_or<Ints>(half + "_block_out_channels", {128, 256, 512, 512, 1024, 1024});
+  const auto channels =
+      o.get_or<Ints>(half + "_block_out_channels", {128, 256, 512, 512, 1024, 1024});
   const std::size_t n = channels.size();
   const auto layers = o.get_or<Ints>(half + "_layers_per_block", default_layers);
-  r.require(n >= 2 && layers.size() == n, half + "_layers_per_block: expected one number for each of at least 2 blocks");
+  r.require(n >= 2 && layers.size() == n,
+            half + "_layers_per_block: expected one number for each of at least 2 blocks");
   const auto types = r.texts(half + "_block_types", "ResBlock", n);
-  const auto norms = decoder ? r.texts("decoder_norm_types", "rms_norm", n) : std::vector<std::string>(n, "rms_norm");
-  const auto acts = decoder ? r.texts("decoder_act_fns", "silu", n) : std::vector<std::string>(n, "silu");
+  const auto norms = decoder ? r.texts("decoder_norm_types", "rms_norm", n)
+                             : std::vector<std::string>(n, "rms_norm");
+  const auto acts =
+      decoder ? r.texts("decoder_act_fns", "silu", n) : std::vector<std::string>(n, "silu");
 
   std::vector<Ints> scales{{}, {}, {}, {5}, {5}, {5}};
   const std::string scales_key = half + "_qkv_multiscales";
@@ -68,25 +77,33 @@ std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& 
       r.require(list.is_array(), scales_key + ": expected a list of lists of integers");
       scales.emplace_back();
       for (const auto& kernel : list) {
-        r.require(kernel.is_number_integer() && kernel.get<std::int64_t>() > 0 && kernel.get<std::int64_t>() % 2 == 1,
+        r.require(kernel.is_number_integer() && kernel.get<std::int64_t>() > 0 &&
+                      kernel.get<std::int64_t>() % 2 == 1,
                   scales_key + ": expected odd kernel sizes, got " + kernel.dump());
         scales.back().push_back(kernel.get<std::int64_t>());
       }
     }
   }
-  r.require(scales.size() >= n, scales_key + ": expected " + std::to_string(n) + " lists, got " + std::to_string(scales.size()));
+  r.require(scales.size() >= n, scales_key + ": expected " + std::to_string(n) + " lists, got " +
+                                    std::to_string(scales.size()));
 
   std::vector<VaeStage> stages;
   for (std::size_t i = 0; i < n; ++i) {
     if (types[i] != "ResBlock" && types[i] != "EfficientViTBlock")
       r.refuse(half + "_block_types", "ResBlock or EfficientViTBlock", types[i]);
-    if (norms[i] != "rms_norm" && norms[i] != "batch_norm") r.refuse("decoder_norm_types", "rms_norm or batch_norm", norms[i]);
+    if (norms[i] != "rms_norm" && norms[i] != "batch_norm")
+      r.refuse("decoder_norm_types", "rms_norm or batch_norm", norms[i]);
     r.activation("decoder_act_fns", acts[i]);
-    r.require(channels[i] > 0 && layers[i] >= 0, half + "_block_out_channels: expected numbers above 0");
-    // A middle stage without layers has no resampling block either; upstream then loses a factor of 2 and fails later.
-    r.require(i == 0 || layers[i] > 0 || (!decoder && i + 1 == n), half + "_layers_per_block: expected at least 1 layer in every block but the first, got " +
-                                           std::to_string(layers[i]) + " in block " + std::to_string(i));
-    stages.push_back({channels[i], layers[i], types[i] == "EfficientViTBlock", scales[i], norms[i] == "batch_norm", acts[i]});
+    r.require(channels[i] > 0 && layers[i] >= 0,
+              half + "_block_out_channels: expected numbers above 0");
+    // A middle stage without layers has no resampling block either; upstream then loses a factor of
+    // 2 and fails later.
+    r.require(
+        i == 0 || layers[i] > 0 || (!decoder && i + 1 == n),
+        half + "_layers_per_block: expected at least 1 layer in every block but the first, got " +
+            std::to_string(layers[i]) + " in block " + std::to_string(i));
+    stages.push_back({channels[i], layers[i], types[i] == "EfficientViTBlock", scales[i],
+                      norms[i] == "batch_norm", acts[i]});
   }
   return stages;
 }
@@ -117,18 +134,23 @@ TransformerConfig TransformerConfig::read(const std::filesystem::path& file) {
   c.guidance_embeds_scale = o.get_or("guidance_embeds_scale", c.guidance_embeds_scale);
   c.timestep_scale = o.get_or("timestep_scale", c.timestep_scale);
   const auto norm = o.get_or<std::string>("qk_norm", "");
-  if (!norm.empty() && norm != "rms_norm_across_heads") r.refuse("qk_norm", "null or rms_norm_across_heads", norm);
+  if (!norm.empty() && norm != "rms_norm_across_heads")
+    r.refuse("qk_norm", "null or rms_norm_across_heads", norm);
   c.qk_norm = !norm.empty();
   o.ignore({"dropout", "interpolation_scale"});
   o.finish();
 
-  r.require(c.layers > 0 && c.heads > 0 && c.head_dim > 0 && c.cross_heads > 0 && c.cross_head_dim > 0 && c.patch_size > 0 &&
-                c.in_channels > 0 && c.sample_size >= c.patch_size,
-            "expected layers, heads, head dimensions, channels and patch_size above 0 and sample_size at least patch_size");
-  r.require(c.in_channels == c.out_channels, "expected out_channels equal to in_channels (" + std::to_string(c.in_channels) +
-                                                 "), got " + std::to_string(c.out_channels));
-  r.require(c.cross_dim == c.width(), "cross_attention_dim: expected the model's width " + std::to_string(c.width()) +
-                                          " (the caption is projected to it), got " + std::to_string(c.cross_dim));
+  r.require(c.layers > 0 && c.heads > 0 && c.head_dim > 0 && c.cross_heads > 0 &&
+                c.cross_head_dim > 0 && c.patch_size > 0 && c.in_channels > 0 &&
+                c.sample_size >= c.patch_size,
+            "expected layers, heads, head dimensions, channels and patch_size above 0 and "
+            "sample_size at least patch_size");
+  r.require(c.in_channels == c.out_channels, "expected out_channels equal to in_channels (" +
+                                                 std::to_string(c.in_channels) + "), got " +
+                                                 std::to_string(c.out_channels));
+  r.require(c.cross_dim == c.width(),
+            "cross_attention_dim: expected the model's width " + std::to_string(c.width()) +
+                " (the caption is projected to it), got " + std::to_string(c.cross_dim));
   r.require(!c.interpolation_scale || (*c.interpolation_scale > 0 && c.width() % 4 == 0),
             "interpolation_scale: expected a number above 0 and a width that 4 divides");
   return c;
@@ -145,8 +167,10 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
   c.decoder = read_half(r, "decoder", {3, 3, 3, 3, 3, 3}, true);
   const auto down = o.get_or<std::string>("downsample_block_type", "pixel_unshuffle");
   const auto up = o.get_or<std::string>("upsample_block_type", "pixel_shuffle");
-  if (down != "pixel_unshuffle" && down != "conv") r.refuse("downsample_block_type", "pixel_unshuffle or conv", down);
-  if (up != "pixel_shuffle" && up != "interpolate") r.refuse("upsample_block_type", "pixel_shuffle or interpolate", up);
+  if (down != "pixel_unshuffle" && down != "conv")
+    r.refuse("downsample_block_type", "pixel_unshuffle or conv", down);
+  if (up != "pixel_shuffle" && up != "interpolate")
+    r.refuse("upsample_block_type", "pixel_shuffle or interpolate", up);
   c.pixel_unshuffle = down == "pixel_unshuffle";
   c.pixel_shuffle = up == "pixel_shuffle";
   c.encoder_out_shortcut = o.get_or("encoder_out_shortcut", true);
@@ -157,12 +181,15 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
   o.finish();
 
   r.require(c.in_channels == 3, "in_channels: expected 3, got " + std::to_string(c.in_channels));
-  r.require(c.encoder.size() == c.decoder.size(), "expected as many decoder blocks as encoder blocks");
+  r.require(c.encoder.size() == c.decoder.size(),
+            "expected as many decoder blocks as encoder blocks");
   r.require(c.latent_channels > 0 && c.head_dim > 0 && c.scaling_factor > 0,
             "expected latent_channels, attention_head_dim and scaling_factor above 0");
   const std::int64_t first = c.encoder.back().channels, last = c.decoder.back().channels;
-  r.require(!c.encoder_out_shortcut || first % c.latent_channels == 0, "encoder_out_shortcut: the last block's channels are no multiple of latent_channels");
-  r.require(!c.decoder_in_shortcut || last % c.latent_channels == 0, "decoder_in_shortcut: the last block's channels are no multiple of latent_channels");
+  r.require(!c.encoder_out_shortcut || first % c.latent_channels == 0,
+            "encoder_out_shortcut: the last block's channels are no multiple of latent_channels");
+  r.require(!c.decoder_in_shortcut || last % c.latent_channels == 0,
+            "decoder_in_shortcut: the last block's channels are no multiple of latent_channels");
   return c;
 }
 

@@ -1,8 +1,11 @@
-// The configurations of a SANA-Sprint folder in diffusers layout, as the classes of diffusers 0.42.1 define them.
+// The configurations of a SANA-Sprint folder in diffusers layout, as the classes of diffusers
+// 0.42.1 define them.
 //
-// Source: diffusers models/transformers/sana_transformer.py, models/autoencoders/autoencoder_dc.py, schedulers/scheduling_scm.py. Every
-// field of the three classes is read; defaults are theirs. Errors of all read functions: HN_NOT_FOUND (no file), HN_DATA_LOSS (not
-// JSON, another class, wrong types, unknown keys, sizes that do not fit together), HN_UNSUPPORTED (a value that this code does not have).
+// Source: diffusers models/transformers/sana_transformer.py, models/autoencoders/autoencoder_dc.py,
+// schedulers/scheduling_scm.py. Every field of the three classes is read; defaults are theirs.
+// Errors of all read functions: HN_NOT_FOUND (no file), HN_DATA_LOSS (not JSON, another class,
+// wrong types, unknown keys, sizes that do not fit together), HN_UNSUPPORTED (a value that this
+// code does not have).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +26,7 @@ struct TransformerConfig {
   std::optional<double> interpolation_scale;  // set: sine-cosine positions are added to the patches
   bool guidance_embeds = false;
   double guidance_embeds_scale = 0.1;
-  bool qk_norm = false;  // rms_norm_across_heads
+  bool qk_norm = false;         // rms_norm_across_heads
   double timestep_scale = 1.0;  // read and kept; the Sprint pipeline does not use it
 
   std::int64_t width() const { return heads * head_dim; }
@@ -34,10 +37,10 @@ struct TransformerConfig {
 // One stage of a DC-AE half, from the finest resolution to the coarsest.
 struct VaeStage {
   std::int64_t channels = 0, layers = 0;
-  bool efficient_vit = false;              // EfficientViTBlock instead of ResBlock
-  std::vector<std::int64_t> multiscales;   // kernel sizes of its extra query-key-value scales
-  bool batch_norm = false;                 // instead of rms_norm
-  std::string activation = "silu";         // of ResBlocks
+  bool efficient_vit = false;             // EfficientViTBlock instead of ResBlock
+  std::vector<std::int64_t> multiscales;  // kernel sizes of its extra query-key-value scales
+  bool batch_norm = false;                // instead of rms_norm
+  std::string activation = "silu";        // of ResBlocks
 };
 
 struct VaeConfig {

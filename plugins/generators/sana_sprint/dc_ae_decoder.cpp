@@ -11,14 +11,16 @@ Decoder::Decoder(const VaeConfig& config, WeightMap& weights)
   const Builder build{weights};
   const auto& stages = config.decoder;
   const std::size_t n = stages.size();
-  conv_in_ = Conv2d(build, "decoder.conv_in", config.latent_channels, stages.back().channels, 3, 1, 1, 1, true);
-  if (config.decoder_in_shortcut) shortcut_repeats_ = stages.back().channels / config.latent_channels;
+  conv_in_ = Conv2d(build, "decoder.conv_in", config.latent_channels, stages.back().channels, 3, 1,
+                    1, 1, true);
+  if (config.decoder_in_shortcut)
+    shortcut_repeats_ = stages.back().channels / config.latent_channels;
   for (std::size_t i = n; i-- > 0;) {
     const std::string at = "decoder.up_blocks." + std::to_string(i);
     const bool up = i + 1 < n && stages[i].layers > 0;
     if (up)
-      blocks_.push_back(
-          std::make_unique<UpBlock>(build, at + ".0", stages[i + 1].channels, stages[i].channels, config.pixel_shuffle, true));
+      blocks_.push_back(std::make_unique<UpBlock>(build, at + ".0", stages[i + 1].channels,
+                                                  stages[i].channels, config.pixel_shuffle, true));
     add_stage(blocks_, build, at, stages[i], config.head_dim, up ? 1 : 0);
   }
   const bool plain = stages[0].layers > 0;
@@ -28,18 +30,21 @@ Decoder::Decoder(const VaeConfig& config, WeightMap& weights)
   if (plain)
     conv_out_ = Conv2d(build, "decoder.conv_out", channels, config.in_channels, 3, 1, 1, 1, true);
   else
-    up_out_ = std::make_unique<UpBlock>(build, "decoder.conv_out", channels, config.in_channels, config.pixel_shuffle, false);
+    up_out_ = std::make_unique<UpBlock>(build, "decoder.conv_out", channels, config.in_channels,
+                                        config.pixel_shuffle, false);
 }
 
 void Decoder::prepare() {
   for (auto& block : blocks_) block->prepare();
   if (up_out_) up_out_->prepare();
-  if (shortcut_repeats_ > 0 && fold_repeat_shortcut(conv_in_, shortcut_repeats_)) shortcut_repeats_ = 0;
+  if (shortcut_repeats_ > 0 && fold_repeat_shortcut(conv_in_, shortcut_repeats_))
+    shortcut_repeats_ = 0;
 }
 
 at::Tensor Decoder::operator()(const at::Tensor& latents) const {
   auto x = latents.contiguous(at::MemoryFormat::ChannelsLast);
-  x = shortcut_repeats_ == 0 ? conv_in_(x) : conv_in_(x) + x.repeat_interleave(shortcut_repeats_, 1);
+  x = shortcut_repeats_ == 0 ? conv_in_(x)
+                             : conv_in_(x) + x.repeat_interleave(shortcut_repeats_, 1);
   for (const auto& block : blocks_) x = (*block)(x);
   x = fused_rms_norm(x.permute({0, 2, 3, 1}), norm_weight_, norm_bias_, 1e-5).permute({0, 3, 1, 2});
   x = activation_(x);

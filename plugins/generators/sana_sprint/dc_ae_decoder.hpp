@@ -1,7 +1,7 @@
 // AutoencoderDC's decoder: latents to images.
 //
-// Source: diffusers 0.42.1, models/autoencoders/autoencoder_dc.py, Decoder. Difference: in float32 and wider, shortcuts that repeat channels
-// are folded into the convolutions beside them.
+// Source: diffusers 0.42.1, models/autoencoders/autoencoder_dc.py, Decoder. Difference: in float32
+// and wider, shortcuts that repeat channels are folded into the convolutions beside them.
 #pragma once
 
 #include "dc_ae_blocks.hpp"
@@ -12,7 +12,8 @@ class Decoder {
  public:
   Decoder(const VaeConfig& config, WeightMap& weights);
   void prepare();
-  // latents: [B, latent_channels, h, w], divided by the scaling factor already. Returns [B, 3, f h, f w], about [-1, 1], not clamped.
+  // latents: [B, latent_channels, h, w], divided by the scaling factor already. Returns [B, 3, f h,
+  // f w], about [-1, 1], not clamped.
   at::Tensor operator()(const at::Tensor& latents) const;
 
  private:

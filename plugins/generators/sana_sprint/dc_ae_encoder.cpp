@@ -4,24 +4,30 @@
 
 namespace hn::sana {
 
-Encoder::Encoder(const VaeConfig& config, WeightMap& weights) : plain_conv_in_(config.encoder[0].layers > 0) {
+Encoder::Encoder(const VaeConfig& config, WeightMap& weights)
+    : plain_conv_in_(config.encoder[0].layers > 0) {
   const Builder build{weights};
   const auto& stages = config.encoder;
   const std::size_t n = stages.size();
   if (plain_conv_in_)
-    conv_in_ = Conv2d(build, "encoder.conv_in", config.in_channels, stages[0].channels, 3, 1, 1, 1, true);
+    conv_in_ =
+        Conv2d(build, "encoder.conv_in", config.in_channels, stages[0].channels, 3, 1, 1, 1, true);
   else
-    blocks_.push_back(
-        std::make_unique<DownBlock>(build, "encoder.conv_in", config.in_channels, stages[1].channels, config.pixel_unshuffle, false));
+    blocks_.push_back(std::make_unique<DownBlock>(build, "encoder.conv_in", config.in_channels,
+                                                  stages[1].channels, config.pixel_unshuffle,
+                                                  false));
   for (std::size_t i = 0; i < n; ++i) {
     const std::string at = "encoder.down_blocks." + std::to_string(i);
     add_stage(blocks_, build, at, stages[i], config.head_dim, 0);
     if (i + 1 < n && stages[i].layers > 0)
-      blocks_.push_back(std::make_unique<DownBlock>(build, at + "." + std::to_string(stages[i].layers), stages[i].channels,
-                                                    stages[i + 1].channels, config.pixel_unshuffle, true));
+      blocks_.push_back(std::make_unique<DownBlock>(
+          build, at + "." + std::to_string(stages[i].layers), stages[i].channels,
+          stages[i + 1].channels, config.pixel_unshuffle, true));
   }
-  conv_out_ = Conv2d(build, "encoder.conv_out", stages.back().channels, config.latent_channels, 3, 1, 1, 1, true);
-  if (config.encoder_out_shortcut) shortcut_group_ = stages.back().channels / config.latent_channels;
+  conv_out_ = Conv2d(build, "encoder.conv_out", stages.back().channels, config.latent_channels, 3,
+                     1, 1, 1, true);
+  if (config.encoder_out_shortcut)
+    shortcut_group_ = stages.back().channels / config.latent_channels;
 }
 
 void Encoder::prepare() {

@@ -11,7 +11,8 @@ class Encoder {
  public:
   Encoder(const VaeConfig& config, WeightMap& weights);
   void prepare();
-  // image: [B, 3, H, W] in [-1, 1], H and W multiples of the compression factor. Returns [B, latent_channels, H/f, W/f], not scaled.
+  // image: [B, 3, H, W] in [-1, 1], H and W multiples of the compression factor. Returns [B,
+  // latent_channels, H/f, W/f], not scaled.
   at::Tensor operator()(const at::Tensor& image) const;
 
  private:

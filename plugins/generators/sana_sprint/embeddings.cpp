@@ -15,7 +15,8 @@ constexpr double kMaxPeriod = 10000;
 // [1, 256]: cosines, then sines; float32 as upstream, whatever the model's dtype is.
 at::Tensor sinusoids(double value, const at::TensorOptions& like) {
   const auto options = like.dtype(at::kFloat);
-  const auto exponent = at::arange(kFrequencies, options) * -std::log(kMaxPeriod) / static_cast<double>(kFrequencies);
+  const auto exponent =
+      at::arange(kFrequencies, options) * -std::log(kMaxPeriod) / static_cast<double>(kFrequencies);
   const auto angle = at::full({1, 1}, value, options) * exponent.exp();
   return at::cat({angle.cos(), angle.sin()}, -1).to(like);
 }
@@ -24,28 +25,37 @@ at::Tensor sinusoids(double value, const at::TensorOptions& like) {
 at::Tensor sincos_1d(std::int64_t dim, const at::Tensor& position) {
   const auto wide = at::TensorOptions().dtype(at::kDouble);
   const auto exponent = at::arange(dim / 2, wide) / (static_cast<double>(dim) / 2);
-  const auto angle = at::outer(position.to(at::kDouble), at::pow(at::full({}, kMaxPeriod, wide), exponent).reciprocal());
+  const auto angle = at::outer(position.to(at::kDouble),
+                               at::pow(at::full({}, kMaxPeriod, wide), exponent).reciprocal());
   return at::cat({angle.sin(), angle.cos()}, 1);
 }
 
 }  // namespace
 
-NumberEmbedding::NumberEmbedding(const Builder& builder, const std::string& name, std::int64_t width)
-    : first_(builder, name + ".linear_1", 2 * kFrequencies, width, true), second_(builder, name + ".linear_2", width, width, true) {}
+NumberEmbedding::NumberEmbedding(const Builder& builder, const std::string& name,
+                                 std::int64_t width)
+    : first_(builder, name + ".linear_1", 2 * kFrequencies, width, true),
+      second_(builder, name + ".linear_2", width, width, true) {}
 
 at::Tensor NumberEmbedding::operator()(double value, const LoraSet& lora) const {
   return second_(at::silu(first_(sinusoids(value, first_.weight.options()), lora)), lora);
 }
 
-TimeEmbedding::TimeEmbedding(const Builder& builder, const TransformerConfig& config) : has_guidance_(config.guidance_embeds) {
+TimeEmbedding::TimeEmbedding(const Builder& builder, const TransformerConfig& config)
+    : has_guidance_(config.guidance_embeds) {
   first_layer_ = builder.layers == nullptr ? -1 : static_cast<int>(builder.layers->size());
-  // With guidance the embedders sit in time_embed itself, without it one level deeper (AdaLayerNormSingle.emb).
-  time_ = NumberEmbedding(builder, has_guidance_ ? "time_embed.timestep_embedder" : "time_embed.emb.timestep_embedder", config.width());
-  if (has_guidance_) guidance_ = NumberEmbedding(builder, "time_embed.guidance_embedder", config.width());
+  // With guidance the embedders sit in time_embed itself, without it one level deeper
+  // (AdaLayerNormSingle.emb).
+  time_ = NumberEmbedding(
+      builder, has_guidance_ ? "time_embed.timestep_embedder" : "time_embed.emb.timestep_embedder",
+      config.width());
+  if (has_guidance_)
+    guidance_ = NumberEmbedding(builder, "time_embed.guidance_embedder", config.width());
   linear_ = Linear(builder, "time_embed.linear", config.width(), 6 * config.width(), true);
 }
 
-TimeEmbedding::Result TimeEmbedding::operator()(double timestep, double guidance, const LoraSet& lora) const {
+TimeEmbedding::Result TimeEmbedding::operator()(double timestep, double guidance,
+                                                const LoraSet& lora) const {
   auto embedded = time_(timestep, lora);
   if (has_guidance_) embedded = embedded + guidance_(guidance, lora);
   return {linear_(at::silu(embedded), lora), embedded};
@@ -70,11 +80,12 @@ bool CaptionProjection::adapted(const LoraSet& lora) const {
   return lora.find(first_.index()) != nullptr || lora.find(second_.index()) != nullptr;
 }
 
-at::Tensor sincos_positions(std::int64_t dim, std::int64_t height, std::int64_t width, std::int64_t base_size,
-                            double interpolation_scale) {
+at::Tensor sincos_positions(std::int64_t dim, std::int64_t height, std::int64_t width,
+                            std::int64_t base_size, double interpolation_scale) {
   const auto grid = [&](std::int64_t n) {
     // Upstream's order of the two divisions, in float32.
-    return at::arange(n, at::kFloat) / (static_cast<double>(n) / static_cast<double>(base_size)) / interpolation_scale;
+    return at::arange(n, at::kFloat) / (static_cast<double>(n) / static_cast<double>(base_size)) /
+           interpolation_scale;
   };
   const auto x = grid(width).unsqueeze(0).expand({height, width}).reshape({-1});
   const auto y = grid(height).unsqueeze(1).expand({height, width}).reshape({-1});

@@ -1,7 +1,10 @@
-// What enters the transformer blocks beside the patches: positions, time step and guidance, and the caption.
+// What enters the transformer blocks beside the patches: positions, time step and guidance, and the
+// caption.
 //
-// Source: diffusers 0.42.1, models/embeddings.py (get_timestep_embedding, PatchEmbed, get_2d_sincos_pos_embed, PixArtAlphaTextProjection),
-// models/normalization.py (AdaLayerNormSingle), models/transformers/sana_transformer.py (SanaCombinedTimestepGuidanceEmbeddings).
+// Source: diffusers 0.42.1, models/embeddings.py (get_timestep_embedding, PatchEmbed,
+// get_2d_sincos_pos_embed, PixArtAlphaTextProjection), models/normalization.py
+// (AdaLayerNormSingle), models/transformers/sana_transformer.py
+// (SanaCombinedTimestepGuidanceEmbeddings).
 #pragma once
 
 #include "config.hpp"
@@ -47,7 +50,8 @@ class CaptionProjection {
  public:
   CaptionProjection() = default;
   CaptionProjection(const Builder& builder, const TransformerConfig& config);
-  at::Tensor operator()(const at::Tensor& text, const LoraSet& lora) const;  // [..., caption_channels] -> [..., width]
+  at::Tensor operator()(const at::Tensor& text,
+                        const LoraSet& lora) const;  // [..., caption_channels] -> [..., width]
   bool adapted(const LoraSet& lora) const;
 
  private:
@@ -55,8 +59,9 @@ class CaptionProjection {
   at::Tensor norm_;
 };
 
-// float32 [height * width, dim] positions of a patch grid, half of the numbers for x, half for y; computed in float64.
-at::Tensor sincos_positions(std::int64_t dim, std::int64_t height, std::int64_t width, std::int64_t base_size,
-                            double interpolation_scale);
+// float32 [height * width, dim] positions of a patch grid, half of the numbers for x, half for y;
+// computed in float64.
+at::Tensor sincos_positions(std::int64_t dim, std::int64_t height, std::int64_t width,
+                            std::int64_t base_size, double interpolation_scale);
 
 }  // namespace hn::sana

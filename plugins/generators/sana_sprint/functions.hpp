@@ -23,8 +23,10 @@ struct FunctionOptions {
   bool lora_dense_groups = false;  // old PEFT's ungrouped B of grouped convolutions
 };
 
-// name: "noise_net", "generate", "decode" or "encode"; nullptr for another. The model and host must outlive the result.
-// HN_INVALID_ARGUMENT for options that do not fit the model, e.g. targets that leave proj_out out of noise_net.
-std::unique_ptr<Function> make_function(std::string_view name, const Model& model, const Host& host, const FunctionOptions& options);
+// name: "noise_net", "generate", "decode" or "encode"; nullptr for another. The model and host must
+// outlive the result. HN_INVALID_ARGUMENT for options that do not fit the model, e.g. targets that
+// leave proj_out out of noise_net.
+std::unique_ptr<Function> make_function(std::string_view name, const Model& model, const Host& host,
+                                        const FunctionOptions& options);
 
 }  // namespace hn::sana

@@ -6,7 +6,8 @@
 
 namespace hn::sana {
 
-GluMbConv::GluMbConv(const Builder& builder, const std::string& name, std::int64_t channels, double expand_ratio, bool normed)
+GluMbConv::GluMbConv(const Builder& builder, const std::string& name, std::int64_t channels,
+                     double expand_ratio, bool normed)
     : normed_(normed) {
   const auto hidden = static_cast<std::int64_t>(expand_ratio * static_cast<double>(channels));
   inverted_ = Conv2d(builder, name + ".conv_inverted", channels, hidden * 2, 1, 1, 0, 1, true);
@@ -18,7 +19,8 @@ GluMbConv::GluMbConv(const Builder& builder, const std::string& name, std::int64
   }
 }
 
-at::Tensor GluMbConv::operator()(const at::Tensor& x, const LoraSet& lora, const at::Tensor& residual) const {
+at::Tensor GluMbConv::operator()(const at::Tensor& x, const LoraSet& lora,
+                                 const at::Tensor& residual) const {
   const auto wide = at::silu(inverted_.on_patches(x, lora));
   // [B,H,W,C] seen as NCHW is the channels_last layout, which the depthwise convolution keeps.
   const auto mixed = depth_(wide.permute({0, 3, 1, 2}), lora).permute({0, 2, 3, 1});

@@ -4,9 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <map>
-
 #include <hn/cpp/error.hpp>
+#include <map>
 
 #include "json/json_file.hpp"
 
@@ -18,21 +17,25 @@ constexpr double kHidden = -10000;
 
 void check_folder(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
-    throw Error(HN_NOT_FOUND, "[sana_sprint] weights: expected a folder in diffusers layout, got " + folder.string());
+    throw Error(HN_NOT_FOUND, "[sana_sprint] weights: expected a folder in diffusers layout, got " +
+                                  folder.string());
   const auto file = folder / "model_index.json";
   if (!std::filesystem::exists(file)) return;  // only the parts are needed
   const auto json = read_json_file(file);
   JsonObject index(json, "[sana_sprint] " + file.string());
   const auto name = index.get_or<std::string>("_class_name", "SanaSprintPipeline");
   if (name != "SanaSprintPipeline")
-    throw Error(HN_UNSUPPORTED, index.where() + ": _class_name: expected SanaSprintPipeline, got " + name);
+    throw Error(HN_UNSUPPORTED,
+                index.where() + ": _class_name: expected SanaSprintPipeline, got " + name);
 }
 
 // Rows [L_i, D] to [U, L, D], zeros behind.
 at::Tensor pad(const std::vector<at::Tensor>& rows, std::int64_t length) {
   if (rows.size() == 1) return rows[0].unsqueeze(0);
-  auto padded = at::zeros({static_cast<std::int64_t>(rows.size()), length, rows[0].size(1)}, rows[0].options());
-  for (std::size_t i = 0; i < rows.size(); ++i) padded[static_cast<std::int64_t>(i)].slice(0, 0, rows[i].size(0)).copy_(rows[i]);
+  auto padded = at::zeros({static_cast<std::int64_t>(rows.size()), length, rows[0].size(1)},
+                          rows[0].options());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    padded[static_cast<std::int64_t>(i)].slice(0, 0, rows[i].size(0)).copy_(rows[i]);
   return padded;
 }
 
@@ -45,12 +48,14 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
   vae_ = VaeConfig::read(folder / "vae" / "config.json");
   scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
   if (config.in_channels != vae_.latent_channels)
-    throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the transformer has " + std::to_string(config.in_channels) +
-                                  " channels, the VAE's latents have " + std::to_string(vae_.latent_channels));
+    throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the transformer has " +
+                                  std::to_string(config.in_channels) +
+                                  " channels, the VAE's latents have " +
+                                  std::to_string(vae_.latent_channels));
 
   const auto open = [&](const char* part) {
-    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype, options.device,
-                     std::string("sana_sprint ") + part);
+    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
+                     options.device, std::string("sana_sprint ") + part);
   };
   auto weights = open("transformer");
   transformer_ = std::make_unique<Transformer>(config, weights);
@@ -62,10 +67,12 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
   vae_weights.finish();
   encoder_->prepare();
   decoder_->prepare();
-  prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant, options.prompts);
+  prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant,
+                                             options.prompts);
   if (prompts_->model().config().hidden_size != config.caption_channels)
     throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the text encoder is " +
-                                  std::to_string(prompts_->model().config().hidden_size) + " wide, the transformer's caption_channels is " +
+                                  std::to_string(prompts_->model().config().hidden_size) +
+                                  " wide, the transformer's caption_channels is " +
                                   std::to_string(config.caption_channels));
   bytes_ = weights.bytes() + vae_weights.bytes() + prompts_->bytes();
 }
@@ -106,25 +113,30 @@ Caption Model::caption(std::span<const Prompt* const> prompts, const LoraSet& lo
     for (std::int64_t i = 0; i < count; ++i)
       caption.bias[i].slice(2, rows[static_cast<std::size_t>(i)].size(0), length).fill_(kHidden);
   }
-  if (count > 1 && distinct.size() < prompts.size()) caption.prompt_of_sample = at::tensor(of_sample, at::kLong).to(options_.device);
+  if (count > 1 && distinct.size() < prompts.size())
+    caption.prompt_of_sample = at::tensor(of_sample, at::kLong).to(options_.device);
   return caption;
 }
 
-at::Tensor Model::noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts, const LoraSet& lora,
-                            double guidance_scale) const {
+at::Tensor Model::noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts,
+                            const LoraSet& lora, double guidance_scale) const {
   const double guidance = guidance_scale * transformer_->config().guidance_embeds_scale;
-  return (*transformer_)(noise.to(options_.dtype), caption(prompts, lora), 1.0, guidance, lora).to(noise.scalar_type());
+  return (*transformer_)(noise.to(options_.dtype), caption(prompts, lora), 1.0, guidance, lora)
+      .to(noise.scalar_type());
 }
 
-at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor& step_noise, std::span<const Prompt* const> prompts,
-                         const LoraSet& lora, const SampleOptions& options) const {
+at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor& step_noise,
+                         std::span<const Prompt* const> prompts, const LoraSet& lora,
+                         const SampleOptions& options) const {
   const Caption text = caption(prompts, lora);
   const auto wide = accumulate_type(options_.dtype);
   const double sigma = scheduler_.sigma_data;
   double guidance = options.guidance_scale;
   // Upstream rounds the guidance scale to the text states' dtype before it multiplies.
   if (options_.dtype == at::kBFloat16)
-    guidance = (at::full({}, guidance, at::kBFloat16) * transformer_->config().guidance_embeds_scale).item<double>();
+    guidance =
+        (at::full({}, guidance, at::kBFloat16) * transformer_->config().guidance_embeds_scale)
+            .item<double>();
   else
     guidance *= transformer_->config().guidance_embeds_scale;
 
@@ -134,18 +146,21 @@ at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor& step_noise, 
     if (options.between_steps) options.between_steps();
     const ScmStep& step = options.steps[i];
     const auto input = x * (step.input_scale / sigma);
-    const auto predicted = (*transformer_)(input.to(options_.dtype), text, step.timestep, guidance, lora).to(wide);
+    const auto predicted =
+        (*transformer_)(input.to(options_.dtype), text, step.timestep, guidance, lora).to(wide);
     const double scale = sigma / step.divide;
     const auto f = input * (step.skip * scale) + predicted * (step.network * scale);
     clean = x * step.cos_t - f * step.sin_t;
     if (i + 1 < options.steps.size())
-      x = clean * step.cos_next + step_noise[static_cast<std::int64_t>(i)].to(wide) * (step.sin_next * sigma);
+      x = clean * step.cos_next +
+          step_noise[static_cast<std::int64_t>(i)].to(wide) * (step.sin_next * sigma);
   }
   return clean / sigma;
 }
 
 at::Tensor Model::decode(const at::Tensor& latents) const {
-  const auto picture = (*decoder_)(latents.to(options_.dtype) / vae_.scaling_factor).to(accumulate_type(options_.dtype));
+  const auto picture = (*decoder_)(latents.to(options_.dtype) / vae_.scaling_factor)
+                           .to(accumulate_type(options_.dtype));
   return (picture * 0.5 + 0.5).clamp(0, 1);
 }
 

@@ -1,7 +1,8 @@
-// A SANA-Sprint folder in memory, and what it computes: prompts to handles, noise to offsets and images, images to latents and back.
+// A SANA-Sprint folder in memory, and what it computes: prompts to handles, noise to offsets and
+// images, images to latents and back.
 //
-// Source: diffusers 0.42.1, pipelines/sana/pipeline_sana_sprint.py. All functions are differentiable in noise and adapters, none in the
-// weights. One thread at a time.
+// Source: diffusers 0.42.1, pipelines/sana/pipeline_sana_sprint.py. All functions are
+// differentiable in noise and adapters, none in the weights. One thread at a time.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +27,9 @@ struct Prompt final : Cond {
   at::Tensor states;   // [L, caption_channels], the text encoder's
   at::Tensor caption;  // [L, width], projected by the frozen weights
 
-  std::uint64_t size_bytes() const override { return sizeof(*this) + text.size() + states.nbytes() + caption.nbytes(); }
+  std::uint64_t size_bytes() const override {
+    return sizeof(*this) + text.size() + states.nbytes() + caption.nbytes();
+  }
 };
 
 struct LoadOptions {
@@ -44,21 +47,27 @@ struct SampleOptions {
 
 class Model {
  public:
-  // Errors: those of the configurations and weights, with the file's name; HN_NOT_FOUND for a folder that is not there.
+  // Errors: those of the configurations and weights, with the file's name; HN_NOT_FOUND for a
+  // folder that is not there.
   Model(const std::filesystem::path& folder, const LoadOptions& options);
 
   std::unique_ptr<Prompt> encode_prompt(std::string_view text) const;
 
-  // noise: [B, C, h, w], unit variance. Returns the offset of the same shape and dtype: the transformer at time 1 with hidden = noise,
-  // guidance 4.5 (guidance_scale) times its scale. `lora` should mark proj_out as branch_only.
-  at::Tensor noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts, const LoraSet& lora, double guidance_scale) const;
+  // noise: [B, C, h, w], unit variance. Returns the offset of the same shape and dtype: the
+  // transformer at time 1 with hidden = noise, guidance 4.5 (guidance_scale) times its scale.
+  // `lora` should mark proj_out as branch_only.
+  at::Tensor noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts,
+                       const LoraSet& lora, double guidance_scale) const;
 
-  // Consistency sampling. noise: [B, C, h, w], unit variance; step_noise: [n-1, B, C, h, w], unit variance, may be undefined for n = 1.
-  // Returns the final latents, unit variance, [B, C, h, w], at least float32.
-  at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise, std::span<const Prompt* const> prompts, const LoraSet& lora,
+  // Consistency sampling. noise: [B, C, h, w], unit variance; step_noise: [n-1, B, C, h, w], unit
+  // variance, may be undefined for n = 1. Returns the final latents, unit variance, [B, C, h, w],
+  // at least float32.
+  at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise,
+                    std::span<const Prompt* const> prompts, const LoraSet& lora,
                     const SampleOptions& options) const;
 
-  // Unit-variance latents [B, C, h, w] to pictures [B, 3, H, W] in [0, 1]; values outside are clamped (gradient 0 there).
+  // Unit-variance latents [B, C, h, w] to pictures [B, 3, H, W] in [0, 1]; values outside are
+  // clamped (gradient 0 there).
   at::Tensor decode(const at::Tensor& latents) const;
   // Pictures in [0, 1] to unit-variance latents.
   at::Tensor encode(const at::Tensor& image) const;

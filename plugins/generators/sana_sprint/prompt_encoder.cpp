@@ -25,31 +25,42 @@ std::string clean(std::string_view prompt) {
 
 }  // namespace
 
-PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device, const std::string& variant,
-                             PromptOptions options)
-    : tokenizer_(Tokenizer::from_file(folder / "tokenizer")), options_(std::move(options)), device_(device) {
+PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype,
+                             at::Device device, const std::string& variant, PromptOptions options)
+    : tokenizer_(Tokenizer::from_file(folder / "tokenizer")),
+      options_(std::move(options)),
+      device_(device) {
   if (options_.max_tokens < 2)
-    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] max_sequence_length: expected at least 2, got " + std::to_string(options_.max_tokens));
+    throw Error(HN_INVALID_ARGUMENT,
+                "[sana_sprint] max_sequence_length: expected at least 2, got " +
+                    std::to_string(options_.max_tokens));
   const auto config = Gemma2Config::read(folder / "text_encoder" / "config.json");
-  WeightMap weights(SafetensorsFolder::open(folder / "text_encoder", variant), dtype, device, "sana_sprint text_encoder", "model.");
+  WeightMap weights(SafetensorsFolder::open(folder / "text_encoder", variant), dtype, device,
+                    "sana_sprint text_encoder", "model.");
   model_ = std::make_unique<Gemma2>(config, weights);
   weights.finish({"lm_head."});
   bytes_ = weights.bytes();
   if (tokenizer_.id_limit() > config.vocab_size)
-    throw Error(HN_DATA_LOSS, "[sana_sprint] the tokenizer has " + std::to_string(tokenizer_.id_limit()) +
-                                  " ids, the text encoder's vocabulary only " + std::to_string(config.vocab_size));
+    throw Error(HN_DATA_LOSS, "[sana_sprint] the tokenizer has " +
+                                  std::to_string(tokenizer_.id_limit()) +
+                                  " ids, the text encoder's vocabulary only " +
+                                  std::to_string(config.vocab_size));
 
   max_all_ = options_.max_tokens;
-  for (std::size_t i = 0; i < options_.instruction.size(); ++i) instruction_ += (i ? "\n" : "") + options_.instruction[i];
+  for (std::size_t i = 0; i < options_.instruction.size(); ++i)
+    instruction_ += (i ? "\n" : "") + options_.instruction[i];
   // The limit grows by the instruction's tokens less its <bos> and one more, as upstream has it.
-  if (!instruction_.empty()) max_all_ += static_cast<std::int64_t>(tokenizer_.encode(instruction_).size()) - 2;
+  if (!instruction_.empty())
+    max_all_ += static_cast<std::int64_t>(tokenizer_.encode(instruction_).size()) - 2;
 }
 
 PromptTokens PromptEncoder::tokenize(std::string_view prompt) const {
   PromptTokens tokens{tokenizer_.encode(instruction_ + clean(prompt))};
-  if (static_cast<std::int64_t>(tokens.ids.size()) > max_all_) tokens.ids.resize(static_cast<std::size_t>(max_all_));
+  if (static_cast<std::int64_t>(tokens.ids.size()) > max_all_)
+    tokens.ids.resize(static_cast<std::size_t>(max_all_));
   if (tokens.ids.empty())
-    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] the prompt \"" + std::string(prompt) + "\" has no tokens, and the tokenizer adds none");
+    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] the prompt \"" + std::string(prompt) +
+                                         "\" has no tokens, and the tokenizer adds none");
   // Upstream keeps position 0 and the last max_tokens - 1 of the max_all_ padded positions.
   tokens.dropped = max_all_ - options_.max_tokens;
   return tokens;
@@ -61,7 +72,8 @@ at::Tensor PromptEncoder::encode(std::string_view prompt) const {
   const auto length = static_cast<std::int64_t>(ids.size());
   const auto states = (*model_)(at::tensor(ids, at::kLong).unsqueeze(0).to(device_)).squeeze(0);
   if (tokens.dropped == 0) return states;
-  return at::cat({states.slice(0, 0, 1), states.slice(0, std::min(length, tokens.dropped + 1), length)});
+  return at::cat(
+      {states.slice(0, 0, 1), states.slice(0, std::min(length, tokens.dropped + 1), length)});
 }
 
 }  // namespace hn::sana

@@ -6,12 +6,15 @@
 
 namespace hn::sana {
 
-std::vector<ScmStep> scm_schedule(std::int64_t n, const SchedulerConfig& config, const ScmOptions& options) {
+std::vector<ScmStep> scm_schedule(std::int64_t n, const SchedulerConfig& config,
+                                  const ScmOptions& options) {
   if (n < 1 || n > config.num_train_timesteps)
-    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] steps: expected 1 to " + std::to_string(config.num_train_timesteps) + ", got " +
+    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] steps: expected 1 to " +
+                                         std::to_string(config.num_train_timesteps) + ", got " +
                                          std::to_string(n));
-  const auto times = n == 2 ? at::tensor({options.max_timestep, options.intermediate_timestep, 0.0}, at::kFloat)
-                            : at::linspace(options.max_timestep, 0, n + 1, at::kFloat);
+  const auto times =
+      n == 2 ? at::tensor({options.max_timestep, options.intermediate_timestep, 0.0}, at::kFloat)
+             : at::linspace(options.max_timestep, 0, n + 1, at::kFloat);
   const auto number = [](const at::Tensor& x) { return x.item<double>(); };
   std::vector<ScmStep> steps;
   for (std::int64_t i = 0; i < n; ++i) {

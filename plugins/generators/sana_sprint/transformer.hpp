@@ -1,8 +1,9 @@
 // SANA-Sprint's diffusion transformer.
 //
-// Source: diffusers 0.42.1, models/transformers/sana_transformer.py, SanaTransformer2DModel. Differences, none of which changes the result
-// beyond rounding: the time step and guidance are one number a call instead of one a sample, so that the modulation becomes the affine part
-// of the layer norms; 1x1 convolutions and the patch embedding are matrix products on the tokens.
+// Source: diffusers 0.42.1, models/transformers/sana_transformer.py, SanaTransformer2DModel.
+// Differences, none of which changes the result beyond rounding: the time step and guidance are one
+// number a call instead of one a sample, so that the modulation becomes the affine part of the
+// layer norms; 1x1 convolutions and the patch embedding are matrix products on the tokens.
 #pragma once
 
 #include <map>
@@ -19,19 +20,24 @@ namespace hn::sana {
 
 class Transformer {
  public:
-  // Takes its tensors from `weights`; the caller then calls weights.finish(), and prepare() after that.
+  // Takes its tensors from `weights`; the caller then calls weights.finish(), and prepare() after
+  // that.
   Transformer(const TransformerConfig& config, WeightMap& weights);
   // Computes what follows from the weights. Call once.
   void prepare();
 
   // Text states [U, L, caption_channels] to the caption states that operator() wants.
-  at::Tensor caption(const at::Tensor& text, const LoraSet& lora) const { return caption_(text, lora); }
+  at::Tensor caption(const at::Tensor& text, const LoraSet& lora) const {
+    return caption_(text, lora);
+  }
   // Whether `lora` changes caption().
   bool caption_adapted(const LoraSet& lora) const { return caption_.adapted(lora); }
 
-  // x: [B, in_channels, h, w] in the weights' dtype, h and w multiples of patch_size. Returns [B, out_channels, h, w].
-  // guidance: already times guidance_embeds_scale; ignored where the model has no guidance embedding.
-  at::Tensor operator()(const at::Tensor& x, const Caption& caption, double timestep, double guidance, const LoraSet& lora) const;
+  // x: [B, in_channels, h, w] in the weights' dtype, h and w multiples of patch_size. Returns [B,
+  // out_channels, h, w]. guidance: already times guidance_embeds_scale; ignored where the model has
+  // no guidance embedding.
+  at::Tensor operator()(const at::Tensor& x, const Caption& caption, double timestep,
+                        double guidance, const LoraSet& lora) const;
 
   const TransformerConfig& config() const { return config_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }  // in upstream's module order
@@ -54,8 +60,9 @@ class Transformer {
   };
 
   Modulation modulation(double timestep, double guidance, const LoraSet& lora) const;
-  at::Tensor run_block(const Block& block, const at::Tensor& x, const at::Tensor& modulation, const Caption& caption,
-                       std::int64_t height, std::int64_t width, const LoraSet& lora) const;
+  at::Tensor run_block(const Block& block, const at::Tensor& x, const at::Tensor& modulation,
+                       const Caption& caption, std::int64_t height, std::int64_t width,
+                       const LoraSet& lora) const;
   at::Tensor positions(std::int64_t height, std::int64_t width) const;
 
   TransformerConfig config_;

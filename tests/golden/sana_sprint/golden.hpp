@@ -1,4 +1,5 @@
-// One golden model: its folder assembled for loading, its tensors and settings, and the table of errors that the tests fill.
+// One golden model: its folder assembled for loading, its tensors and settings, and the table of
+// errors that the tests fill.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,21 +22,27 @@
 namespace golden {
 
 inline const std::filesystem::path kSource = HN_SOURCE_DIR;
-inline const std::filesystem::path kEmbedded = kSource / "plugins/generators/sana_sprint/weights/emoji-sprint";
+inline const std::filesystem::path kEmbedded =
+    kSource / "plugins/generators/sana_sprint/weights/emoji-sprint";
 inline const std::vector<std::string> kModels{"emoji-sprint", "plain", "biased", "wide", "convs"};
 
 class Golden {
  public:
   explicit Golden(const std::string& name)
-      : name_(name), file_(hn::SafetensorsFile::open(kSource / "tests/golden/sana_sprint" / name / "golden.safetensors")) {
+      : name_(name),
+        file_(hn::SafetensorsFile::open(kSource / "tests/golden/sana_sprint" / name /
+                                        "golden.safetensors")) {
     if (name == "emoji-sprint") {
       folder_ = kEmbedded;
       return;
     }
-    // The stored models have no tokenizer of their own: a folder of links puts the embedded one beside the rest.
-    folder_ = std::filesystem::temp_directory_path() / ("hn_sana_" + std::to_string(::getpid()) + "_" + name);
+    // The stored models have no tokenizer of their own: a folder of links puts the embedded one
+    // beside the rest.
+    folder_ = std::filesystem::temp_directory_path() /
+              ("hn_sana_" + std::to_string(::getpid()) + "_" + name);
     std::filesystem::create_directories(folder_);
-    for (const char* part : {"transformer", "vae", "text_encoder", "scheduler"}) link(file_.path().parent_path() / part, part);
+    for (const char* part : {"transformer", "vae", "text_encoder", "scheduler"})
+      link(file_.path().parent_path() / part, part);
     link(kEmbedded / "tokenizer", "tokenizer");
   }
   ~Golden() {
@@ -55,7 +62,9 @@ class Golden {
   }
   std::string text(const std::string& key) const { return file_.metadata().at(key); }
   double number(const std::string& key) const { return std::stod(text(key)); }
-  std::vector<std::string> list(const std::string& key) const { return nlohmann::json::parse(text(key)).get<std::vector<std::string>>(); }
+  std::vector<std::string> list(const std::string& key) const {
+    return nlohmann::json::parse(text(key)).get<std::vector<std::string>>();
+  }
   std::vector<std::string> keys(const std::string& prefix) const {
     std::vector<std::string> found;
     for (const auto& t : file_.tensors())
@@ -80,7 +89,8 @@ inline double relative_error(const at::Tensor& got, const at::Tensor& want) {
   return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item<double>();
 }
 
-// Errors by stage and model, printed at the end; HN_PARITY_TABLE names a file for the Markdown table.
+// Errors by stage and model, printed at the end; HN_PARITY_TABLE names a file for the Markdown
+// table.
 class Table {
  public:
   static Table& get() {
