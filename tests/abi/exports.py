@@ -13,6 +13,8 @@ import tomllib
 # What a plugin without LibTorch may take from the system: C libraries, nothing of C++.
 SYSTEM = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-x86-64.so.2"}
 TORCH = {"libtorch_cpu.so", "libc10.so", "libtorch_cuda.so", "libc10_cuda.so", "libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1"}
+# The tokenisers' libraries; their symbols carry their version, so that two of them can live in one process.
+TOKENISERS = re.compile(r"libicu(uc|i18n|data)\.so\.\d+|libz\.so\.1")
 SANITIZERS = re.compile(r"lib(a|ub|t)san\.so")
 
 
@@ -32,7 +34,8 @@ def problems(bundle):
         yield "has STB_GNU_UNIQUE symbols"
     dynamic = run("readelf", "-d", "-W", library)
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
-    surprises = {name for name in needed - SYSTEM - (TORCH if torch else set()) if not SANITIZERS.match(name)}
+    surprises = {name for name in needed - SYSTEM - (TORCH if torch else set()) if not SANITIZERS.match(name)
+                 and not (torch and TOKENISERS.fullmatch(name))}
     if surprises:
         yield f"needs {sorted(surprises)}"
     paths = [path for line in re.findall(r"\(RUNPATH\).*\[(.*)\]", dynamic) for path in line.split(":")]
