@@ -30,7 +30,7 @@ struct Stage {
   std::int64_t steps;
 };
 
-// Settings as measured with the prototype of the embedded model. reg_weight is the knob between
+// Settings as measured on the embedded model (docs/results/demo.md). reg_weight is the knob between
 // gain and cost; the fine-tune has no such term, which is the point of the comparison.
 constexpr Stage kStages[] = {
     {"redness-hypernetwork", "redness, noise hypernetwork",

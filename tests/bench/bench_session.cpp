@@ -3,6 +3,7 @@
 //
 //   bench_session CASE [--threads N] [--warm-up N] [--repeats N]      prints one line of JSON
 #include <hnhost/hnhost.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -110,6 +111,9 @@ void run(const std::string& name, int threads, int warm_up, int repeats) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // As the command does it, see host/cli/main.cpp.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::map<std::string, int> option = {{"--threads", 2}, {"--warm-up", 3}, {"--repeats", 15}};
   if (argc < 2) {
     std::fprintf(stderr, "usage: bench_session CASE [--threads N] [--warm-up N] [--repeats N]\n");
