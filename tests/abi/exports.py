@@ -15,8 +15,6 @@ SYSTEM = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1
 TORCH = {"libtorch_cpu.so", "libc10.so", "libtorch_cuda.so", "libc10_cuda.so", "libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1"}
 # The tokenisers' libraries; their symbols carry their version, so that two of them can live in one process.
 TOKENISERS = re.compile(r"libicu(uc|i18n|data)\.so\.\d+|libz\.so\.1")
-# Tokenizers read Unicode by ICU and compressed vocabularies by zlib; both have C or versioned symbols.
-TEXT = re.compile(r"lib(icu(i18n|uc|data)\.so\.\d+|z\.so\.1)$")
 SANITIZERS = re.compile(r"lib(a|ub|t)san\.so")
 
 
