@@ -1,9 +1,11 @@
-/* hnhost.h: the engine as a library. List plugins, open a model with rewards, train by steps, sample, score, keep adapters.
+/* hnhost.h: the engine as a library. List plugins, open a model with rewards, train by steps,
+ * sample, score, keep adapters.
  *
- * C11, no LibTorch type. No process-global state: any number of hosts and sessions in one process. Texts are UTF-8. Every
- * function that can fail returns an hn_status and writes into the caller's hn_error (may be NULL). Structs start with
- * struct_size = sizeof(the struct) and only grow at the end; reserved fields are zero.
- * Thread tags: [any-thread] from several threads at once; [one-at-a-time] by any thread, never two at once on one object. */
+ * C11, no LibTorch type. No process-global state: any number of hosts and sessions in one process.
+ * Texts are UTF-8. Every function that can fail returns an hn_status and writes into the caller's
+ * hn_error (may be NULL). Structs start with struct_size = sizeof(the struct) and only grow at the
+ * end; reserved fields are zero. Thread tags: [any-thread] from several threads at once;
+ * [one-at-a-time] by any thread, never two at once on one object. */
 #ifndef HNHOST_HNHOST_H
 #define HNHOST_HNHOST_H
 
@@ -25,40 +27,48 @@ HN_EXPORT const char* hnhost_version(void);
 HN_EXPORT hn_str hnhost_text_view(const hnhost_text*);
 HN_EXPORT void hnhost_text_free(hnhost_text*); /* NULL is allowed */
 
-/* ---- The host: where plugins are looked for, and who hears the log ------------------------------------------------- */
+/* ---- The host: where plugins are looked for, and who hears the log */
 typedef struct hnhost_options {
   uint32_t struct_size;
   uint32_t flags; /* zero */
-  /* Folders of bundles, separated by ':', searched first. Then HN_PLUGIN_PATH, the user's folder, the install's. */
+  /* Folders of bundles, separated by ':', searched first. Then HN_PLUGIN_PATH, the user's folder,
+   * the install's. */
   hn_str plugin_path;
   void* log_ctx;
-  void(HN_CALL* log)(void* log_ctx, int32_t level, hn_str text); /* NULL: warnings go to stderr. [any-thread] */
+  void(HN_CALL* log)(void* log_ctx, int32_t level,
+                     hn_str text); /* NULL: warnings go to stderr. [any-thread] */
 } hnhost_options;
 
-HN_EXPORT hn_status hnhost_open(const hnhost_options*, hnhost** out, hn_error*); /* options may be NULL */
-HN_EXPORT void hnhost_close(hnhost*); /* after its sessions; NULL is allowed */
+HN_EXPORT hn_status hnhost_open(const hnhost_options*, hnhost** out,
+                                hn_error*); /* options may be NULL */
+HN_EXPORT void hnhost_close(hnhost*);       /* after its sessions; NULL is allowed */
 
-/* JSON, from manifests alone: no plugin code runs and LibTorch is not loaded. kind: "plugins", "rewards", "generators",
- * "models" or "" for everything. A broken plugin is a row with path, status and reason. [any-thread] */
+/* JSON, from manifests alone: no plugin code runs and LibTorch is not loaded. kind: "plugins",
+ * "rewards", "generators", "models" or "" for everything. A broken plugin is a row with path,
+ * status and reason. [any-thread] */
 HN_EXPORT hn_status hnhost_list(hnhost*, hn_str kind, hnhost_text** out, hn_error*);
-/* JSON: one plugin or model by name, alias, id or path, in full. HN_NOT_FOUND names the nearest. [any-thread] */
+/* JSON: one plugin or model by name, alias, id or path, in full. HN_NOT_FOUND names the nearest.
+ * [any-thread] */
 HN_EXPORT hn_status hnhost_inspect(hnhost*, hn_str name, hnhost_text** out, hn_error*);
-/* The contract suite on one bundle, each check in a child process. out: JSON with one row a check. options: TOML of create
- * options. Call it before the process has started threads. [one-at-a-time] */
-HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str bundle, hn_str options, hnhost_text** out, hn_error*);
+/* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
+ * options: TOML of create options. Call it before the process has started threads. [one-at-a-time]
+ */
+HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str bundle, hn_str options, hnhost_text** out,
+                                    hn_error*);
 
-/* ---- Configuration: TOML, as docs/configuration.md lists it --------------------------------------------------------- */
-/* The configuration with every default filled in, as TOML. An unknown key is refused with the nearest name. [any-thread] */
+/* ---- Configuration: TOML, as docs/configuration.md lists it */
+/* The configuration with every default filled in, as TOML. An unknown key is refused with the
+ * nearest name. [any-thread] */
 HN_EXPORT hn_status hnhost_resolve(hnhost*, hn_str config, hnhost_text** out, hn_error*);
 
-/* ---- Runs: what the command does ------------------------------------------------------------------------------------ */
+/* ---- Runs: what the command does */
 typedef struct hnhost_step { /* one optimiser step, see docs/numerics.md */
   uint32_t struct_size;
   uint32_t flags; /* 1: the step was skipped (not finite) */
   uint64_t step;
   uint64_t steps;
-  double reward;    /* sum of weight * score over the rewards, mean over the batch */
-  double kl;        /* 0.5 * sum(delta^2) of one sample, mean over the batch */
+  double reward; /* sum of weight * score over the rewards, mean over the batch */
+  double kl;     /* 0.5 * sum(delta^2) of one sample, mean over the batch */
   double loss;
   double grad_norm;
   double lr;
@@ -72,7 +82,8 @@ typedef struct hnhost_hooks { /* any of them may be NULL */
   uint32_t struct_size;
   uint32_t flags; /* zero */
   void* ctx;
-  /* After each optimiser step, in the calling thread. Not 0 asks to stop: HN_CANCELLED after a checkpoint. */
+  /* After each optimiser step, in the calling thread. Not 0 asks to stop: HN_CANCELLED after a
+   * checkpoint. */
   int32_t(HN_CALL* on_step)(void* ctx, const hnhost_step*);
   /* A longer stage began or moved: "loading", "sampling before", ... total = 0 when unknown. */
   void(HN_CALL* on_progress)(void* ctx, hn_str what, uint64_t done, uint64_t total);
@@ -80,16 +91,19 @@ typedef struct hnhost_hooks { /* any of them may be NULL */
   int32_t(HN_CALL* is_cancelled)(void* ctx);
 } hnhost_hooks;
 
-/* The main job in one run directory: train (or resume), sample before and after, score, write the report. The directory
- * holds config.toml, adapter/, checkpoint.safetensors, metrics.jsonl, TensorBoard events, samples/, report.html and
- * summary.json. out: the summary as JSON. Cancelled: HN_CANCELLED, the checkpoint is written. [any-thread] */
-HN_EXPORT hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnhost_text** out, hn_error*);
+/* The main job in one run directory: train (or resume), sample before and after, score, write the
+ * report. The directory holds config.toml, adapter/, checkpoint.safetensors, metrics.jsonl,
+ * TensorBoard events, samples/, report.html and summary.json. out: the summary as JSON. Cancelled:
+ * HN_CANCELLED, the checkpoint is written. [any-thread] */
+HN_EXPORT hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnhost_text** out,
+                               hn_error*);
 
-/* ---- Sessions: the same by steps ------------------------------------------------------------------------------------ */
+/* ---- Sessions: the same by steps */
 /* Opens plugins, the core and the training prompts. [any-thread] */
 HN_EXPORT hn_status hnhost_session_open(hnhost*, hn_str config, hnhost_session** out, hn_error*);
 HN_EXPORT void hnhost_session_close(hnhost_session*); /* NULL is allowed */
-/* JSON: noise and image shapes, steps, rewards with ranges, trainable numbers, memory, resolved configuration. */
+/* JSON: noise and image shapes, steps, rewards with ranges, trainable numbers, memory, resolved
+ * configuration. */
 HN_EXPORT hn_status hnhost_session_describe(hnhost_session*, hnhost_text** out, hn_error*);
 /* Trains n more optimiser steps. Everything of a session is [one-at-a-time]. */
 HN_EXPORT hn_status hnhost_train(hnhost_session*, uint64_t n, const hnhost_hooks*, hn_error*);
@@ -99,7 +113,7 @@ typedef struct hnhost_sample_args {
   uint32_t flags;
   const hn_str* prompts; /* one a sample */
   uint64_t n_prompts;
-  uint64_t seed; /* of the noise that is not given */
+  uint64_t seed;              /* of the noise that is not given */
   const DLTensor* noise;      /* in, CPU float32 [B,C,h,w], or NULL */
   const DLTensor* step_noise; /* in, CPU float32 [n-1,B,C,h,w], or NULL */
   const DLTensor* images;     /* out, the caller's, CPU float32 [B,3,H,W] in [0,1], or NULL */
@@ -111,29 +125,35 @@ HN_EXPORT hn_status hnhost_sample(hnhost_session*, const hnhost_sample_args*, hn
 
 typedef struct hnhost_score_args {
   uint32_t struct_size;
-  uint32_t flags; /* zero */
-  uint64_t reward; /* index in the configuration's order */
+  uint32_t flags;         /* zero */
+  uint64_t reward;        /* index in the configuration's order */
   const DLTensor* images; /* CPU float32 [B,3,H,W] in [0,1] */
   const hn_str* prompts;  /* one a sample, or none for rewards that read no text */
   uint64_t n_prompts;
-  const DLTensor* scores;     /* out, CPU float32 [B] */
-  const DLTensor* image_grad; /* out, CPU float32 [B,3,H,W], or NULL; HN_UNSUPPORTED for a score-only reward */
+  const DLTensor* scores; /* out, CPU float32 [B] */
+  const DLTensor*
+      image_grad; /* out, CPU float32 [B,3,H,W], or NULL; HN_UNSUPPORTED for a score-only reward */
 } hnhost_score_args;
 HN_EXPORT hn_status hnhost_score(hnhost_session*, const hnhost_score_args*, hn_error*);
 
-/* PEFT folders (adapter_model.safetensors, adapter_config.json), and checkpoints for an exact resume; written atomically. */
+/* PEFT folders (adapter_model.safetensors, adapter_config.json), and checkpoints for an exact
+ * resume; written atomically. */
 HN_EXPORT hn_status hnhost_adapter_save(hnhost_session*, hn_str folder, hn_error*);
 HN_EXPORT hn_status hnhost_adapter_load(hnhost_session*, hn_str folder, hn_error*);
 HN_EXPORT hn_status hnhost_checkpoint_save(hnhost_session*, hn_str file, hn_error*);
 HN_EXPORT hn_status hnhost_checkpoint_load(hnhost_session*, hn_str file, hn_error*);
 
-/* ---- Tools of the command that need no C++: images and tensors as files --------------------------------------------- */
+/* ---- Tools of the command that need no C++: images and tensors as files */
 /* The verbs sample and score over files: arguments as TOML (see docs/cli.md), out: JSON. */
-HN_EXPORT hn_status hnhost_sample_files(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out, hn_error*);
-HN_EXPORT hn_status hnhost_score_files(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out, hn_error*);
-/* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare), out: the numbers as JSON. */
+HN_EXPORT hn_status hnhost_sample_files(hnhost*, hn_str request, const hnhost_hooks*,
+                                        hnhost_text** out, hn_error*);
+HN_EXPORT hn_status hnhost_score_files(hnhost*, hn_str request, const hnhost_hooks*,
+                                       hnhost_text** out, hn_error*);
+/* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare),
+ * out: the numbers as JSON. */
 HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, hn_error*);
-/* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c"). */
+/* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c").
+ */
 HN_EXPORT hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_error*);
 
 HN_EXTERN_C_END

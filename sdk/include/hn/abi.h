@@ -1,8 +1,9 @@
 /* What every header of the ABI stands on: version, linkage, calling convention, layout checks.
  *
- * The rules of the boundary (docs/abi.md): fixed-width integers only; no C enum, bool, size_t, long, bitfield or union;
- * argument structs start with struct_size and only grow at the end; reserved fields are zero; unknown trailing fields
- * are ignored; an unknown flag that changes meaning is refused with HN_UNSUPPORTED. */
+ * The rules of the boundary (docs/abi.md): fixed-width integers only; no C enum, bool, size_t,
+ * long, bitfield or union; argument structs start with struct_size and only grow at the end;
+ * reserved fields are zero; unknown trailing fields are ignored; an unknown flag that changes
+ * meaning is refused with HN_UNSUPPORTED. */
 #ifndef HN_ABI_H
 #define HN_ABI_H
 
@@ -30,10 +31,12 @@
 #define HN_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 #endif
 
-/* True when the peer's struct is long enough to hold the field. Sizes are never compared for equality. */
+/* True when the peer's struct is long enough to hold the field. Sizes are never compared for
+ * equality. */
 #define HN_HAS(p, type, field) ((p)->struct_size >= offsetof(type, field) + sizeof((p)->field))
 
-/* Pins one field of an ABI struct to its byte offset. The same numbers stand in tests/abi/layout.txt. */
+/* Pins one field of an ABI struct to its byte offset. The same numbers stand in
+ * tests/abi/layout.txt. */
 #define HN_FIELD_AT(type, field, offset) \
   HN_STATIC_ASSERT(offsetof(type, field) == (offset), #type "." #field " moved")
 #define HN_SIZE_IS(type, size) HN_STATIC_ASSERT(sizeof(type) == (size), #type " changed its size")

@@ -1,7 +1,8 @@
 /* hn.adapter/1: the layers of a function that can carry a LoRA, by their upstream module path.
  *
- * Which of them an opened function carries is said by the options lora.rank, lora.alpha and lora.targets; the matrices then
- * appear as PARAM slots "<path>.lora_A.weight" [rank, in] and "<path>.lora_B.weight" [out, rank] (PEFT's names). */
+ * Which of them an opened function carries is said by the options lora.rank, lora.alpha and
+ * lora.targets; the matrices then appear as PARAM slots "<path>.lora_A.weight" [rank, in] and
+ * "<path>.lora_B.weight" [out, rank] (PEFT's names). */
 #ifndef HN_ADAPTER_H
 #define HN_ADAPTER_H
 

@@ -1,8 +1,10 @@
-/* The caller's buffer for an error text: the callee only writes into it, nothing is allocated or freed across the boundary.
+/* The caller's buffer for an error text: the callee only writes into it, nothing is allocated or
+ * freed across the boundary.
  *
- * Ownership: the struct and message are the caller's. capacity is the size of message in bytes; the callee writes at most
- * capacity bytes of UTF-8 with a closing zero, and sets length to the full length without the zero, so that a caller can see
- * that a text was cut. A NULL hn_error*, or a NULL message, is allowed everywhere. */
+ * Ownership: the struct and message are the caller's. capacity is the size of message in bytes; the
+ * callee writes at most capacity bytes of UTF-8 with a closing zero, and sets length to the full
+ * length without the zero, so that a caller can see that a text was cut. A NULL hn_error*, or a
+ * NULL message, is allowed everywhere. */
 #ifndef HN_ERROR_H
 #define HN_ERROR_H
 

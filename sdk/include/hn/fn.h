@@ -1,15 +1,18 @@
-/* hn.fn/1: one differentiable function, with an explicit reverse derivative, for generators and rewards alike.
+/* hn.fn/1: one differentiable function, with an explicit reverse derivative, for generators and
+ * rewards alike.
  *
- *   open -> info, slot -> [plan] -> forward -> saved -> backward (any number of times) -> saved_release -> close
+ *   open -> info, slot -> [plan] -> forward -> backward (any number of times) -> saved_release
+ *        -> close
  *
- * | plugin    | function  | inputs                                                | outputs                                |
- * | generator | noise_net | noise [B,C,h,w], PARAM: LoRA matrices                 | offset [B,C,h,w]                       |
- * |           | generate  | noise [B,C,h,w], step_noise (optional), optional PARAM | image_rgb01 [B,3,H,W], latents (optional) |
- * | reward    | score     | image_rgb01 [B,3,H,W]                                 | score [B], more [B] columns (optional) |
+ *   generator, noise_net: noise [B,C,h,w], PARAM: LoRA matrices -> offset [B,C,h,w]
+ *   generator, generate:  noise [B,C,h,w], step_noise (optional), PARAM (optional)
+ *                         -> image_rgb01 [B,3,H,W], latents (optional)
+ *   reward, score:        image_rgb01 [B,3,H,W] -> score [B], more [B] columns (optional)
  *
- * Everything that matters is an argument: adapters are PARAM slots, randomness is rng_seed and rng_offset, there is no
- * train or eval mode. So running forward again with the same call gives the same result. A fn is used by one thread at a
- * time, as its instance is; any thread may be that one. */
+ * Everything that matters is an argument: adapters are PARAM slots, randomness is rng_seed and
+ * rng_offset, there is no train or eval mode. So running forward again with the same call gives the
+ * same result. A fn is used by one thread at a time, as its instance is; any thread may be that
+ * one. */
 #ifndef HN_FN_H
 #define HN_FN_H
 
@@ -25,7 +28,7 @@ typedef struct hn_fn hn_fn;       /* an opened function, the plugin's */
 typedef struct hn_saved hn_saved; /* what one forward kept for its backward, the plugin's */
 
 #define HN_FN_NEEDS_COND 1u /* forward wants prompts: n_cond is B or 1 */
-#define HN_FN_RANDOM 2u     /* the result depends on rng_seed and rng_offset when its optional random inputs are absent */
+#define HN_FN_RANDOM 2u     /* rng_seed and rng_offset matter when optional noise is absent */
 
 typedef struct hn_fn_info { /* allocated by the caller */
   uint32_t struct_size;
@@ -34,8 +37,8 @@ typedef struct hn_fn_info { /* allocated by the caller */
   uint64_t n_out;
 } hn_fn_info;
 
-#define HN_SLOT_PARAM 1u    /* owned and trained by the host: an adapter's matrix */
-#define HN_SLOT_DIFF 2u     /* input: a gradient can be asked for; output: a cotangent can be given */
+#define HN_SLOT_PARAM 1u /* owned and trained by the host: an adapter's matrix */
+#define HN_SLOT_DIFF 2u  /* input: a gradient can be asked for; output: a cotangent can be given */
 #define HN_SLOT_OPTIONAL 4u /* a NULL entry means absent (input) or not wanted (output) */
 
 #define HN_DIM_BATCH (-1) /* the number of samples, the same everywhere in a call */
@@ -44,11 +47,13 @@ typedef struct hn_fn_info { /* allocated by the caller */
 #define HN_SLOT_INPUT 0
 #define HN_SLOT_OUTPUT 1
 
-typedef struct hn_slot { /* one input, parameter or output; allocated by the caller, its texts and shape live until close */
+typedef struct hn_slot { /* one input, parameter or output; allocated by the caller, its texts and
+                            shape live until close */
   uint32_t struct_size;
   uint32_t flags;
   hn_str name;     /* unique among the inputs, or among the outputs */
-  hn_str semantic; /* "noise", "step_noise", "image_rgb01", "latents", "offset", "score", "lora_a", "lora_b", "column" */
+  hn_str semantic; /* "noise", "step_noise", "image_rgb01", "latents", "offset", "score", "lora_a",
+                      "lora_b", "column" */
   DLDataType dtype;
   DLDataType grad_dtype; /* of the gradient with respect to an input; float32 for parameters */
   int32_t ndim;
@@ -56,8 +61,9 @@ typedef struct hn_slot { /* one input, parameter or output; allocated by the cal
   const int64_t* shape; /* ndim entries: a size, HN_DIM_BATCH or HN_DIM_ANY */
 } hn_slot;
 
-#define HN_CALL_WANT_GRAD 1u     /* keep what backward needs */
-#define HN_CALL_DETERMINISTIC 2u /* the same bits for the same call on the same machine, or HN_UNSUPPORTED */
+#define HN_CALL_WANT_GRAD 1u /* keep what backward needs */
+#define HN_CALL_DETERMINISTIC \
+  2u /* the same bits for the same call on the same machine, or HN_UNSUPPORTED */
 
 typedef struct hn_call {
   uint32_t struct_size;
@@ -65,19 +71,21 @@ typedef struct hn_call {
   hn_stream stream;
   const hn_cond* const* cond; /* one a sample, or one shared by all, or none (n_cond = 0) */
   uint64_t n_cond;
-  const DLTensor* const* in; /* in slot order; borrowed until saved_release, and not changed before it */
+  const DLTensor* const*
+      in; /* in slot order; borrowed until saved_release, and not changed before it */
   uint64_t n_in;
   const DLTensor* const* out; /* in slot order, allocated by the host, overwritten whole */
   uint64_t n_out;
-  const uint8_t* need_grad;    /* n_in bytes (1 = a gradient may be asked for), or NULL for none */
-  uint64_t rng_seed;           /* the only randomness, with rng_offset; the same pair gives the same draws */
+  const uint8_t* need_grad; /* n_in bytes (1 = a gradient may be asked for), or NULL for none */
+  uint64_t rng_seed; /* the only randomness, with rng_offset; the same pair gives the same draws */
   uint64_t rng_offset;
-  uint64_t saved_budget_bytes; /* 0 = no limit; a plugin may keep less and compute again to stay below */
+  uint64_t
+      saved_budget_bytes; /* 0 = no limit; a plugin may keep less and compute again to stay below */
 } hn_call;
 
 typedef struct hn_plan { /* an estimate in bytes; allocated by the caller */
   uint32_t struct_size;
-  uint32_t flags; /* zero */
+  uint32_t flags;       /* zero */
   uint64_t saved_bytes; /* held between forward and saved_release */
   uint64_t peak_bytes;  /* the most that forward or backward holds at once, saved_bytes included */
 } hn_plan;
@@ -88,25 +96,31 @@ typedef struct hn_vjp {
   hn_stream stream;
   const DLTensor* const* cotangent; /* dL/d out, the output's shape and dtype; NULL entry = zero */
   uint64_t n_out;
-  const DLTensor* const* grad; /* dL/d in, the input's shape, the slot's grad_dtype; NULL entry = not wanted */
+  const DLTensor* const*
+      grad; /* dL/d in, the input's shape, the slot's grad_dtype; NULL entry = not wanted */
   uint64_t n_in;
   const uint8_t* accumulate; /* n_in bytes: 0 overwrite, 1 add; NULL = overwrite all */
 } hn_vjp;
 
 typedef struct hn_fn_v1 { /* frozen; every call [one at a time per instance, any thread] */
-  /* name: "noise_net", "generate", "score"; HN_NOT_FOUND for another. The options are those of create plus the function's. */
+  /* name: "noise_net", "generate", "score"; HN_NOT_FOUND for another. The options are those of
+   * create plus the function's. */
   hn_status(HN_CALL* open)(hn_instance*, hn_str name, const hn_config*, hn_fn** out, hn_error*);
   void(HN_CALL* close)(hn_fn*); /* NULL is allowed */
   hn_status(HN_CALL* info)(hn_fn*, hn_fn_info* out, hn_error*);
   /* direction: HN_SLOT_INPUT or HN_SLOT_OUTPUT. */
   hn_status(HN_CALL* slot)(hn_fn*, int32_t direction, uint64_t index, hn_slot* out, hn_error*);
-  /* Only the shapes of the call's tensors are read; data may be NULL. HN_UNSUPPORTED = no estimate. */
+  /* Only the shapes of the call's tensors are read; data may be NULL. HN_UNSUPPORTED = no estimate.
+   */
   hn_status(HN_CALL* plan)(hn_fn*, const hn_call*, hn_plan* out, hn_error*);
-  /* *saved is NULL without HN_CALL_WANT_GRAD. After an error *saved is NULL and the outputs' contents are undefined. */
+  /* *saved is NULL without HN_CALL_WANT_GRAD. After an error *saved is NULL and the outputs'
+   * contents are undefined. */
   hn_status(HN_CALL* forward)(hn_fn*, const hn_call*, hn_saved** saved, hn_error*);
-  /* May be called any number of times, from any thread. Linear in the cotangents. No double backward in version 1. */
+  /* May be called any number of times, from any thread. Linear in the cotangents. No double
+   * backward in version 1. */
   hn_status(HN_CALL* backward)(hn_fn*, hn_saved*, const hn_vjp*, hn_error*);
-  /* Exactly once for each saved that is not NULL, also after errors. last_use: the stream of the last backward. */
+  /* Exactly once for each saved that is not NULL, also after errors. last_use: the stream of the
+   * last backward. */
   void(HN_CALL* saved_release)(hn_fn*, hn_saved*, hn_stream last_use);
 } hn_fn_v1;
 

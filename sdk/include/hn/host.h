@@ -1,7 +1,8 @@
-/* What a plugin may ask of its host: logging, cancellation, progress and its options as typed values (no parser needed).
+/* What a plugin may ask of its host: logging, cancellation, progress and its options as typed
+ * values (no parser needed).
  *
- * The table outlives every instance created with it. Strings handed out by config_* live until create or open returns;
- * hn_config handles too. Every function is [any-thread]. */
+ * The table outlives every instance created with it. Strings handed out by config_* live until
+ * create or open returns; hn_config handles too. Every function is [any-thread]. */
 #ifndef HN_HOST_H
 #define HN_HOST_H
 
@@ -22,12 +23,13 @@ typedef struct hn_host_v1 {
   /* An optional host interface by id ("hn.<name>/<rev>"), or NULL. */
   const void*(HN_CALL* get_interface)(void* ctx, const char* id);
   void(HN_CALL* log)(void* ctx, int32_t level, hn_str text);
-  /* 1 when the user asked to stop; the plugin then returns HN_CANCELLED at the next convenient point. */
+  /* 1 when the user asked to stop; the plugin then returns HN_CANCELLED at the next convenient
+   * point. */
   int32_t(HN_CALL* is_cancelled)(void* ctx);
   /* total = 0 when it is not known. */
   void(HN_CALL* progress)(void* ctx, hn_str what, uint64_t done, uint64_t total);
-  /* Options. HN_NOT_FOUND: absent (take the default). HN_INVALID_ARGUMENT: there, but of another type. An integer is
-   * readable as f64; nothing else converts. */
+  /* Options. HN_NOT_FOUND: absent (take the default). HN_INVALID_ARGUMENT: there, but of another
+   * type. An integer is readable as f64; nothing else converts. */
   hn_status(HN_CALL* config_str)(const hn_config*, const char* key, hn_str* out);
   hn_status(HN_CALL* config_i64)(const hn_config*, const char* key, int64_t* out);
   hn_status(HN_CALL* config_f64)(const hn_config*, const char* key, double* out);

@@ -1,9 +1,11 @@
 /* The one symbol that a plugin exports: a constant, read as data before any of its code runs.
  *
- *   const hn_plugin_v1 hn_plugin_entry_v1 = { sizeof(hn_plugin_v1), HN_ABI_MAJOR, 0, 0, HN_STR("my.reward.x"), ... };
+ *   const hn_plugin_v1 hn_plugin_entry_v1 = { sizeof(hn_plugin_v1), HN_ABI_MAJOR, 0, 0,
+ * HN_STR("my.reward.x"), ... };
  *
- * Errors are codes and text; no exception, exit, abort, signal handler, locale or floating-point-mode change may leave the
- * plugin. An instance is never entered by two threads at once, but any thread may enter it. */
+ * Errors are codes and text; no exception, exit, abort, signal handler, locale or
+ * floating-point-mode change may leave the plugin. An instance is never entered by two threads at
+ * once, but any thread may enter it. */
 #ifndef HN_PLUGIN_H
 #define HN_PLUGIN_H
 
@@ -24,9 +26,11 @@ typedef struct hn_plugin_v1 {
   hn_str version;     /* semantic version, equal to the manifest's */
   /* Loads what the options name (weights, device). On failure *out stays NULL. [any-thread] */
   hn_status(HN_CALL* create)(const hn_host_v1*, const hn_config*, hn_instance** out, hn_error*);
-  /* Every fn, saved and cond of the instance is released before. NULL is allowed. [any-thread, one at a time] */
+  /* Every fn, saved and cond of the instance is released before. NULL is allowed. [any-thread, one
+   * at a time] */
   void(HN_CALL* destroy)(hn_instance*);
-  /* A function table by id and revision ("hn.fn/1"), valid until destroy; NULL = this instance has no such thing. */
+  /* A function table by id and revision ("hn.fn/1"), valid until destroy; NULL = this instance has
+   * no such thing. */
   const void*(HN_CALL* get_interface)(hn_instance*, const char* id);
 } hn_plugin_v1;
 

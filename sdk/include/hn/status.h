@@ -1,4 +1,5 @@
-/* Result codes. Every function that can fail returns one and writes a text into the caller's hn_error. */
+/* Result codes. Every function that can fail returns one and writes a text into the caller's
+ * hn_error. */
 #ifndef HN_STATUS_H
 #define HN_STATUS_H
 

@@ -10,7 +10,8 @@ typedef struct hn_str {
 } hn_str;
 
 /* A literal as hn_str, usable in constant initialisers. */
-#define HN_STR(literal) {(literal), sizeof(literal) - 1}
+#define HN_STR(literal) \
+  { (literal), sizeof(literal) - 1 }
 
 HN_SIZE_IS(hn_str, 16);
 

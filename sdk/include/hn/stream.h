@@ -1,8 +1,9 @@
-/* The queue that a call's work is ordered on: when the function returns, its work is enqueued there.
+/* The queue that a call's work is ordered on: when the function returns, its work is enqueued
+ * there.
  *
- * CPU: {kDLCPU, 0, 0}, work is finished on return. CUDA: handle is the cudaStream_t, 1 = legacy default stream,
- * 2 = per-thread default stream, 0 is forbidden. A plugin's side streams join before it returns, it never synchronises the
- * whole device and never keeps a handle. */
+ * CPU: {kDLCPU, 0, 0}, work is finished on return. CUDA: handle is the cudaStream_t, 1 = legacy
+ * default stream, 2 = per-thread default stream, 0 is forbidden. A plugin's side streams join
+ * before it returns, it never synchronises the whole device and never keeps a handle. */
 #ifndef HN_STREAM_H
 #define HN_STREAM_H
 

@@ -1,7 +1,9 @@
-/* Tensors at the boundary are DLPack 1.x views (DLTensor): the caller owns the memory, the view is borrowed for the call.
+/* Tensors at the boundary are DLPack 1.x views (DLTensor): the caller owns the memory, the view is
+ * borrowed for the call.
  *
- * strides are always given (in elements, never NULL), byte_offset is honoured, ndim 0 is a scalar. The host allocates every
- * tensor that crosses, outputs and gradients included. shape and strides may point into memory that the owner keeps alive. */
+ * strides are always given (in elements, never NULL), byte_offset is honoured, ndim 0 is a scalar.
+ * The host allocates every tensor that crosses, outputs and gradients included. shape and strides
+ * may point into memory that the owner keeps alive. */
 #ifndef HN_TENSOR_H
 #define HN_TENSOR_H
 
