@@ -1,5 +1,5 @@
-// contract_bundle BUNDLE [CHECK]: the contract suite on one bundle, one line a check; what `hnhost
-// validate` does.
+// contract_bundle BUNDLE [OPTIONS [CHECK]]: the contract suite on one bundle, one line a check;
+// what `hnhost validate` does. OPTIONS: TOML lines, as those of create and open.
 #include <cstdio>
 #include <iostream>
 
@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace hn::validate;
   if (argc < 2) {
-    std::cerr << "usage: contract_bundle BUNDLE [CHECK]\n";
+    std::cerr << "usage: contract_bundle BUNDLE [OPTIONS [CHECK]]\n";
     return 2;
   }
   try {
@@ -17,9 +17,9 @@ int main(int argc, char** argv) {
     options.core_file = HN_CORE_FILE;
 #endif
     hn::host::Host host(std::move(options));
-    const Subject subject = subject_of(host, argv[1], "");
+    const Subject subject = subject_of(host, argv[1], argc > 2 ? argv[2] : "");
     Limits limits;
-    if (argc > 2) limits.only = argv[2];
+    if (argc > 3) limits.only = argv[3];
     const auto rows = run_suite(subject, limits);
     for (const Row& row : rows)
       std::printf("%-9s %-28s %-10s %6.2f s  %s\n", status_name(row.status), row.check.c_str(),
