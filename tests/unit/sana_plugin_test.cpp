@@ -45,6 +45,11 @@ TEST(SanaPlugin, SlotsSayWhatTheFunctionsTake) {
   EXPECT_EQ(net.out[0].semantic, "offset");
   EXPECT_EQ(net.flags, HN_FN_NEEDS_COND);
 
+  // The output layer is adapted whether or not it is named: its branch is the output.
+  Opened unnamed(g, "noise_net", {{"lora.rank", std::int64_t{4}}, {"lora.targets", List{"to_q"}}});
+  ASSERT_EQ(unnamed.in.size(), net.in.size());
+  EXPECT_EQ(unnamed.in.back().name, "proj_out.lora_B.weight");
+
   Opened one(g, "generate");
   EXPECT_EQ(one.in.size(), 1u);
   EXPECT_EQ(one.flags, HN_FN_NEEDS_COND);
@@ -231,8 +236,6 @@ TEST(SanaPlugin, MistakesInCallsAndOptionsAreNamed) {
   refuses("generate", {{"steps", I{0}}}, HN_INVALID_ARGUMENT, "1 to 1000, got 0");
   refuses("generate", {{"steps", std::string("two")}}, HN_INVALID_ARGUMENT, "steps");
   refuses("noise_net", {}, HN_INVALID_ARGUMENT, "lora.rank");
-  refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_q"}}}, HN_INVALID_ARGUMENT,
-          "proj_out");
   refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"to_w", "proj_out"}}},
           HN_INVALID_ARGUMENT, "\"to_w\"");
   refuses("noise_net", {{"lora.rank", I{2}}, {"lora.targets", List{"re:(", "proj_out"}}},

@@ -1,59 +1,31 @@
 #include "config.hpp"
 
-#include <hn/cpp/error.hpp>
-
-#include "json/json_file.hpp"
+#include "json/model_config.hpp"
 
 namespace hn::sana {
 namespace {
 
 using Ints = std::vector<std::int64_t>;
 
-// Opens a config.json and checks whose it is.
-class Reader {
- public:
-  Reader(const std::filesystem::path& file, const std::string& class_name)
-      : json_(read_json_file(file)), object(json_, "[sana_sprint] " + file.string()) {
-    const auto got = object.get_or<std::string>("_class_name", class_name);
-    if (got != class_name) refuse("_class_name", class_name, got);
-    object.ignore({"_diffusers_version", "_name_or_path"});
-  }
+void check_activation(const ModelConfig& config, const std::string& key, const std::string& name) {
+  for (const char* known : {"silu", "swish", "mish", "gelu", "relu"})
+    if (name == known) return;
+  config.refuse(key, "silu, swish, mish, gelu or relu", name);
+}
 
-  [[noreturn]] void refuse(const std::string& key, const std::string& expected,
-                           const std::string& got) const {
-    throw Error(HN_UNSUPPORTED,
-                object.where() + ": " + key + ": expected " + expected + ", got " + got);
-  }
-  void require(bool condition, const std::string& text) const {
-    if (!condition) throw Error(HN_DATA_LOSS, object.where() + ": " + text);
-  }
+// One text for all stages, or one text a stage.
+std::vector<std::string> read_texts(ModelConfig& config, const std::string& key,
+                                    const std::string& otherwise, std::size_t stages) {
+  const nlohmann::json* value = config.object.optional_member(key);
+  if (value == nullptr) return std::vector<std::string>(stages, otherwise);
+  if (value->is_string()) return std::vector<std::string>(stages, value->get<std::string>());
+  auto list = config.object.get<std::vector<std::string>>(key);
+  config.require(list.size() == stages, key + ": expected " + std::to_string(stages) +
+                                            " entries, got " + std::to_string(list.size()));
+  return list;
+}
 
-  void activation(const std::string& key, const std::string& name) const {
-    for (const char* known : {"silu", "swish", "mish", "gelu", "relu"})
-      if (name == known) return;
-    refuse(key, "silu, swish, mish, gelu or relu", name);
-  }
-
-  // One text for all stages, or one text a stage.
-  std::vector<std::string> texts(const std::string& key, const std::string& otherwise,
-                                 std::size_t stages) {
-    const nlohmann::json* value = object.optional_member(key);
-    if (value == nullptr) return std::vector<std::string>(stages, otherwise);
-    if (value->is_string()) return std::vector<std::string>(stages, value->get<std::string>());
-    auto list = object.get<std::vector<std::string>>(key);
-    require(list.size() == stages, key + ": expected " + std::to_string(stages) + " entries, got " +
-                                       std::to_string(list.size()));
-    return list;
-  }
-
- private:
-  nlohmann::json json_;
-
- public:
-  JsonObject object;
-};
-
-std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& default_layers,
+std::vector<VaeStage> read_half(ModelConfig& r, const std::string& half, const Ints& default_layers,
                                 bool decoder) {
   auto& o = r.object;
   const auto channels =
@@ -62,11 +34,11 @@ std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& 
   const auto layers = o.get_or<Ints>(half + "_layers_per_block", default_layers);
   r.require(n >= 2 && layers.size() == n,
             half + "_layers_per_block: expected one number for each of at least 2 blocks");
-  const auto types = r.texts(half + "_block_types", "ResBlock", n);
-  const auto norms = decoder ? r.texts("decoder_norm_types", "rms_norm", n)
+  const auto types = read_texts(r, half + "_block_types", "ResBlock", n);
+  const auto norms = decoder ? read_texts(r, "decoder_norm_types", "rms_norm", n)
                              : std::vector<std::string>(n, "rms_norm");
   const auto acts =
-      decoder ? r.texts("decoder_act_fns", "silu", n) : std::vector<std::string>(n, "silu");
+      decoder ? read_texts(r, "decoder_act_fns", "silu", n) : std::vector<std::string>(n, "silu");
 
   std::vector<Ints> scales{{}, {}, {}, {5}, {5}, {5}};
   const std::string scales_key = half + "_qkv_multiscales";
@@ -93,7 +65,7 @@ std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& 
       r.refuse(half + "_block_types", "ResBlock or EfficientViTBlock", types[i]);
     if (norms[i] != "rms_norm" && norms[i] != "batch_norm")
       r.refuse("decoder_norm_types", "rms_norm or batch_norm", norms[i]);
-    r.activation("decoder_act_fns", acts[i]);
+    check_activation(r, "decoder_act_fns", acts[i]);
     r.require(channels[i] > 0 && layers[i] >= 0,
               half + "_block_out_channels: expected numbers above 0");
     // A middle stage without layers has no resampling block either; upstream then loses a factor of
@@ -111,7 +83,7 @@ std::vector<VaeStage> read_half(Reader& r, const std::string& half, const Ints& 
 }  // namespace
 
 TransformerConfig TransformerConfig::read(const std::filesystem::path& file) {
-  Reader r(file, "SanaTransformer2DModel");
+  ModelConfig r(file, "sana_sprint", "SanaTransformer2DModel");
   auto& o = r.object;
   TransformerConfig c;
   c.in_channels = o.get_or("in_channels", c.in_channels);
@@ -157,7 +129,7 @@ TransformerConfig TransformerConfig::read(const std::filesystem::path& file) {
 }
 
 VaeConfig VaeConfig::read(const std::filesystem::path& file) {
-  Reader r(file, "AutoencoderDC");
+  ModelConfig r(file, "sana_sprint", "AutoencoderDC");
   auto& o = r.object;
   VaeConfig c;
   c.in_channels = o.get_or("in_channels", c.in_channels);
@@ -176,7 +148,7 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
   c.encoder_out_shortcut = o.get_or("encoder_out_shortcut", true);
   c.decoder_in_shortcut = o.get_or("decoder_in_shortcut", true);
   c.decoder_activation = o.get_or("decoder_conv_act_fn", c.decoder_activation);
-  r.activation("decoder_conv_act_fn", c.decoder_activation);
+  check_activation(r, "decoder_conv_act_fn", c.decoder_activation);
   c.scaling_factor = o.get_or("scaling_factor", c.scaling_factor);
   o.finish();
 
@@ -194,7 +166,7 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
 }
 
 SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
-  Reader r(file, "SCMScheduler");
+  ModelConfig r(file, "sana_sprint", "SCMScheduler");
   SchedulerConfig c;
   c.num_train_timesteps = r.object.get_or("num_train_timesteps", c.num_train_timesteps);
   c.sigma_data = r.object.get_or("sigma_data", c.sigma_data);

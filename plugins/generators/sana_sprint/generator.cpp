@@ -1,0 +1,135 @@
+#include "generator.hpp"
+
+#include <ATen/ATen.h>
+
+#include "torch/model_options.hpp"
+
+namespace hn::sana {
+namespace {
+
+struct Settings final : ModelSettings {
+  double guidance_scale = 4.5;
+  ScmOptions schedule;
+  std::vector<ScmStep> steps;
+};
+
+class Generator final : public LatentModel {
+ public:
+  Generator(const std::filesystem::path& folder, const LoadOptions& options)
+      : model_(folder, options) {}
+
+  std::string name() const override { return "sana_sprint"; }
+  at::Device device() const override { return model_.options().device; }
+  LatentGeometry geometry() const override {
+    const auto& c = model_.transformer().config();
+    const std::int64_t factor = model_.vae().factor(), pixels = c.sample_size * factor;
+    return {c.in_channels, factor, factor * c.patch_size, pixels, pixels};
+  }
+  const std::vector<LayerInfo>& layers() const override { return model_.transformer().layers(); }
+  int output_layer() const override { return model_.transformer().proj_out_layer(); }
+
+  std::unique_ptr<ModelSettings> settings(const Config& options, std::int64_t steps,
+                                          const ModelSettings* defaults) const override {
+    auto s = defaults == nullptr
+                 ? std::make_unique<Settings>()
+                 : std::make_unique<Settings>(static_cast<const Settings&>(*defaults));
+    s->guidance_scale = options.f64("guidance_scale", s->guidance_scale);
+    s->schedule.max_timestep = options.f64("max_timestep", s->schedule.max_timestep);
+    s->schedule.intermediate_timestep =
+        options.f64("intermediate_timestep", s->schedule.intermediate_timestep);
+    s->schedule.bfloat16_timestep =
+        options.boolean("bfloat16_timestep", s->schedule.bfloat16_timestep);
+    s->steps = scm_schedule(steps, model_.scheduler(), s->schedule);
+    return s;
+  }
+  bool draws_step_noise() const override { return true; }
+
+  std::unique_ptr<Cond> encode_prompt(std::string_view text) const override {
+    return model_.encode_prompt(text);
+  }
+  std::int64_t embedding_size() const override {
+    return model_.transformer().config().caption_channels;
+  }
+  // The mean of the text encoder's states over the prompt's tokens.
+  at::Tensor embedding(const Cond& cond) const override {
+    return static_cast<const Prompt&>(cond).states.to(at::kFloat).mean(0);
+  }
+
+  at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override {
+    return model_.noise_net(noise, handles(context), context.lora, of(context).guidance_scale);
+  }
+  at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise,
+                    const PassContext& context) const override {
+    const Settings& s = of(context);
+    return model_.sample(noise, step_noise, handles(context), context.lora,
+                         {s.guidance_scale, s.steps, context.between_steps});
+  }
+  at::Tensor decode(const at::Tensor& latents, const PassContext&) const override {
+    return model_.decode(latents);
+  }
+  at::Tensor encode(const at::Tensor& image, const PassContext&) const override {
+    return model_.encode(image);
+  }
+
+  PassBytes estimate(ModelPart part, std::int64_t width, std::int64_t height) const override {
+    if (part == ModelPart::kDenoiser) {
+      const std::uint64_t saved = denoiser_bytes(width, height);
+      return {saved, saved / 8};
+    }
+    const std::uint64_t saved = vae_bytes(
+        part == ModelPart::kDecoder ? model_.vae().decoder : model_.vae().encoder, width, height);
+    return {saved, saved / 4};
+  }
+  std::uint64_t bytes() const override { return model_.bytes(); }
+  void trim() const override { model_.transformer().trim(); }
+
+ private:
+  static const Settings& of(const PassContext& context) {
+    return static_cast<const Settings&>(context.settings);
+  }
+  static std::vector<const Prompt*> handles(const PassContext& context) {
+    std::vector<const Prompt*> prompts;
+    for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
+    return prompts;
+  }
+  std::uint64_t in_bytes(std::int64_t numbers) const {
+    return static_cast<std::uint64_t>(
+        numbers * static_cast<std::int64_t>(c10::elementSize(model_.options().dtype)));
+  }
+  // One transformer pass and one pass of a VAE's half, from the widths of their layers.
+  std::uint64_t denoiser_bytes(std::int64_t width, std::int64_t height) const {
+    const auto& c = model_.transformer().config();
+    const std::int64_t unit = model_.vae().factor() * c.patch_size,
+                       tokens = (width / unit) * (height / unit);
+    const auto ff = static_cast<std::int64_t>(c.mlp_ratio * static_cast<double>(c.width()));
+    // Per block and token: two norms, q k v of both attentions with float32 copies, outputs, and
+    // the feed-forward's wide states.
+    return in_bytes(tokens * c.layers *
+                    (16 * c.width() + 4 * c.cross_heads * c.cross_head_dim + 9 * ff));
+  }
+  std::uint64_t vae_bytes(const std::vector<VaeStage>& stages, std::int64_t width,
+                          std::int64_t height) const {
+    std::int64_t numbers = 0, pixels = width * height;
+    for (const auto& stage : stages) {
+      numbers += pixels * stage.channels * (6 + stage.layers * (stage.efficient_vit ? 46 : 7));
+      pixels /= 4;
+    }
+    return in_bytes(numbers);
+  }
+
+  Model model_;
+};
+
+}  // namespace
+
+std::unique_ptr<LatentModel> load_generator(const Config& config) {
+  return std::make_unique<Generator>(
+      weights_option(config, "weights/emoji-sprint"),
+      LoadOptions{.dtype = dtype_option(config),
+                  .device = device_option(config),
+                  .variant = config.str("variant", ""),
+                  .prompts = {.max_tokens = config.i64("max_sequence_length", 300),
+                              .instruction = config.list("complex_human_instruction")}});
+}
+
+}  // namespace hn::sana
