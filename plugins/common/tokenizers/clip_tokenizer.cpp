@@ -1,17 +1,12 @@
 #include "tokenizers/clip_tokenizer.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <hn/cpp/error.hpp>
-#include <memory>
 
 #include "json/json_file.hpp"
 #include "tokenizers/byte_level.hpp"
 #include "tokenizers/open_clip_text.hpp"
+#include "tokenizers/text_file.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
 
@@ -33,7 +28,6 @@ constexpr const char* kHuggingFacePattern =
 constexpr const char* kOpenClipPattern =
     R"((?i:<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d)|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+)";
 constexpr std::size_t kOpenClipMerges = 49152 - 256 - 2;
-constexpr std::size_t kMaxUncompressedBytes = std::size_t{64} << 20;
 
 // "a b" lines of a merges file; `line` counts from 1 for messages.
 std::pair<std::string, std::string> read_merge(std::string_view text, std::size_t line,
@@ -46,44 +40,6 @@ std::pair<std::string, std::string> read_merge(std::string_view text, std::size_
                                   text::repair_utf8(text.substr(0, 80)) + "\"");
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    lines.push_back(line);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
-// zlib reads plain files through the same calls.
-std::string read_compressed(const fs::path& path, const std::string& where) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file)
-    throw Error(HN_NOT_FOUND, where + ": expected a readable file, got: " + std::strerror(errno));
-  std::string text;
-  std::array<char, 1 << 16> chunk{};
-  int n = 0;
-  while ((n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0) {
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-    if (text.size() > kMaxUncompressedBytes) {
-      throw Error(HN_DATA_LOSS, where + ": expected at most " +
-                                    std::to_string(kMaxUncompressedBytes) +
-                                    " bytes of text, got more");
-    }
-  }
-  // A file cut short ends like a whole one; only the error code tells.
-  int code = Z_OK;
-  const char* reason = gzerror(file.get(), &code);
-  if (n < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-    throw Error(HN_DATA_LOSS, where + ": expected a whole gzip file or plain text, got: " +
-                                  (reason == nullptr ? "an error" : reason));
-  }
-  return text;
 }
 
 std::vector<Piece> to_byte_pieces(std::vector<Piece> pieces) {
@@ -150,7 +106,7 @@ TokenizerParts hugging_face_parts(const fs::path& folder) {
 TokenizerParts open_clip_parts(const fs::path& path) {
   TokenizerParts parts;
   parts.where = "[clip_tokenizer] " + path.string();
-  const std::string text = read_compressed(path, parts.where);
+  const std::string text = read_text_file(path, parts.where);
   std::vector<std::string_view> lines = lines_of(text);
   if (lines.size() < kOpenClipMerges + 1) {
     throw Error(HN_DATA_LOSS, parts.where + ": expected a first line and " +

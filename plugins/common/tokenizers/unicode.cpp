@@ -1,5 +1,6 @@
 #include "tokenizers/unicode.hpp"
 
+#include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/uset.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <hn/cpp/error.hpp>
 #include <limits>
+#include <memory>
 
 namespace hn::text {
 namespace {
@@ -121,6 +123,33 @@ void append_code_point(std::string& text, char32_t code_point) {
   text.append(bytes, length);
 }
 
+std::vector<std::string_view> graphemes(std::string_view text) {
+  std::vector<std::string_view> parts;
+  if (is_ascii(text)) {
+    // Only a line's end is longer than a byte.
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t size = text.substr(at).starts_with("\r\n") ? 2 : 1;
+      parts.push_back(text.substr(at, size));
+      at += size;
+    }
+    return parts;
+  }
+  const std::u16string wide = to_utf16(text);
+  UErrorCode status = U_ZERO_ERROR;
+  const std::unique_ptr<UBreakIterator, void (*)(UBreakIterator*)> iterator(
+      ubrk_open(UBRK_CHARACTER, "", wide.data(), icu_length(wide.size()), &status), ubrk_close);
+  check_icu(status, "cut a text into graphemes");
+  std::size_t begin = 0, at = 0;
+  std::int32_t unit = ubrk_first(iterator.get());
+  for (std::int32_t end = ubrk_next(iterator.get()); end != UBRK_DONE;
+       end = ubrk_next(iterator.get())) {
+    while (unit < end) unit += next_code_point(text, at) > 0xFFFF ? 2 : 1;
+    parts.push_back(text.substr(begin, at - begin));
+    begin = at;
+  }
+  return parts;
+}
+
 std::u16string to_utf16(std::string_view text) {
   std::u16string result;
   result.reserve(text.size());
@@ -205,6 +234,13 @@ bool is_punctuation(char32_t c) {
            (c >= 123 && c <= 126);
   return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK) != 0;
 }
+bool is_nonspacing_mark(char32_t c) {
+  return u_charType(static_cast<UChar32>(c)) == U_NON_SPACING_MARK;
+}
+bool is_space_separator(char32_t c) {
+  return u_charType(static_cast<UChar32>(c)) == U_SPACE_SEPARATOR;
+}
+bool is_other(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_C_MASK) != 0; }
 bool is_word(char32_t c) {
   const auto code = static_cast<UChar32>(c);
   return (U_GET_GC_MASK(code) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||

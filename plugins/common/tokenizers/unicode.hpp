@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hn::text {
 
@@ -17,6 +18,9 @@ bool is_ascii(std::string_view text);
 // The code point at text[at]; moves `at` behind it. `text` must be well-formed.
 char32_t next_code_point(std::string_view text, std::size_t& at);
 void append_code_point(std::string& text, char32_t code_point);
+
+// The extended grapheme clusters of a well-formed text, in order; views into it.
+std::vector<std::string_view> graphemes(std::string_view text);
 
 // Well-formed texts only.
 std::u16string to_utf16(std::string_view text);
@@ -36,12 +40,15 @@ std::string lowercase_text(std::string_view text);
 // As Python's str.upper.
 std::string uppercase_text(std::string_view text);
 
-bool is_space(char32_t c);          // White_Space: Rust's char::is_whitespace
-bool is_python_space(char32_t c);   // str.isspace: White_Space and U+001C..U+001F
-bool is_numeric(char32_t c);        // general category N
-bool is_decimal_digit(char32_t c);  // general category Nd: \d of Python's re
-bool is_punctuation(char32_t c);    // general category P, or ASCII punctuation
-bool is_mark(char32_t c);           // general category M, by the tables of Unicode 9
-bool is_word(char32_t c);           // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
+bool is_space(char32_t c);            // White_Space: Rust's char::is_whitespace
+bool is_python_space(char32_t c);     // str.isspace: White_Space and U+001C..U+001F
+bool is_numeric(char32_t c);          // general category N
+bool is_decimal_digit(char32_t c);    // general category Nd: \d of Python's re
+bool is_punctuation(char32_t c);      // general category P, or ASCII punctuation
+bool is_mark(char32_t c);             // general category M, by the tables of Unicode 9
+bool is_nonspacing_mark(char32_t c);  // general category Mn
+bool is_space_separator(char32_t c);  // general category Zs
+bool is_other(char32_t c);  // general category C: control, format, unassigned, private use
+bool is_word(char32_t c);   // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
 
 }  // namespace hn::text
