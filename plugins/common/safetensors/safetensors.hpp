@@ -99,6 +99,9 @@ class SafetensorsFile {
 
   // Keeps the mapping alive: put a copy into the deleter of a tensor that aliases `data`.
   std::shared_ptr<const void> keep_alive() const;
+  // Gives the memory back that reading `view` took: the system reads it from the file again when it
+  // is needed. For a tensor that was converted and is not read again soon. `view` is one of ours.
+  void release(const TensorView& view) const;
 
  private:
   struct State;
@@ -133,6 +136,7 @@ class SafetensorsFolder {
   const TensorView& at(std::string_view name) const;  // as SafetensorsFile::at
   // Keeps the mapping of the shard alive that holds `name`; errors as at().
   std::shared_ptr<const void> keep_alive(std::string_view name) const;
+  void release(std::string_view name) const;  // as SafetensorsFile::release; errors as at()
 
   // HN_NOT_FOUND lists every missing name at once.
   void require(std::span<const std::string> names) const;

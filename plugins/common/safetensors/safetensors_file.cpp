@@ -1,11 +1,5 @@
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 #include <limits>
@@ -13,6 +7,7 @@
 
 #include "json/json_file.hpp"
 #include "safetensors/dtype.hpp"
+#include "safetensors/mapped_file.hpp"
 #include "safetensors/safetensors.hpp"
 
 namespace hn {
@@ -36,47 +31,7 @@ constexpr std::uint64_t kLengthBytes = 8;
   refuse(path, "tensor \"" + tensor + "\": " + what);
 }
 
-// A read-only mapping of a whole regular file.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-      throw Error(HN_NOT_FOUND, "[safetensors] " + path.string() +
-                                    ": expected a readable file, got: " + std::strerror(errno));
-    struct stat status {};
-    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    if (!regular) {
-      ::close(descriptor);
-      throw Error(HN_NOT_FOUND, "[safetensors] " + path.string() +
-                                    ": expected a regular file, got something else");
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-    if (size_ > 0) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    const int error_number = errno;
-    ::close(descriptor);
-    if (data_ == MAP_FAILED) {
-      data_ = nullptr;
-      throw Error(HN_OUT_OF_MEMORY, "[safetensors] " + path.string() + ": expected to map " +
-                                        std::to_string(size_) +
-                                        " bytes, got: " + std::strerror(error_number));
-    }
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-  }
-
-  const std::byte* data() const { return static_cast<const std::byte*>(data_); }
-  std::uint64_t size() const { return size_; }
-
- private:
-  void* data_ = nullptr;
-  std::uint64_t size_ = 0;
-};
-
-std::string_view header_text(const std::filesystem::path& path, const Mapping& mapping) {
+std::string_view header_text(const std::filesystem::path& path, const MappedFile& mapping) {
   if (mapping.size() < kLengthBytes)
     refuse(path, "expected at least 8 bytes, got " + std::to_string(mapping.size()));
   std::uint64_t length = 0;
@@ -228,10 +183,10 @@ void check_coverage(const std::filesystem::path& path, const std::vector<Placed>
 }  // namespace
 
 struct SafetensorsFile::State {
-  explicit State(const std::filesystem::path& file) : path(file), mapping(file) {}
+  explicit State(const std::filesystem::path& file) : path(file), mapping(file, "[safetensors]") {}
 
   std::filesystem::path path;
-  Mapping mapping;
+  MappedFile mapping;
   std::vector<TensorView> tensors;
   std::map<std::string, std::string> metadata;
   std::unordered_map<std::string_view, std::size_t> index;  // keys borrow from tensors
@@ -284,6 +239,10 @@ const std::map<std::string, std::string>& SafetensorsFile::metadata() const {
   return state_->metadata;
 }
 std::shared_ptr<const void> SafetensorsFile::keep_alive() const { return state_; }
+
+void SafetensorsFile::release(const TensorView& view) const {
+  if (view.nbytes > 0) state_->mapping.release(view.data, view.nbytes);
+}
 
 const TensorView* SafetensorsFile::find(std::string_view name) const {
   const auto found = state_->index.find(name);

@@ -149,6 +149,11 @@ std::shared_ptr<const void> SafetensorsFolder::keep_alive(std::string_view name)
   return files_[tensors_.find(name)->second.file].keep_alive();
 }
 
+void SafetensorsFolder::release(std::string_view name) const {
+  const TensorView& view = at(name);
+  files_[tensors_.find(name)->second.file].release(view);
+}
+
 void SafetensorsFolder::require(std::span<const std::string> names) const {
   std::string missing;
   std::size_t count = 0;
