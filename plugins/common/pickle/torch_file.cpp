@@ -158,6 +158,14 @@ bool StridedView::is_contiguous() const {
   return true;
 }
 
+std::uint64_t StridedView::extent_bytes() const {
+  if (numel() == 0) return 0;
+  std::uint64_t elements = 1;
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    elements += static_cast<std::uint64_t>(shape[d] - 1) * static_cast<std::uint64_t>(strides[d]);
+  return elements * (dtype_bits(dtype) / 8);
+}
+
 struct TorchFile::State {
   State(const std::filesystem::path& file, const std::string& label)
       : path(file), mapping(file, label) {}
@@ -204,6 +212,10 @@ const StridedView* TorchFile::find(std::string_view name) const {
   return found == state_->index.end() ? nullptr : &state_->tensors[found->second];
 }
 std::shared_ptr<const void> TorchFile::keep_alive() const { return state_; }
+
+void TorchFile::release(const StridedView& view) const {
+  if (view.extent_bytes() > 0) state_->mapping.release(view.data, view.extent_bytes());
+}
 
 bool looks_like_torch_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -26,9 +26,10 @@ struct StridedView {
   std::vector<std::int64_t> strides;  // in elements, from 0 on; as long as shape
   const std::byte* data = nullptr;    // element 0; nullptr in a listing without data
 
-  std::int64_t numel() const;   // checked at opening, cannot overflow
-  std::uint64_t bytes() const;  // of a contiguous copy
-  bool is_contiguous() const;   // C order without gaps
+  std::int64_t numel() const;          // checked at opening, cannot overflow
+  std::uint64_t bytes() const;         // of a contiguous copy
+  bool is_contiguous() const;          // C order without gaps
+  std::uint64_t extent_bytes() const;  // from element 0 to the end of the last; 0 if empty
 };
 
 // The strides of C order.
@@ -62,6 +63,9 @@ class TorchFile {
   const std::vector<StridedView>& tensors() const;       // in the order of the file
   const StridedView* find(std::string_view name) const;  // nullptr where there is no such tensor
   std::shared_ptr<const void> keep_alive() const;
+  // Gives the memory back that reading `view` took, as SafetensorsFile::release. `view` is one of
+  // ours.
+  void release(const StridedView& view) const;
 
  private:
   struct State;

@@ -5,6 +5,7 @@
 #include "json/json_file.hpp"
 #include "safetensors/dtype.hpp"
 #include "safetensors/safetensors.hpp"
+#include "safetensors/shard_index.hpp"
 
 namespace hn {
 namespace {
@@ -29,26 +30,27 @@ std::vector<std::string> candidate_names(const std::string& variant) {
   return names;
 }
 
-fs::path find_in_folder(const fs::path& folder, const std::string& variant) {
-  std::vector<std::string> tried = candidate_names(variant);
+}  // namespace
+
+std::optional<fs::path> find_safetensors(const fs::path& folder, const std::string& variant,
+                                         std::string& tried) {
+  std::vector<std::string> names = candidate_names(variant);
   if (variant.empty()) {
     for (const char* fallback : {"bf16", "fp16"}) {
       const std::vector<std::string> more = candidate_names(fallback);
-      tried.insert(tried.end(), more.begin(), more.end());
+      names.insert(names.end(), more.begin(), more.end());
     }
   }
-  std::string list;
-  for (const std::string& name : tried) {
+  tried.clear();
+  for (const std::string& name : names) {
     std::error_code ignored;
     if (fs::is_regular_file(folder / name, ignored)) return folder / name;
-    list += (list.empty() ? "" : ", ") + name;
+    tried += (tried.empty() ? "" : ", ") + name;
   }
-  throw Error(HN_NOT_FOUND,
-              label(folder) + "expected one of " + list + ", got a folder without them");
+  return std::nullopt;
 }
 
-// Tensor name -> shard file name, checked for form.
-std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+std::map<std::string, std::string> read_shard_index(const fs::path& index) {
   const nlohmann::json json = read_json_file(index);
   JsonObject object(json, label(index) + "index");
   const nlohmann::json& map = object.member("weight_map");
@@ -66,6 +68,15 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
     result[tensor] = name;
   }
   return result;
+}
+
+namespace {
+
+fs::path find_in_folder(const fs::path& folder, const std::string& variant) {
+  std::string tried;
+  if (auto file = find_safetensors(folder, variant, tried)) return *file;
+  throw Error(HN_NOT_FOUND,
+              label(folder) + "expected one of " + tried + ", got a folder without them");
 }
 
 }  // namespace
@@ -88,7 +99,7 @@ SafetensorsFolder SafetensorsFolder::open(const fs::path& path, std::string_view
     return result;
   }
 
-  const std::map<std::string, std::string> weight_map = read_weight_map(file);
+  const std::map<std::string, std::string> weight_map = read_shard_index(file);
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : weight_map) shards.insert(shard);
   std::map<std::string, std::size_t> shard_number;
