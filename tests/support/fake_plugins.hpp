@@ -21,6 +21,7 @@ struct State {
   // `times` times.
   std::string fault;
   int after = 0, times = 0;
+  bool refuse_determinism = false;  // as a plugin does that cannot promise the same bits
 
   bool fires(const std::string& what) {
     if (fault != what) return false;
@@ -37,6 +38,11 @@ struct State {
     if (fires("oom:" + point)) throw Error(HN_OUT_OF_MEMORY, "[" + point + "] no room");
     if (fires("lost:" + point)) throw Error(HN_DEVICE_LOST, "[" + point + "] gone");
     if (fires("error:" + point)) throw Error(HN_INTERNAL, "[" + point + "] broken");
+  }
+  void note_determinism(bool wanted) {
+    if (!wanted) return;
+    ++calls["deterministic"];
+    if (refuse_determinism) throw Error(HN_UNSUPPORTED, "[fake] cannot promise the same bits");
   }
   float poison(const std::string& point, float value) {
     if (fires("nan:" + point)) return std::numeric_limits<float>::quiet_NaN();
@@ -162,6 +168,7 @@ class LinearFunction final : public Function {
 
   std::unique_ptr<hn::Saved> forward(const Call& call) override {
     state().raise_at(name() + ".forward");
+    state().note_determinism(call.deterministic());
     auto kept = std::make_unique<Kept>(call);
     for (std::int64_t b = 0; b < call.batch(); ++b) {
       std::vector<float> z(kNoise);
@@ -307,6 +314,7 @@ class Quadratic final : public Instance {
     }
     std::unique_ptr<hn::Saved> forward(const Call& call) override {
       state().raise_at("score.forward");
+      state().note_determinism(call.deterministic());
       auto kept = std::make_unique<Kept>(call);
       const std::int64_t n = kept->numbers();
       for (std::int64_t b = 0; b < call.batch(); ++b) {

@@ -64,6 +64,32 @@ TEST_F(Resolve, AWeightThatIsGivenStays) {
       1);
 }
 
+TEST_F(Resolve, TheModelsKlWeightStandsInForOneThatIsNotGiven) {
+  const std::string key = "default = true\n";
+  const auto model = [&](const std::string& line) {
+    make_bundle(folder_ / "p/gen.hnp", replaced(generator_text(), key, key + line));
+    registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
+  };
+  EXPECT_EQ(resolved("generator = \"gen\"").train.spec.reg_weight, 1) << "the model names none";
+  model("reg_weight = 6.0\n");
+  const RunConfig own = resolved("generator = \"gen\"");
+  EXPECT_EQ(own.train.spec.reg_weight, 6);
+  EXPECT_EQ(to_toml(resolved(to_toml(own))), to_toml(own));
+  const std::string train = "generator = \"gen\"\n[train]\n";
+  EXPECT_EQ(resolved(train + "reg_weight = 1.0").train.spec.reg_weight, 1) << "given";
+  EXPECT_EQ(resolved(train + "reg = \"paper\"").train.spec.reg_weight, 1) << "another form";
+  const auto problem = [&](const std::string& text, const std::string& where) {
+    make_bundle(folder_ / where, text);
+    return message_of(HN_INVALID_ARGUMENT, [&] { (void)read_manifest(folder_ / where); });
+  };
+  EXPECT_THAT(problem(replaced(generator_text(), key, key + "reg_weight = -1.0\n"), "q/gen.hnp"),
+              HasSubstr("expected 0 or more, got -1"));
+  EXPECT_THAT(
+      problem(reward_text() + "\n[[models]]\nname = \"m\"\nweights = \"w\"\nreg_weight = 1.0\n",
+              "q/fake.hnp"),
+      HasSubstr("only models of a generator have this key"));
+}
+
 TEST_F(Resolve, BadNames) {
   EXPECT_THAT(refused("generator = \"gem\"", HN_NOT_FOUND), HasSubstr("did you mean 'gen'"));
   EXPECT_THAT(refused("generator = \"gen\"\n[[reward]]\nname = \"fak\"", HN_NOT_FOUND),

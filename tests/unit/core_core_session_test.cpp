@@ -66,6 +66,55 @@ TEST_F(CoreSession, AFailedOpenLeavesNothingBehind) {
   EXPECT_FAILS(HN_NOT_FOUND, HasSubstr("missing: open score"), open_session(spec, {}));
 }
 
+// A failure at any point, at any moment: the session closes, and every plugin got back all of it.
+TEST_F(CoreSession, ClosesAfterAFailureAnywhere) {
+  const std::vector<std::string> points = {
+      "encode",         "noise_net.forward", "generate.forward",  "score.forward",
+      "score.backward", "generate.backward", "noise_net.backward"};
+  for (const std::string& point : points)
+    for (const char* kind : {"error:", "oom:"})
+      for (int after = 0; after < 6; ++after) {
+        SessionSpec spec = fake_spec();
+        spec.train.micro_batch = 2;
+        spec.rewards.push_back(quadratic("second"));
+        spec.prompt_cache_bytes = after % 2 == 0 ? 0 : 1u << 20;
+        fake::State& s = fake::state();
+        s.fault = kind + point;
+        s.after = after;
+        s.times = 1000;
+        auto session = open_session(spec, {});
+        const auto failed = [&](auto&& work) { return failure_of(work).code != HN_OK; };
+        bool any = false;
+        for (int step = 0; step < 4 && !any; ++step)
+          any = failed([&] { (void)session->train_step(); });
+        EXPECT_TRUE(any) << s.fault << " after " << after;
+        SampleRequest request;
+        request.prompts = {"new one", "another"};
+        if (point == "encode") {
+          EXPECT_TRUE(failed([&] { (void)session->sample(request); }));
+          EXPECT_TRUE(failed([&] { (void)session->lipschitz(request.prompts, 1, 1); }));
+        }
+        session.reset();
+        EXPECT_EQ(s.saved + s.functions + s.conds + s.instances, 0) << s.fault << " " << after;
+        s.times = 0;
+      }
+}
+
+// After a lost device only destroy may follow: functions and handles are left to the plugin.
+TEST_F(CoreSession, ClosesAfterADeviceWasLostWhileEncoding) {
+  fake::State& s = fake::state();
+  s.fault = "lost:encode";
+  s.after = 2;
+  s.times = 1000;
+  {
+    const auto session = open_session(fake_spec(), {});
+    EXPECT_FAILS(HN_DEVICE_LOST, HasSubstr("gone"), session->train_step());
+    EXPECT_FAILS(HN_DEVICE_LOST, HasSubstr("open a new session"), session->train_step());
+  }
+  EXPECT_EQ(s.instances, 0);
+  s.functions = s.conds = 0;  // the fake keeps no list of them
+}
+
 TEST_F(CoreSession, CancelledWhileOpening) {
   EXPECT_FAILS(HN_CANCELLED, HasSubstr("[open]"),
                open_session(fake_spec(), {{}, [] { return true; }, {}}));
@@ -78,6 +127,39 @@ TEST_F(CoreSession, AnyThreadMayCall) {
   std::thread([&] { there = session->train_step().loss; }).join();
   EXPECT_EQ(session->step(), 2u);
   EXPECT_NE(here, there);
+}
+
+TEST_F(CoreSession, DeterminismIsAskedOfEveryPluginOnTheCpu) {
+  SessionSpec spec = fake_spec();
+  open_session(spec, {})->train_step();
+  EXPECT_EQ(fake::state().calls["deterministic"], 3) << "noise_net, generate, score";
+  spec.deterministic = Determinism::kNo;
+  open_session(spec, {})->train_step();
+  EXPECT_EQ(fake::state().calls["deterministic"], 3);
+}
+
+TEST_F(CoreSession, ARefusedDeterminismIsAWarningOrAnErrorAsTheUserWants) {
+  SessionSpec spec = fake_spec();
+  const double expected = open_session(spec, {})->train_step().loss;
+  fake::state().refuse_determinism = true;
+  std::vector<std::string> warnings;
+  Services services;
+  services.log = [&](std::int32_t level, std::string_view text) {
+    if (level == HN_LOG_WARNING) warnings.emplace_back(text);
+  };
+  {
+    const auto session = open_session(spec, services);
+    EXPECT_EQ(session->train_step().loss, expected);
+    EXPECT_EQ(warnings.size(), 3u) << "one a function";
+    EXPECT_THAT(warnings.front(), HasSubstr("linear: noise_net: [fake] cannot promise"));
+    session->train_step();
+    EXPECT_EQ(warnings.size(), 3u) << "and not again";
+  }
+  spec.deterministic = Determinism::kYes;
+  const auto strict = open_session(spec, services);
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("linear: noise_net: [fake] cannot promise"),
+               strict->train_step());
+  EXPECT_EQ(strict->step(), 0u);
 }
 
 TEST_F(CoreSession, ThePromptCacheKeepsItsBudget) {

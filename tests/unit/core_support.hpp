@@ -53,6 +53,7 @@ class CoreTest : public ::testing::Test {
     fake::State& s = fake::state();
     s.fault.clear();
     s.after = s.times = 0;
+    s.refuse_determinism = false;
     s.calls.clear();
     s.encode_calls = s.encoded = s.trims = 0;
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();

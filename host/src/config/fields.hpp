@@ -39,6 +39,11 @@ inline constexpr EnumNames<core::LatentMode, 4> kLatentModes = {
 inline constexpr EnumNames<core::NonFinite, 2> kNonFinite = {
     {{"stop", core::NonFinite::kStop}, {"skip", core::NonFinite::kSkip}}};
 
+inline constexpr EnumNames<core::Determinism, 3> kDeterminism = {
+    {{"auto", core::Determinism::kAuto},
+     {"yes", core::Determinism::kYes},
+     {"no", core::Determinism::kNo}}};
+
 inline constexpr std::int64_t kManyI64 = 1'000'000'000;
 inline constexpr double kInfinite = std::numeric_limits<double>::max();
 
@@ -50,6 +55,7 @@ void visit_top(Visitor& v, RunConfig& c) {
   v.text("dtype", c.dtype);
   v.integer("seed", c.seed, 0, std::numeric_limits<std::int64_t>::max());
   v.integer("threads", c.threads, 0, 4096);
+  v.choice("deterministic", c.deterministic, kDeterminism);
   v.integer("prompt_cache_mib", c.prompt_cache_mib, 0, kManyI64);
 }
 

@@ -123,7 +123,10 @@ RunConfig parse_config(std::string_view toml) {
       table.fail("name", cat("'", c.rewards.back().name, "' is given twice"));
   }
   read_section(top.table(), "net", c.net, [](auto& v, auto& s) { visit_net(v, s); });
-  read_section(top.table(), "train", c.train, [](auto& v, auto& s) { visit_train(v, s); });
+  read_section(top.table(), "train", c.train, [](auto& v, auto& s) {
+    visit_train(v, s);
+    s.reg_weight_given = v.table().has("reg_weight");
+  });
   read_section(top.table(), "eval", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   read_section(top.table(), "run", c.run, [](auto& v, auto& s) { visit_run(v, s); });
   top.table().finish();

@@ -140,6 +140,10 @@ void resolve_config(RunConfig& c, const Registry& registry) {
   resolve_prompts(model, "eval", model_prompts(model, "heldout", c.train.prompts), c.eval.prompts);
   resolve_prompts(model, "train", model_prompts(model, "demo", c.eval.prompts),
                   c.train.sample_prompts);
+  // The model's number is one for the mean form: the other forms differ by the dimension.
+  if (!c.train.reg_weight_given && c.train.spec.reg == core::Regulariser::kMean)
+    c.train.spec.reg_weight = model.reg_weight.value_or(c.train.spec.reg_weight);
+  c.train.reg_weight_given = true;
   if (c.train.spec.micro_batch > c.train.spec.batch)
     refuse(cat("[train] expected micro_batch <= batch, got ", c.train.spec.micro_batch, " > ",
                c.train.spec.batch));

@@ -28,6 +28,7 @@ struct TrainConfig {
   std::string sample_prompts;  // of the pictures during training; resolved to "model:demo"
   std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
   std::int64_t sample_every = 50;      // steps; 0 = only before and after
+  bool reg_weight_given = false;       // else spec.reg_weight is resolved from the model
 };
 
 struct EvalConfig {
@@ -51,6 +52,7 @@ struct RunConfig {
   std::string dtype;  // resolved to the model's, else float32
   std::uint64_t seed = 0;
   std::int64_t threads = 0;  // 0 = all cores
+  core::Determinism deterministic = core::Determinism::kAuto;
   std::uint64_t prompt_cache_mib = 256;
   core::Options generator_options;
   std::vector<RewardConfig> rewards;

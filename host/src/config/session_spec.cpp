@@ -64,6 +64,7 @@ core::SessionSpec session_spec(const RunConfig& c, const Registry& registry) {
   spec.device = c.device;
   spec.seed = c.seed;
   spec.threads = static_cast<int>(c.threads);
+  spec.deterministic = c.deterministic;
   spec.prompt_cache_bytes = c.prompt_cache_mib << 20;
   return spec;
 }

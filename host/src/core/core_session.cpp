@@ -42,6 +42,11 @@ hn_stream stream_of(at::Device device) {
   return {kDLCUDA, device.index(), 1};
 }
 
+// On a GPU few plugins can promise the same bits, so there it is only asked for when the user does.
+Determinism determinism_on(at::Device device, Determinism wanted) {
+  return wanted == Determinism::kAuto && !device.is_cpu() ? Determinism::kNo : wanted;
+}
+
 class CoreSession final : public Session {
   // Every public function runs inside this: modes as the core wants them, LibTorch's errors as
   // ours.
@@ -58,7 +63,7 @@ class CoreSession final : public Session {
       : spec_(std::move(spec)),
         device_(parse_device(spec_.device)),
         services_(std::move(services)),
-        runtime_{services_, stream_of(device_), {}} {
+        runtime_{services_, stream_of(device_), {}, determinism_on(device_, spec_.deterministic)} {
     runtime_.reclaim = [this] { reclaim(); };
     enter([&] { open(); });
   }

@@ -12,7 +12,7 @@ Saved::~Saved() {
 }
 
 FunctionClient::FunctionClient(Instance& instance, const std::string& name, const Options& options)
-    : instance_(instance), name_(name) {
+    : instance_(instance), name_(name), deterministic_(instance.runtime().determinism) {
   instance.call(("open " + name).c_str(), [&](hn_error* error) {
     return instance.fn().open(instance.raw(), str(name), as_config(options), &fn_, error);
   });
@@ -107,13 +107,27 @@ Saved FunctionClient::forward(const Call& call) {
     raw.flags = HN_CALL_WANT_GRAD;
     raw.need_grad = call.need_grad.data();
   }
+  if (deterministic_ != Determinism::kNo) raw.flags |= HN_CALL_DETERMINISTIC;
   raw.rng_seed = call.rng_seed;
   raw.rng_offset = call.rng_offset;
   hn_saved* saved = nullptr;
-  instance_.call(name_.c_str(), [&](hn_error* error) {
-    saved = nullptr;
-    return instance_.fn().forward(fn_, &raw, &saved, error);
-  });
+  const auto run = [&] {
+    instance_.call(name_.c_str(), [&](hn_error* error) {
+      saved = nullptr;
+      return instance_.fn().forward(fn_, &raw, &saved, error);
+    });
+  };
+  try {
+    run();
+  } catch (const Error& e) {
+    if (deterministic_ != Determinism::kAuto || e.code() != HN_UNSUPPORTED) throw;
+    raw.flags &= ~HN_CALL_DETERMINISTIC;
+    run();  // it was the flag that the plugin refused, or this gives the same error
+    deterministic_ = Determinism::kNo;
+    instance_.runtime().services.log(
+        HN_LOG_WARNING,
+        std::string("runs with one seed may differ in their last bits: ") + e.what());
+  }
   if (saved == nullptr) {
     free_.push_back(std::move(memory));
     return {};

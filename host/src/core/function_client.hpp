@@ -115,6 +115,7 @@ class FunctionClient {
   std::string name_;
   hn_fn* fn_ = nullptr;
   std::uint32_t flags_ = 0;
+  Determinism deterministic_;  // kNo once the plugin refused what was only wished
   std::vector<Slot> inputs_, outputs_;
   std::vector<std::unique_ptr<CallMemory>> free_;  // of calls that are over
   TensorViews grad_, cotangent_;

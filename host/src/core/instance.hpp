@@ -20,6 +20,8 @@ struct Runtime {
   // Gives back what can be given back, after HN_OUT_OF_MEMORY: caches of every plugin, prompts that
   // nobody uses.
   std::function<void()> reclaim;
+  // Whether every call asks for HN_CALL_DETERMINISTIC.
+  Determinism determinism = Determinism::kNo;
 };
 
 class Instance {

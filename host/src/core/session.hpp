@@ -38,6 +38,12 @@ struct GeneratorSpec {
   Options options;   // device, dtype, weights, width, height, steps, ... without lora.*
 };
 
+// A score that says that a reward is broken, whatever the picture (its manifest's [[detectors]]).
+struct ScoreAlarm {
+  double score = 0, tolerance = 0;
+  std::string means;
+};
+
 struct RewardSpec {
   Plugin plugin;
   std::string name;  // "clip": the name of its curve
@@ -47,6 +53,24 @@ struct RewardSpec {
                            // curve, not the gradient
   double loss_scale = 1;
   bool train = true;  // false: only measured
+  bool higher_is_better = true;
+  // In training the reward runs at steps 1, 1 + every, 1 + 2 every, ...; 0: never, only score() uses
+  // it. Where it runs its gradient is `every` times as large, so that the average stays.
+  std::int64_t every = 1;
+  // It sees the first so many samples of each optimiser batch; 0: all. Its gradient is that of the
+  // mean over what it sees.
+  std::int64_t batch = 0;
+  std::vector<ScoreAlarm> alarms;
+};
+
+// What happens when the smoothed score of a reward, usually one that is only measured, gets worse
+// than a bound.
+struct GuardSpec {
+  std::string reward;           // its name among SessionSpec::rewards
+  std::optional<double> bound;  // of the score
+  std::optional<double> drop;   // or: by how much it may get worse than at the start
+  bool stop = true;             // false: the weights of all trained rewards are lowered
+  double factor = 0.5;          // by which they are lowered, each time
 };
 
 enum class NetKind { kNone, kHypernet, kFinetune };
@@ -66,6 +90,9 @@ enum class LatentMode { kInf, kBatch, kMulti, kOne };
 enum class Optimiser { kAdamW, kSgd };
 enum class Schedule { kConstant, kLinear, kCosine };
 enum class NonFinite { kStop, kSkip };
+// The same bits for the same seed on the same machine. kAuto: asked of every plugin on the CPU, and
+// where one refuses, a warning; kYes: a refusal is an error; kNo: never asked.
+enum class Determinism { kAuto, kYes, kNo };
 
 struct TrainSpec {
   std::vector<std::string> prompts;
@@ -85,6 +112,9 @@ struct TrainSpec {
   NonFinite non_finite = NonFinite::kStop;
   std::int64_t max_skips = 20;   // in a row, then stop all the same
   std::int64_t micro_batch = 0;  // 0 = batch; smaller saves memory, same gradients
+  bool reward_normalise = false;  // every score less its running mean, over its running deviation
+  std::int64_t watch = 20;        // steps over which a reward is looked at for constants; 0 = never
+  std::vector<GuardSpec> guards;
 };
 
 struct SessionSpec {
@@ -95,6 +125,7 @@ struct SessionSpec {
   std::string device = "cpu";
   std::uint64_t seed = 0;
   int threads = 0;  // 0 = all cores
+  Determinism deterministic = Determinism::kAuto;
   std::uint64_t prompt_cache_bytes = 256u << 20;
 };
 
@@ -122,13 +153,16 @@ struct Shapes {
 
 struct StepReport {             // one optimiser step; means over its samples
   std::uint64_t step = 0;       // after it: 1 is the first
-  std::vector<double> rewards;  // in SessionSpec order, raw scores
-  double reward = 0;            // sum of weight * loss_scale * score
+  // In SessionSpec order, raw scores; NaN for a reward that did not run in this step.
+  std::vector<double> rewards;
+  double reward = 0;  // sum of weight * loss_scale * score, with the last score of what did not run
   double kl = 0;  // 0.5 * sum(delta^2) per sample: the paper's term, whatever the regulariser
   double delta_rms = 0;
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
   bool skipped = false;
   std::string why;  // "reward clip: nan at sample 3 (prompt ...)"
+  std::vector<std::string> warnings;  // of rewards that look broken, and of guards
+  double reward_factor = 1;           // what guards have left of the rewards' weights
 };
 
 struct SampleRequest {
@@ -171,6 +205,8 @@ class Session {
   // One optimiser step. HN_CANCELLED leaves the state before the step; HN_INVALID_ARGUMENT names
   // what was not finite.
   virtual StepReport train_step() = 0;
+  // Why a guard ended the training, or nothing. Kept in checkpoints; train_step() refuses then.
+  virtual std::string stopped() const { return {}; }
   virtual SampleResult sample(const SampleRequest&) = 0;
   virtual ScoreResult score(const ScoreRequest&) = 0;
   // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically.

@@ -53,6 +53,7 @@ struct ModelSpec {
   bool is_default = false;
   core::Options options;
   std::map<std::string, std::filesystem::path> prompts;  // absolute files by name
+  std::optional<double> reg_weight;   // of the KL term, mean form; generators only
   std::optional<RewardFacts> reward;  // [reward] with this model's changes; rewards only
   std::filesystem::path defined_in;   // the file with this entry: the manifest, or the user's own
 };

@@ -166,6 +166,11 @@ ModelSpec read_model(TomlTable& table, const Manifest& plugin, const std::filesy
       model.prompts[name] = (folder / file).lexically_normal();
     }
   }
+  model.reg_weight = table.find_f64("reg_weight");
+  if (model.reg_weight && plugin.kind != PluginKind::kGenerator)
+    table.fail("reg_weight", "only models of a generator have this key");
+  if (model.reg_weight && *model.reg_weight < 0)
+    table.fail("reg_weight", cat("expected 0 or more, got ", *model.reg_weight));
   if (plugin.kind == PluginKind::kReward) {
     model.reward = plugin.reward;
     if (auto changes = table.find_table("reward")) {

@@ -81,6 +81,7 @@ Json model_json(const Manifest& m, const ModelSpec& model) {
   Json prompts = Json::object();
   for (const auto& [name, file] : model.prompts) prompts[name] = file.string();
   json["prompts"] = prompts;
+  if (model.reg_weight) json["reg_weight"] = *model.reg_weight;
   if (model.reward) json["reward"] = facts_json(*model.reward);
   return json;
 }
