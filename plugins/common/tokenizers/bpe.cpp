@@ -5,6 +5,7 @@
 #include <hn/cpp/error.hpp>
 #include <queue>
 
+#include "tokenizers/byte_level.hpp"
 #include "tokenizers/unicode.hpp"
 
 namespace hn {
@@ -16,12 +17,6 @@ constexpr std::size_t kCachedWordBytes = 256;
 
 std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
   return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-}
-
-// "<0x0A>", the spelling of a byte in vocabularies with byte fallback.
-std::string byte_token(unsigned char byte) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  return {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
 }
 
 [[noreturn]] void refuse_id(const std::string& where, const std::string& token, std::int32_t id) {
@@ -100,7 +95,7 @@ void BpeModel::append_symbol(std::int32_t id) {
 bool BpeModel::append_bytes(std::string_view character) {
   std::vector<std::int32_t> ids;
   for (const char c : character) {
-    const auto found = vocab_.find(byte_token(static_cast<unsigned char>(c)));
+    const auto found = vocab_.find(text::byte_token(static_cast<unsigned char>(c)));
     if (found == vocab_.end()) return false;
     ids.push_back(found->second);
   }

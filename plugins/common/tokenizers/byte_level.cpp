@@ -36,4 +36,9 @@ std::string to_byte_characters(std::string_view text) {
   return result;
 }
 
+std::string byte_token(std::uint8_t byte) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  return {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
+}
+
 }  // namespace hn::text

@@ -17,6 +17,9 @@ std::string to_byte_characters(std::string_view text);
 // Whether a byte stands for itself. open_clip's vocabulary lists these 188 first.
 bool byte_stands_for_itself(std::uint8_t byte);
 
+// "<0x0A>", the spelling of a byte in vocabularies with byte fallback.
+std::string byte_token(std::uint8_t byte);
+
 // The splitting pattern of GPT-2 (openai/gpt-2 src/encoder.py).
 inline constexpr const char* kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";

@@ -1,9 +1,12 @@
 // Source: tokenizers 0.23, normalizers/*.rs.
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <memory>
+#include <optional>
 
 #include "json/json_file.hpp"
 #include "tokenizers/byte_level.hpp"
+#include "tokenizers/charsmap.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
 
@@ -11,7 +14,8 @@ namespace hn {
 namespace {
 
 constexpr const char* kKnown =
-    "Sequence, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Strip, StripAccents, ByteLevel";
+    "Sequence, Replace, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Strip, StripAccents, "
+    "ByteLevel, Precompiled";
 
 Normalizer sequence(JsonObject& object) {
   const nlohmann::json& list = object.member("normalizers");
@@ -89,6 +93,36 @@ Normalizer normal_form(text::NormalForm form) {
   });
 }
 
+// The bytes of a base64 text; nullopt where it is none. Line ends are not part of it.
+std::optional<std::string> from_base64(std::string_view text) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  std::string bytes;
+  bytes.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const std::size_t digit = digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes += static_cast<char>(bits >> count & 0xFF);
+  }
+  return bytes;
+}
+
+Normalizer precompiled(JsonObject& object) {
+  const auto blob = from_base64(object.get<std::string>("precompiled_charsmap"));
+  if (!blob) object.fail("precompiled_charsmap", "base64");
+  const auto table =
+      std::make_shared<const Charsmap>(*blob, object.where() + ": precompiled_charsmap");
+  return on_text([table](std::string_view text) { return table->normalize(text); });
+}
+
 Normalizer by_type(const std::string& type, JsonObject& object) {
   if (type == "Sequence") return sequence(object);
   if (type == "Replace") return replace(object);
@@ -100,6 +134,7 @@ Normalizer by_type(const std::string& type, JsonObject& object) {
   if (type == "Strip") return strip(object);
   if (type == "StripAccents") return strip_accents;
   if (type == "ByteLevel") return on_text(text::to_byte_characters);
+  if (type == "Precompiled") return precompiled(object);
   if (type == "Prepend") {
     const auto prefix = object.get<std::string>("prepend");
     return on_text([prefix](std::string_view text) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 #include <mutex>
+#include <variant>
 
 #include "json/json_file.hpp"
 #include "tokenizers/added_tokens.hpp"
+#include "tokenizers/sentencepiece.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
 
@@ -23,23 +25,47 @@ std::vector<AddedToken> select(const TokenizerParts& parts, bool normalized) {
   return selected;
 }
 
+// How many <extra_id_...> tokens a T5 tokenizer has: 100 where its configuration does not tell.
+std::int32_t read_extra_ids(const std::filesystem::path& folder) {
+  constexpr std::int32_t kOtherwise = 100;
+  const auto file = folder / "tokenizer_config.json";
+  if (!std::filesystem::exists(file)) return kOtherwise;
+  const nlohmann::json json = read_json_file(file);
+  JsonObject config(json, "[tokenizer] " + file.string());
+  const auto count = config.get_or<std::int32_t>("extra_ids", kOtherwise);
+  if (count < 0 || count > 100000) config.fail("extra_ids", "0 to 100000");
+  return count;
+}
+
 }  // namespace
 
 struct Tokenizer::State {
+  using Model = std::variant<BpeModel, UnigramModel>;
+
   explicit State(TokenizerParts given)
       : parts(std::move(given)),
-        model(parts.bpe, parts.where),
+        model(make_model(parts)),
         raw_tokens(select(parts, false)),
         normalized_tokens(select(parts, true)) {
     parts.bpe = {};  // the model has its own tables
+    parts.unigram.reset();
+  }
+
+  static Model make_model(const TokenizerParts& parts) {
+    if (parts.unigram) return Model(std::in_place_type<UnigramModel>, *parts.unigram, parts.where);
+    return Model(std::in_place_type<BpeModel>, parts.bpe, parts.where);
+  }
+
+  void encode_word(std::string_view word, std::vector<std::int32_t>& ids) {
+    std::visit([&](auto& each) { each.encode(word, ids); }, model);
   }
 
   void encode_piece(Piece piece, std::vector<std::int32_t>& ids) {
     if (!parts.pre_tokenizer) {
-      model.encode(piece.text, ids);
+      encode_word(piece.text, ids);
       return;
     }
-    for (const Piece& word : parts.pre_tokenizer(std::move(piece))) model.encode(word.text, ids);
+    for (const Piece& word : parts.pre_tokenizer(std::move(piece))) encode_word(word.text, ids);
   }
 
   // Text between added tokens: normalised, then searched for the tokens that are looked for
@@ -59,7 +85,7 @@ struct Tokenizer::State {
   }
 
   TokenizerParts parts;
-  BpeModel model;
+  Model model;
   AddedTokenFinder raw_tokens;
   AddedTokenFinder normalized_tokens;
   std::mutex mutex;  // the model's cache and the regular expressions have state
@@ -72,9 +98,17 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::from_file(const std::filesystem::path& path) {
   std::error_code ignored;
-  const std::filesystem::path file =
-      std::filesystem::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  std::filesystem::path file = path;
+  if (std::filesystem::is_directory(path, ignored)) {
+    file = path / "tokenizer.json";
+    if (!std::filesystem::exists(file, ignored) &&
+        std::filesystem::exists(path / "spiece.model", ignored))
+      file = path / "spiece.model";
+  }
   const std::string where = "[tokenizer] " + file.string();
+  if (file.extension() == ".model")
+    return Tokenizer(
+        t5_sentencepiece_parts(read_whole_file(file), read_extra_ids(file.parent_path()), where));
   return Tokenizer(read_tokenizer_parts(parse_json(read_whole_file(file), where), where));
 }
 
@@ -105,11 +139,11 @@ std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const
   for (const AddedToken& added : state_->parts.added_tokens) {
     if (added.content == token) return added.id;
   }
-  return state_->model.token_to_id(token);
+  return std::visit([&](const auto& each) { return each.token_to_id(token); }, state_->model);
 }
 
 std::int32_t Tokenizer::id_limit() const {
-  std::int32_t limit = state_->model.id_limit();
+  std::int32_t limit = std::visit([](const auto& each) { return each.id_limit(); }, state_->model);
   for (const AddedToken& added : state_->parts.added_tokens) limit = std::max(limit, added.id + 1);
   return limit;
 }

@@ -1,9 +1,10 @@
-// Text to token ids, as the Hugging Face `tokenizers` library does it for byte-pair models; reads
-// its tokenizer.json.
+// Text to token ids, as the Hugging Face `tokenizers` library does it for byte-pair and unigram
+// models; reads its tokenizer.json, and SentencePiece's spiece.model.
 //
-// Source: github.com/huggingface/tokenizers 0.23 (tokenizers/src: models/bpe, normalizers,
-// pre_tokenizers, processors, tokenizer/added_vocabulary.rs). Read: the BPE model with all its
-// fields but dropout; the normalizers, pre-tokenizers and post-processors that README.md lists;
+// Source: github.com/huggingface/tokenizers 0.23 (tokenizers/src: models/bpe,
+// models/unigram, normalizers, pre_tokenizers, processors, tokenizer/added_vocabulary.rs);
+// sentencepiece 0.2. Read: the BPE model with all its fields but dropout, the Unigram model; the
+// normalizers, pre-tokenizers and post-processors that README.md lists;
 // added tokens. What a file has and this reader does not know is an error that names it, never a
 // silent difference. Not applied: "truncation" and "padding" of the file (the caller decides, as in
 // transformers) and the decoder.
@@ -27,7 +28,9 @@ struct TokenizerParts;  // tokenizer_parts.hpp: for code that builds a tokenizer
 // of words).
 class Tokenizer {
  public:
-  // `path` is a tokenizer.json, or a folder that holds one.
+  // `path` is a tokenizer.json or a SentencePiece file (*.model), or a folder that holds
+  // tokenizer.json, else spiece.model. A SentencePiece file is read as T5's (sentencepiece.hpp),
+  // with the "extra_ids" of the tokenizer_config.json beside it, 100 without one.
   // Errors: HN_NOT_FOUND (no such file), HN_DATA_LOSS (not JSON, wrong types, merges that name
   // unknown tokens, ...), HN_UNSUPPORTED (a part that this reader does not know); the text names
   // the file and the place in it.

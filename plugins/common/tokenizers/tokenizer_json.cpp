@@ -57,12 +57,31 @@ std::vector<std::pair<std::string, std::string>> read_merges(JsonObject& model) 
   return merges;
 }
 
-BpeOptions read_model(const Json& json, const std::string& where) {
+// Pieces as [text, score]; the index is the id.
+UnigramOptions read_unigram(const Json& json, const std::string& where) {
   JsonObject model(json, where);
-  // Files from before 2021 have no type; what has merges is BPE.
-  const auto type =
-      model.get_or<std::string>("type", json.contains("merges") ? "BPE" : "without a name");
-  if (type != "BPE") refuse_type(where, type, "BPE");
+  model.ignore({"type"});
+  UnigramOptions options;
+  const Json& vocab = model.member("vocab");
+  if (!vocab.is_array()) model.fail("vocab", "an array of [token, score]");
+  for (std::size_t i = 0; i < vocab.size(); ++i) {
+    const Json& pair = vocab[i];
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_number()) {
+      throw Error(HN_DATA_LOSS, where + ": vocab: number " + std::to_string(i) +
+                                    ": expected [token, score], got " + pair.dump().substr(0, 80));
+    }
+    options.pieces.push_back({pair[0].get<std::string>(), pair[1].get<double>()});
+  }
+  if (model.has("unk_id")) options.unk_id = model.get<std::int32_t>("unk_id");
+  options.byte_fallback = model.get_or<bool>("byte_fallback", false);
+  model.ignore({"unk_id"});
+  model.finish();
+  return options;
+}
+
+BpeOptions read_bpe(const Json& json, const std::string& where) {
+  JsonObject model(json, where);
+  model.ignore({"type"});
   BpeOptions options;
   options.vocab = read_vocab(model);
   options.merges = read_merges(model);
@@ -82,12 +101,16 @@ BpeOptions read_model(const Json& json, const std::string& where) {
 }
 
 std::vector<AddedToken> read_added_tokens(const Json& json, const std::string& where,
-                                          const BpeOptions& bpe) {
+                                          const TokenizerParts& parts) {
   std::map<std::string_view, std::int32_t> ids;
   if (!json.is_array())
     throw Error(HN_DATA_LOSS, where + ": expected an array, got " + json.type_name());
   if (!json.empty()) {
-    for (const auto& [token, id] : bpe.vocab) ids.emplace(token, id);
+    for (const auto& [token, id] : parts.bpe.vocab) ids.emplace(token, id);
+    if (parts.unigram) {
+      for (std::size_t i = 0; i < parts.unigram->pieces.size(); ++i)
+        ids.insert_or_assign(parts.unigram->pieces[i].text, static_cast<std::int32_t>(i));
+    }
   }
   std::vector<AddedToken> tokens;
   for (std::size_t i = 0; i < json.size(); ++i) {
@@ -110,6 +133,24 @@ std::vector<AddedToken> read_added_tokens(const Json& json, const std::string& w
     tokens.push_back(std::move(token));
   }
   return tokens;
+}
+
+}  // namespace
+
+namespace {
+
+void read_model(const Json& json, const std::string& where, TokenizerParts& parts) {
+  JsonObject model(json, where);
+  // Files from before 2021 have no type; what has merges is BPE.
+  const auto type =
+      model.get_or<std::string>("type", json.contains("merges") ? "BPE" : "without a name");
+  if (type == "BPE") {
+    parts.bpe = read_bpe(json, where);
+  } else if (type == "Unigram") {
+    parts.unigram = read_unigram(json, where);
+  } else {
+    refuse_type(where, type, "BPE, Unigram");
+  }
 }
 
 }  // namespace
@@ -138,9 +179,9 @@ TokenizerParts read_tokenizer_parts(const Json& json, const std::string& where) 
   file.ignore({"version", "truncation", "padding", "decoder"});
   TokenizerParts parts;
   parts.where = where;
-  parts.bpe = read_model(file.member("model"), where + ": model");
+  read_model(file.member("model"), where + ": model", parts);
   if (const Json* part = file.optional_member("added_tokens"))
-    parts.added_tokens = read_added_tokens(*part, where + ": added_tokens", parts.bpe);
+    parts.added_tokens = read_added_tokens(*part, where + ": added_tokens", parts);
   if (const Json* part = file.optional_member("normalizer"))
     parts.normalizer = read_normalizer(*part, where + ": normalizer");
   if (const Json* part = file.optional_member("pre_tokenizer"))

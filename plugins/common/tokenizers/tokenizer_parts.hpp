@@ -1,5 +1,5 @@
-// The parts a tokenizer is made of, for the code that builds one: tokenizer_json.cpp from a file,
-// clip_tokenizer.cpp by hand.
+// The parts a tokenizer is made of, for the code that builds one: tokenizer_json.cpp and
+// sentencepiece.cpp from files, clip_tokenizer.cpp by hand.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "tokenizers/bpe.hpp"
 #include "tokenizers/regex.hpp"
+#include "tokenizers/unigram.hpp"
 
 namespace hn {
 
@@ -44,6 +45,7 @@ struct AddedToken {
 struct TokenizerParts {
   std::string where;  // starts the messages: "[tokenizer] /path/tokenizer.json"
   BpeOptions bpe;
+  std::optional<UnigramOptions> unigram;  // given: the model, instead of bpe
   std::vector<AddedToken> added_tokens;
   Normalizer normalizer;         // empty: none
   PreTokenizer pre_tokenizer;    // empty: none
