@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
+#include "shared_options.hpp"
 #include "signals.hpp"
 #include "table.hpp"
 
@@ -14,10 +15,12 @@ namespace hn::cli {
 namespace {
 
 struct Options {
-  std::string config, generator, weights, device, dtype, prompts_file, adapter;
+  ModelFlags model;
+  SetupFlags setup;
+  std::string prompts_file, adapter;
   std::string noise_in, noise_out, latents_out, images_out, delta_out, out_dir;
-  std::vector<std::string> prompts, sets;
-  std::optional<std::int64_t> steps, count, threads;
+  std::vector<std::string> prompts;
+  std::optional<std::int64_t> steps, count;
   std::int64_t seed = 0;
   std::int64_t batch = 16;
 };
@@ -35,18 +38,11 @@ constexpr const char* kFooter =
 
 int sample(const Options& o, const Command& command) {
   Overlay overlay;
-  const auto text = [](Overlay& to, const char* key, const std::string& value) {
-    if (!value.empty()) to.set_text(key, value);
-  };
-  text(overlay, "generator", o.generator);
-  text(overlay, "weights", o.weights);
-  text(overlay, "device", o.device);
-  text(overlay, "dtype", o.dtype);
+  o.model.lay(overlay);
   if (o.steps) overlay.set("generator_options.steps", std::to_string(*o.steps));
-  if (o.threads) overlay.set("threads", std::to_string(*o.threads));
-  for (const auto& each : o.sets) overlay.assign(each);
+  o.setup.lay(overlay);
 
-  std::string request = "config = " + toml_text(overlay.over_file(o.config)) + "\n";
+  std::string request = "config = " + toml_text(overlay.over_file(o.setup.config)) + "\n";
   const auto add = [&](const char* key, const std::string& toml) {
     request += std::string(key) + " = " + toml + "\n";
   };
@@ -90,9 +86,7 @@ void add_sample(CLI::App& app, Command& command) {
   CLI::App* verb = app.add_subcommand("sample", "Draw pictures, with an adapter or without");
   verb->footer(kFooter);
   add_common(*verb, command);
-  verb->add_option("--generator", o->generator, "Model or plugin [emoji-sprint]")
-      ->type_name("NAME");
-  verb->add_option("--weights", o->weights, "The generator's weights")->type_name("DIR");
+  o->model.add_to(*verb);
   verb->add_option("--adapter", o->adapter, "A run directory or a PEFT folder")->type_name("DIR");
   verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV and JSONL too")
       ->type_name("FILE");
@@ -111,14 +105,7 @@ void add_sample(CLI::App& app, Command& command) {
   verb->add_option("--images-out", o->images_out, "Writes `images`")->type_name("FILE");
   verb->add_option("--delta-out", o->delta_out, "Writes `delta`")->type_name("FILE");
   verb->add_option("--out-dir", o->out_dir, "PNG files, and sheet.png with all")->type_name("DIR");
-  verb->add_option("--device", o->device, "cpu or cuda:N")->type_name("DEVICE");
-  verb->add_option("--dtype", o->dtype, "float32 or bfloat16")->type_name("DTYPE");
-  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
-  verb->add_option("--config", o->config, "TOML; flags win over it")->type_name("FILE");
-  verb->add_option("--set", o->sets, "Any key of the configuration; repeat")
-      ->type_name("KEY=VALUE")
-      ->take_all()
-      ->allow_extra_args(false);
+  o->setup.add_to(*verb);
   verb->callback([o, &command] { command.run = [o, &command] { return sample(*o, command); }; });
 }
 

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
+#include "shared_options.hpp"
 #include "signals.hpp"
 #include "table.hpp"
 
@@ -14,10 +15,11 @@ namespace hn::cli {
 namespace {
 
 struct Options {
-  std::string config, generator, weights, device, dtype, prompts, sample_prompts, eval_prompts, out;
-  std::string net;
-  std::vector<std::string> rewards, measures, sets;
-  std::optional<std::int64_t> steps, batch, seed, rank, threads;
+  ModelFlags model;
+  SetupFlags setup;
+  std::string prompts, sample_prompts, eval_prompts, out, net;
+  std::vector<std::string> rewards, measures;
+  std::optional<std::int64_t> steps, batch, seed, rank;
   std::optional<double> lr, kl;
   bool overwrite = false;
   bool dry_run = false;
@@ -38,7 +40,8 @@ std::string shortest(double value) { return nlohmann::json(value).dump(); }
 
 // Where nothing was said: the embedded model, and the rewards that show what a gain costs.
 void apply_defaults(const Options& o, Overlay& overlay) {
-  const bool embedded = o.config.empty() && (o.generator.empty() || o.generator == "emoji-sprint");
+  const bool embedded =
+      o.setup.config.empty() && (o.model.generator.empty() || o.model.generator == "emoji-sprint");
   if (!o.measures.empty()) {
     overlay.set("eval.rewards", toml_list(o.measures));
   } else if (embedded) {
@@ -46,8 +49,8 @@ void apply_defaults(const Options& o, Overlay& overlay) {
   }
   if (!o.out.empty()) {
     overlay.set_text("run.dir", o.out);
-  } else if (o.config.empty()) {
-    std::string name = o.generator.empty() ? "emoji-sprint" : o.generator;
+  } else if (o.setup.config.empty()) {
+    std::string name = o.model.generator.empty() ? "emoji-sprint" : o.model.generator;
     for (const auto& reward : o.rewards) name += "-" + parse_reward(reward).name;
     if (!o.net.empty() && o.net != "hypernet") name += "-" + o.net;
     for (char& c : name)
@@ -65,10 +68,7 @@ std::string config_text(const Options& o) {
   const auto integer = [&](const char* key, const std::optional<std::int64_t>& value) {
     if (value) overlay.set(key, std::to_string(*value));
   };
-  text("generator", o.generator);
-  text("weights", o.weights);
-  text("device", o.device);
-  text("dtype", o.dtype);
+  o.model.lay(overlay);
   text("train.prompts", o.prompts);
   text("train.sample_prompts", o.sample_prompts);
   text("eval.prompts", o.eval_prompts);
@@ -77,7 +77,6 @@ std::string config_text(const Options& o) {
   integer("train.batch", o.batch);
   integer("seed", o.seed);
   integer("net.rank", o.rank);
-  integer("threads", o.threads);
   if (o.lr) overlay.set("train.lr", shortest(*o.lr));
   if (o.kl) overlay.set("train.reg_weight", shortest(*o.kl));
   if (o.overwrite) overlay.set("run.overwrite", "true");
@@ -90,12 +89,12 @@ std::string config_text(const Options& o) {
     }
     overlay.set("reward", list + "]");
   }
-  for (const auto& each : o.sets) overlay.assign(each);
-  return overlay.over_file(o.config);
+  o.setup.lay(overlay);
+  return overlay.over_file(o.setup.config);
 }
 
 int train(const Options& o, const Command& command) {
-  if (o.config.empty() && o.rewards.empty())
+  if (o.setup.config.empty() && o.rewards.empty())
     throw UsageError(HN_INVALID_ARGUMENT,
                      "[train] expected --reward NAME (or --config FILE), got none; hnhost list "
                      "rewards shows them");
@@ -138,10 +137,7 @@ void add_train(CLI::App& app, Command& command) {
       "train", "Train (or resume) in a run directory, then sample and score before and after");
   verb->footer(kFooter);
   add_common(*verb, command);
-  verb->add_option("--generator", o->generator, "Model or plugin [emoji-sprint]")
-      ->type_name("NAME");
-  verb->add_option("--weights", o->weights, "The generator's weights, in diffusers layout")
-      ->type_name("DIR");
+  o->model.add_to(*verb);
   verb->add_option("--reward", o->rewards, "A reward to train on; repeat for a sum")
       ->type_name("NAME[=WEIGHT]")
       ->take_all()
@@ -163,16 +159,9 @@ void add_train(CLI::App& app, Command& command) {
   verb->add_option("--net", o->net, "What is trained: hypernet, finetune or none")
       ->type_name("KIND");
   verb->add_option("--seed", o->seed, "Of everything drawn at random")->type_name("N");
-  verb->add_option("--device", o->device, "cpu or cuda:N")->type_name("DEVICE");
-  verb->add_option("--dtype", o->dtype, "float32 or bfloat16")->type_name("DTYPE");
-  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
   verb->add_option("--out", o->out, "The run directory [runs/GENERATOR-REWARDS]")->type_name("DIR");
   verb->add_flag("--overwrite", o->overwrite, "Begin anew where the directory holds another run");
-  verb->add_option("--config", o->config, "TOML; flags win over it")->type_name("FILE");
-  verb->add_option("--set", o->sets, "Any key of the configuration; repeat")
-      ->type_name("KEY=VALUE")
-      ->take_all()
-      ->allow_extra_args(false);
+  o->setup.add_to(*verb);
   verb->add_flag("--dry-run", o->dry_run, "Print the resolved configuration and stop");
   verb->callback([o, &command] { command.run = [o, &command] { return train(*o, command); }; });
 }
