@@ -1,10 +1,6 @@
 // plugins/common/safetensors/atomic_file: whole or not at all.
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#include <csignal>
-
 #include "plugins/common/safetensors/atomic_file.hpp"
+#include "support/small_disk.hpp"
 #include "unit/common_test_files.hpp"
 
 namespace hn {
@@ -12,26 +8,7 @@ namespace {
 
 using test::expect_error;
 using test::read_bytes;
-
-// Lets no file of this process grow beyond `bytes`, which is how a full disk looks to write();
-// restored at the end.
-class SmallDisk {
- public:
-  explicit SmallDisk(rlim_t bytes) {
-    previous_handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &previous_);
-    const rlimit limit{bytes, previous_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~SmallDisk() {
-    setrlimit(RLIMIT_FSIZE, &previous_);
-    std::signal(SIGXFSZ, previous_handler_);
-  }
-
- private:
-  rlimit previous_{};
-  void (*previous_handler_)(int);
-};
+using test::SmallDisk;
 
 TEST(AtomicFileTest, WritesAndReplaces) {
   const test::TestFolder folder;
