@@ -8,7 +8,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import tomllib
 
 # What a plugin without LibTorch may take from the system: C libraries, nothing of C++.
 SYSTEM = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-x86-64.so.2"}
@@ -22,10 +21,18 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def manifest_text(manifest, table, key):
+    """A text of a table that the build wrote. Python knows TOML from 3.11 on only."""
+    found = re.search(rf"^\[{re.escape(table)}\]$[^\[]*?^{key} *= *\"([^\"]*)\"", manifest, re.MULTILINE)
+    if not found:
+        raise SystemExit(f"[exports] expected {key} in [{table}] of the manifest, got none")
+    return found[1]
+
+
 def problems(bundle):
-    manifest = tomllib.loads((bundle / "plugin.toml").read_text())
-    library = bundle / manifest["library"]["linux-x86_64"]["file"]
-    torch = manifest["requires"]["libtorch"] != "none"
+    manifest = (bundle / "plugin.toml").read_text(encoding="utf-8")
+    library = bundle / manifest_text(manifest, "library.linux-x86_64", "file")
+    torch = manifest_text(manifest, "requires", "libtorch") != "none"
     # Absolute symbols are the version script's own.
     exports = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines() if line.split()[-2] != "A"]
     if exports != ["hn_plugin_entry_v1"]:
