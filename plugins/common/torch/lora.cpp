@@ -19,20 +19,24 @@ at::Tensor add_branch(const at::Tensor& y, const at::Tensor& x, const at::Tensor
   return y.addmm_(low, b.t(), 1, scale);
 }
 
-// One dense layer on rows, with its optional adapter. w, a and b are matrices.
-at::Tensor dense(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, int index,
-                 const LoraSet& lora) {
+// One dense layer on rows, with its optional adapter. a and b are matrices; the weight is `w` or
+// `codes`.
+at::Tensor dense(const at::Tensor& x, const at::Tensor& w, const QuantisedWeight& codes,
+                 const at::Tensor& bias, int index, const LoraSet& lora) {
+  const auto base = [&](const at::Tensor& rows) {
+    return codes.defined() ? codes.linear(rows, bias) : at::linear(rows, w, bias);
+  };
   const LoraSet::Pair* pair = lora.find(index);
-  if (pair == nullptr && !lora.branch_only(index)) return at::linear(x, w, bias);
+  if (pair == nullptr && !lora.branch_only(index)) return base(x);
 
   auto shape = x.sizes().vec();
-  shape.back() = w.size(0);
+  shape.back() = codes.defined() ? codes.sizes()[0] : w.size(0);
   if (pair == nullptr) return at::zeros(shape, x.options());
   const auto rows = x.reshape({-1, x.size(-1)});
   const auto a = pair->a.to(x.scalar_type()).flatten(1);
   const auto b = pair->b.to(x.scalar_type()).flatten(1);
-  const auto base = lora.branch_only(index) ? at::Tensor() : at::linear(rows, w, bias);
-  return add_branch(base, rows, a, b, lora.scale()).view(shape);
+  const auto y = lora.branch_only(index) ? at::Tensor() : base(rows);
+  return add_branch(y, rows, a, b, lora.scale()).view(shape);
 }
 
 bool chosen_by(const LayerInfo& layer, const std::string& target) {
@@ -51,6 +55,16 @@ bool chosen_by(const LayerInfo& layer, const std::string& target) {
 
 }  // namespace
 
+std::vector<at::Tensor> LoraSet::matrices(std::size_t first, std::size_t last) const {
+  std::vector<at::Tensor> found;
+  for (std::size_t i = first; i < std::min(last, pairs_.size()); ++i) {
+    if (!pairs_[i].a.defined()) continue;
+    found.push_back(pairs_[i].a);
+    found.push_back(pairs_[i].b);
+  }
+  return found;
+}
+
 int Builder::add(LayerInfo info) const {
   if (layers == nullptr) return -1;
   layers->push_back(std::move(info));
@@ -58,42 +72,57 @@ int Builder::add(LayerInfo info) const {
 }
 
 Linear::Linear(const Builder& builder, const std::string& name, std::int64_t in, std::int64_t out,
-               bool with_bias)
-    : weight(builder.weights.take(name + ".weight", {out, in})),
-      bias(with_bias ? builder.weights.take(name + ".bias", {out}) : at::Tensor()),
-      index_(builder.add({.name = name, .in = in, .out = out})) {}
+               bool with_bias) {
+  auto taken = builder.weights.take_frozen(name + ".weight", {out, in});
+  weight = std::move(taken.plain);
+  quantised_ = std::move(taken.quantised);
+  if (with_bias) bias = builder.weights.take(name + ".bias", {out});
+  index_ = builder.add({.name = name, .in = in, .out = out});
+}
 
 at::Tensor Linear::operator()(const at::Tensor& x, const LoraSet& lora) const {
-  return dense(x, weight, bias, index_, lora);
+  return dense(x, weight, quantised_, bias, index_, lora);
 }
 
 Conv2d::Conv2d(const Builder& builder, const std::string& name, std::int64_t in, std::int64_t out,
                std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t groups,
                bool with_bias)
-    : weight(builder.weights.take(name + ".weight", {out, in / groups, kernel, kernel})),
-      bias(with_bias ? builder.weights.take(name + ".bias", {out}) : at::Tensor()),
-      stride_(stride),
-      padding_(padding),
-      groups_(groups),
-      index_(builder.add({name, true, in, out, kernel, stride, padding, groups})) {
+    : stride_(stride), padding_(padding), groups_(groups) {
+  const std::vector<std::int64_t> shape{out, in / groups, kernel, kernel};
+  // A depthwise kernel is a handful of numbers a channel: quantising it saves nothing and costs
+  // most.
+  if (groups == 1) {
+    auto taken = builder.weights.take_frozen(name + ".weight", shape);
+    weight = std::move(taken.plain);
+    quantised_ = std::move(taken.quantised);
+  } else {
+    weight = builder.weights.take(name + ".weight", shape);
+  }
+  if (with_bias) bias = builder.weights.take(name + ".bias", {out});
+  index_ = builder.add({name, true, in, out, kernel, stride, padding, groups});
   // oneDNN then need not turn the weight round for channels_last activations at each call.
   if (weight.defined() && kernel != stride && groups == 1)
     weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor Conv2d::operator()(const at::Tensor& x, const LoraSet& lora) const {
-  const auto y = at::conv2d(x, weight, bias, stride_, padding_, 1, groups_);
+  const auto base = [&] {
+    return quantised_.defined() ? quantised_.conv2d(x, bias, stride_, padding_, groups_)
+                                : at::conv2d(x, weight, bias, stride_, padding_, 1, groups_);
+  };
   const LoraSet::Pair* pair = lora.find(index_);
-  if (pair == nullptr) return y;
+  const bool alone = lora.branch_only(index_);
+  if (pair == nullptr) return alone ? at::zeros_like(base()) : base();
   const auto low = at::conv2d(x, pair->a.to(x.scalar_type()), {}, stride_, padding_);
   const auto b = pair->b.to(x.scalar_type());
-  return y.add(at::conv2d(low, b, {}, /*stride=*/1, at::IntArrayRef{0}, /*dilation=*/1,
-                          low.size(1) / b.size(1)),
-               lora.scale());
+  const auto branch = at::conv2d(low, b, {}, /*stride=*/1, at::IntArrayRef{0}, /*dilation=*/1,
+                                 low.size(1) / b.size(1));
+  return alone ? branch * lora.scale() : base().add(branch, lora.scale());
 }
 
 at::Tensor Conv2d::on_patches(const at::Tensor& x, const LoraSet& lora) const {
-  return dense(x, weight.flatten(1), bias, index_, lora);
+  if (quantised_.defined()) return dense(x, {}, quantised_.matrix(), bias, index_, lora);
+  return dense(x, weight.flatten(1), {}, bias, index_, lora);
 }
 
 std::vector<int> match_targets(std::span<const LayerInfo> layers,

@@ -53,6 +53,9 @@ class LoraSet {
     return pair.a.defined() ? &pair : nullptr;
   }
   bool branch_only(int layer) const { return layer >= 0 && layer == branch_only_; }
+  // The matrices of the layers from `first` on and below `last`: what a block with these layers
+  // reads beside its inputs.
+  std::vector<at::Tensor> matrices(std::size_t first, std::size_t last) const;
   double scale() const { return scale_; }
   bool empty() const { return pairs_.empty(); }
 
@@ -69,6 +72,8 @@ struct Builder {
   std::vector<LayerInfo>* layers = nullptr;  // null: layers carry no adapters
 
   int add(LayerInfo info) const;  // the layer's index, -1 without a list
+  // Layers entered so far: before and after a block's constructor, the range of its layers.
+  std::size_t count() const { return layers == nullptr ? 0 : layers->size(); }
 };
 
 // y = x W^T + b, on the last dimension.
@@ -80,9 +85,10 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x, const LoraSet& lora = {}) const;
   int index() const { return index_; }
 
-  at::Tensor weight, bias;  // [out, in], [out] or undefined
+  at::Tensor weight, bias;  // [out, in], undefined where quantised; [out] or undefined
 
  private:
+  QuantisedWeight quantised_;
   int index_ = -1;
 };
 
@@ -98,9 +104,10 @@ class Conv2d {
   // patch a row, [..., in * kernel^2].
   at::Tensor on_patches(const at::Tensor& x, const LoraSet& lora = {}) const;
 
-  at::Tensor weight, bias;  // [out, in/groups, k, k]; [out] or undefined
+  at::Tensor weight, bias;  // [out, in/groups, k, k], undefined where quantised; [out] or undefined
 
  private:
+  QuantisedWeight quantised_;
   std::int64_t stride_ = 1, padding_ = 0, groups_ = 1;
   int index_ = -1;
 };

@@ -44,50 +44,100 @@ at::ScalarType to_scalar_type(TensorDtype dtype) {
                   std::string(dtype_name(dtype)));
 }
 
-WeightMap::WeightMap(SafetensorsFolder folder, at::ScalarType dtype, at::Device device,
-                     std::string where, std::string_view prefix)
-    : folder_(std::move(folder)), dtype_(dtype), device_(device), where_(std::move(where)) {
-  for (const auto& name : folder_.names()) {
+WeightMap::WeightMap(WeightFiles files, at::ScalarType dtype, at::Device device, std::string where,
+                     std::string_view prefix)
+    : files_(std::move(files)), dtype_(dtype), device_(device), where_(std::move(where)) {
+  for (const auto& name : files_.names()) {
     if (!prefix.empty() && name.starts_with(prefix)) prefix_ = prefix;
   }
 }
 
+WeightMap WeightMap::dry(std::vector<ExpectedTensor> list, at::ScalarType dtype, std::string where,
+                         std::string_view prefix) {
+  std::vector<StridedView> views;
+  for (ExpectedTensor& entry : list) {
+    auto strides = contiguous_strides(entry.shape);
+    views.push_back({std::move(entry.name), TensorDtype::kF32, std::move(entry.shape),
+                     std::move(strides), nullptr});
+  }
+  return {WeightFiles::listing(std::move(views), "the list"), dtype, at::kMeta, std::move(where),
+          prefix};
+}
+
 bool WeightMap::contains(std::string_view name) const {
-  return folder_.find(prefix_ + std::string(name)) != nullptr;
+  return files_.find(prefix_ + std::string(name)) != nullptr;
+}
+
+std::string WeightMap::label(const std::string& name) const {
+  const std::string spelled = files_.spelling(prefix_ + name);
+  return spelled == prefix_ + name ? name : spelled + " (" + name + ")";
+}
+
+bool WeightMap::check(const std::string& name, at::IntArrayRef shape) {
+  taken_.insert(name);
+  requested_.push_back({name, shape.vec()});
+  const StridedView* there = files_.find(prefix_ + name);
+  if (there == nullptr) {
+    missing_.push_back(label(name) + " " + shape_text(shape));
+  } else if (at::IntArrayRef(there->shape) != shape) {
+    mismatched_.push_back(label(name) + ": expected " + shape_text(shape) + ", got " +
+                          shape_text(there->shape));
+  } else {
+    return true;
+  }
+  return false;
+}
+
+at::Tensor WeightMap::stored(const std::string& name) const {
+  const StridedView& view = files_.at(prefix_ + name);
+  const auto options = at::TensorOptions().dtype(to_scalar_type(view.dtype));
+  const auto width = c10::elementSize(to_scalar_type(view.dtype));
+  const std::uint64_t extent = view.extent_bytes();
+  if (extent == 0) return at::empty(view.shape, options);
+  if (reinterpret_cast<std::uintptr_t>(view.data) % width != 0) {
+    const auto copy = at::empty({static_cast<std::int64_t>(extent / width)}, options);
+    std::memcpy(copy.mutable_data_ptr(), view.data, extent);
+    return copy.as_strided(view.shape, view.strides).contiguous();
+  }
+  const auto alias = at::from_blob(
+      const_cast<std::byte*>(view.data), view.shape, view.strides,
+      [mapping = files_.keep_alive(prefix_ + name)](void*) {}, options);
+  return alias.contiguous();
 }
 
 at::Tensor WeightMap::take(const std::string& name, at::IntArrayRef shape) {
-  taken_.insert(name);
-  const TensorView* view = folder_.find(prefix_ + name);
-  if (view == nullptr) {
-    missing_.push_back(name + " " + shape_text(shape));
-    return {};
-  }
-  if (at::IntArrayRef(view->shape) != shape) {
-    mismatched_.push_back(name + ": expected " + shape_text(shape) + ", got " +
-                          shape_text(view->shape));
-    return {};
-  }
-  const at::ScalarType stored = to_scalar_type(view->dtype);
-  auto tensor = at::empty(shape, at::TensorOptions().dtype(stored));
-  // A copy gives LibTorch's own alignment and outlives the file.
-  if (view->nbytes > 0) std::memcpy(tensor.mutable_data_ptr(), view->data, view->nbytes);
-  tensor = tensor.to(device_, dtype_);
-  bytes_ += tensor.nbytes();
-  return tensor;
+  if (!check(name, shape)) return {};
+  if (device_.is_meta() || files_.at(prefix_ + name).data == nullptr)
+    return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
+  const auto tensor = stored(name);
+  auto wanted = tensor.to(device_, dtype_);
+  if (!wanted.is_same(tensor)) files_.release(prefix_ + name);
+  bytes_ += wanted.nbytes();
+  return wanted;
+}
+
+FrozenWeight WeightMap::take_frozen(const std::string& name, at::IntArrayRef shape) {
+  if (quantise_ == Quantise::kNone || device_.is_meta()) return {take(name, shape), {}};
+  if (!check(name, shape)) return {};
+  const auto tensor = stored(name);
+  FrozenWeight weight{{}, QuantisedWeight(tensor, quantise_, dtype_, device_)};
+  report_.add(tensor, weight.quantised, dtype_);
+  files_.release(prefix_ + name);
+  bytes_ += weight.quantised.nbytes();
+  return weight;
 }
 
 void WeightMap::finish(const std::vector<std::string>& ignored) const {
   std::vector<std::string> unexpected;
-  for (const auto& stored : folder_.names()) {
-    if (stored.starts_with(prefix_) && taken_.contains(stored.substr(prefix_.size()))) continue;
+  for (const auto& name : files_.names()) {
+    if (name.starts_with(prefix_) && taken_.contains(name.substr(prefix_.size()))) continue;
     bool known = false;
-    for (const auto& start : ignored) known = known || stored.starts_with(start);
-    if (!known) unexpected.push_back(stored);
+    for (const auto& start : ignored) known = known || name.starts_with(start);
+    if (!known) unexpected.push_back(files_.spelling(name));
   }
   if (missing_.empty() && mismatched_.empty() && unexpected.empty()) return;
   std::ostringstream out;
-  out << '[' << where_ << "] the weights in " << folder_.path().string()
+  out << '[' << where_ << "] the weights in " << files_.path().string()
       << " do not fit the configuration:";
   list(out, "missing", missing_);
   list(out, "wrong shape", mismatched_);
