@@ -193,6 +193,79 @@ INSTANTIATE_TEST_SUITE_P(
             "did you mean 'cuda'?"}),
     [](const auto& param) { return std::string(param.param.name); });
 
+constexpr const char* kSelfTest = R"(
+[[known_values]]
+prompt = "a cat"
+file = "cat.png"
+score = 0.25
+tolerance = 1e-3
+version = "reference 1.0"
+options = { crop = false }
+
+[[detectors]]
+score = -0.5
+tolerance = 0.01
+means = "broken"
+)";
+
+TEST(Manifest, ReadsTheSelfTestAndPitfalls) {
+  TempFolder folder;
+  const std::string text =
+      replaced(reward_text(), "text_limit = 77", "text_limit = 77\npitfalls = [\"a\", \"b\"]");
+  const std::string model =
+      "[[models]]\nname = \"m\"\nweights = \"w\"\nreward = { pitfalls = [\"c\"] }\n";
+  const Manifest m = read_manifest(make_bundle(folder / "fake.hnp", text + model + kSelfTest));
+  EXPECT_EQ(m.reward->pitfalls, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(m.models.at(0).reward->pitfalls, std::vector<std::string>{"c"});
+  ASSERT_EQ(m.known_values.size(), 1u);
+  EXPECT_EQ(m.known_values[0].file, "cat.png");
+  EXPECT_EQ(m.known_values[0].score, 0.25);
+  EXPECT_EQ(m.known_values[0].tolerance, 1e-3);
+  EXPECT_EQ(std::get<bool>(m.known_values[0].options.at("crop")), false);
+  ASSERT_EQ(m.detectors.size(), 1u);
+  EXPECT_EQ(m.detectors[0].score, -0.5);
+  EXPECT_EQ(m.detectors[0].means, "broken");
+}
+
+class BadSelfTest : public BadManifest {};
+
+TEST_P(BadSelfTest, IsRefusedWithItsReason) {
+  TempFolder folder;
+  const std::string text = replaced(kSelfTest, GetParam().from, GetParam().to);
+  const auto bundle = make_bundle(folder / "x.hnp", reward_text() + text);
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { read_manifest(bundle); }),
+              AllOf(HasSubstr("plugin.toml:"), HasSubstr(GetParam().message)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, BadSelfTest,
+    ::testing::Values(
+        Bad{"NoScore", "score = 0.25\n", "", "[known_values] the key 'score' is missing"},
+        Bad{"Tolerance", "tolerance = 1e-3", "tolerance = 0", "expected above 0, got 0"},
+        Bad{"Model", "prompt =", "model = \"x\"\nprompt =", "no [[models]] entry 'x'"},
+        Bad{"File", "cat.png", "../cat.png", "a relative path that stays inside"},
+        Bad{"Hash", "score = 0.25", "score = 0.25\nsha256 = \"ab\"", "64 lower-case hex digits"},
+        Bad{"Options", "crop = false", "crops = false", "did you mean 'crop'?"},
+        Bad{"Version", "reference 1.0", "", "expected a package and its version"},
+        Bad{"UnknownKey", "means", "mean = 1\nmeans", "did you mean 'means'?"},
+        Bad{"Means", "\"broken\"", "\"\"", "expected what the score says"}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+TEST(Manifest, PitfallsAreLines) {
+  TempFolder folder;
+  const auto bundle = make_bundle(
+      folder / "x.hnp", replaced(reward_text(), "text_limit = 77", "pitfalls = [\"a\\nb\"]"));
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { read_manifest(bundle); }),
+              HasSubstr("expected texts of one line each"));
+}
+
+TEST(Manifest, OnlyARewardHasASelfTest) {
+  TempFolder folder;
+  const auto bundle = make_bundle(folder / "x.hnp", generator_text() + kSelfTest);
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { read_manifest(bundle); }),
+              HasSubstr("only a reward has this table"));
+}
+
 TEST(Manifest, AGeneratorNeedsModels) {
   TempFolder folder;
   std::string text = generator_text();

@@ -73,6 +73,9 @@ TEST_F(RegistryJson, InspectLooksForTheWeights) {
   EXPECT_EQ(json["options"][0]["key"], "crop");
   EXPECT_EQ(json["options"][0]["default"], true);
   EXPECT_TRUE(json["options"][1]["default"].is_null());
+  EXPECT_EQ(json["pitfalls"], nlohmann::json::array());
+  EXPECT_EQ(json["known_values"], nlohmann::json::array());
+  EXPECT_EQ(json["detectors"], nlohmann::json::array());
   const auto model = registry.inspect("gen-large");
   EXPECT_EQ(model["model"], "gen-large");
   EXPECT_EQ(model["models"][0]["weights_state"], "missing");

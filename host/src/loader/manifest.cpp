@@ -181,6 +181,7 @@ Manifest read_manifest(const std::filesystem::path& bundle) {
   }
   for (TomlTable& table : top.find_tables("weights")) m.weights.push_back(read_weight_file(table));
   read_models(top, m);
+  read_self_test(top, m);
   read_build_tables(top, m);
   top.finish();
 

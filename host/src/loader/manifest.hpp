@@ -41,7 +41,24 @@ struct RewardFacts {
   double loss_target = 0, loss_scale = 1;  // loss = weight * (target - scale * score)
   std::string loss_form;                   // the paper's, for people
   std::vector<std::string> preprocessing;
-  std::int64_t text_limit = 0;  // tokens; 0 = reads no prompt
+  std::int64_t text_limit = 0;        // tokens; 0 = reads no prompt
+  std::vector<std::string> pitfalls;  // what a user should know, one line each
+};
+
+// [[known_values]]: a score that a reference implementation gave, for the self test.
+struct KnownValue {
+  std::string model;  // the [[models]] entry that it belongs to; empty: every one
+  std::string prompt, file, sha256;
+  double score = 0, tolerance = 0;  // tolerance: of the absolute difference
+  std::string version;              // the package and version that gave it
+  core::Options options;
+};
+
+// [[detectors]]: a score that says that something is broken, whatever the picture.
+struct Detector {
+  std::string model;  // as above
+  double score = 0, tolerance = 0;
+  std::string means;
 };
 
 // [[models]]: a named set of weights.
@@ -75,6 +92,8 @@ struct Manifest {
   std::vector<OptionSpec> options;
   std::vector<WeightFile> weights;
   std::vector<ModelSpec> models;
+  std::vector<KnownValue> known_values;  // rewards only
+  std::vector<Detector> detectors;       // rewards only
 
   // The model that the plugin's own name stands for; null for a plugin without models, or with
   // several of which none is the default.

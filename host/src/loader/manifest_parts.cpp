@@ -74,6 +74,12 @@ RewardFacts read_reward(TomlTable table, const RewardFacts* base) {
   if (auto modes = table.find_list("preprocessing")) facts.preprocessing = *std::move(modes);
   facts.text_limit = table.find_i64("text_limit").value_or(facts.text_limit);
   if (facts.text_limit < 0) table.fail("text_limit", "expected 0 or more tokens");
+  if (auto pitfalls = table.find_list("pitfalls")) {
+    facts.pitfalls = *std::move(pitfalls);
+    for (const std::string& line : facts.pitfalls)
+      if (line.empty() || line.find('\n') != std::string::npos)
+        table.fail("pitfalls", "expected texts of one line each");
+  }
   table.finish();
   return facts;
 }

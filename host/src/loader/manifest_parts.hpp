@@ -25,6 +25,9 @@ RewardFacts read_reward(TomlTable table, const RewardFacts* base);
 OptionSpec read_option(TomlTable& table);
 WeightFile read_weight_file(TomlTable& table);
 
+// [[known_values]] and [[detectors]] of a reward whose models and options were read.
+void read_self_test(TomlTable& top, Manifest& plugin);
+
 // One [[models]] entry. Relative paths start at `folder`; confined: they must stay below it.
 ModelSpec read_model(TomlTable& table, const Manifest& plugin, const std::filesystem::path& folder,
                      bool confined);

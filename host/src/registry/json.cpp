@@ -58,7 +58,32 @@ Json facts_json(const RewardFacts& facts) {
           {"loss",
            {{"target", facts.loss_target}, {"scale", facts.loss_scale}, {"form", facts.loss_form}}},
           {"preprocessing", facts.preprocessing},
-          {"text_limit", facts.text_limit}};
+          {"text_limit", facts.text_limit},
+          {"pitfalls", facts.pitfalls}};
+}
+
+Json known_values_json(const Manifest& m) {
+  Json all = Json::array();
+  for (const KnownValue& known : m.known_values)
+    all.push_back({{"model", known.model},
+                   {"prompt", known.prompt},
+                   {"file", known.file},
+                   {"sha256", known.sha256},
+                   {"score", known.score},
+                   {"tolerance", known.tolerance},
+                   {"version", known.version},
+                   {"options", options_json(known.options)}});
+  return all;
+}
+
+Json detectors_json(const Manifest& m) {
+  Json all = Json::array();
+  for (const Detector& detector : m.detectors)
+    all.push_back({{"model", detector.model},
+                   {"score", detector.score},
+                   {"tolerance", detector.tolerance},
+                   {"means", detector.means}});
+  return all;
 }
 
 Json source_json(const Manifest& m) {
@@ -182,7 +207,11 @@ Json Registry::inspect(std::string_view name) const {
   }
   // The model that the name stands for, when it stands for one.
   json["model"] = choice.model != nullptr ? Json(choice.model->name) : Json();
-  if (m.reward) json.update(facts_json(choice.reward()));
+  if (m.reward) {
+    json.update(facts_json(choice.reward()));
+    json["known_values"] = known_values_json(m);
+    json["detectors"] = detectors_json(m);
+  }
   return json;
 }
 
