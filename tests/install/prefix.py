@@ -39,7 +39,7 @@ def main(build, work):
             assert str(folder) not in text, f"{path} names {folder}"
     for name in ("include/hn/hn.h", "include/hn/torch/reward.hpp", "include/hnhost/hnhost.h", "share/hn/templates/reward/plugin.cpp"):
         assert (moved / name).is_file(), f"{name} was not installed"
-    for name in ("brightness", "throwing"):
+    for name in ("broken", "throwing"):
         assert not (moved / f"lib/hn/plugins/{name}.hnp").exists(), "a bundle for tests was installed"
 
     environment = stranger.environment(moved, work)

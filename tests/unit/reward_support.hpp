@@ -27,7 +27,7 @@
 
 namespace hn::test {
 
-using OptionValue = std::variant<std::string, std::int64_t, double, bool>;
+using OptionValue = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
 using Options = std::map<std::string, OptionValue>;
 
 // hn_host_v1 over a map; hn_config is the map itself.
@@ -77,8 +77,14 @@ inline const hn_host_v1& fake_host() {
         *out = *flag ? 1 : 0;
         return HN_OK;
       },
-      +[](const hn_config*, const char*, std::uint64_t, hn_str*) -> hn_status {
-        return HN_NOT_FOUND;
+      +[](const hn_config* c, const char* key, std::uint64_t index, hn_str* out) -> hn_status {
+        const OptionValue* v = lookup(c, key);
+        if (v == nullptr) return HN_NOT_FOUND;
+        const auto* list = std::get_if<std::vector<std::string>>(v);
+        if (list == nullptr) return HN_INVALID_ARGUMENT;
+        if (index >= list->size()) return HN_NOT_FOUND;
+        *out = str((*list)[index]);
+        return HN_OK;
       }};
   return host;
 }
