@@ -156,6 +156,7 @@ TEST_F(CoreCheckpoint, WhereAndHowFastItRunsMayDiffer) {
   other.train.non_finite = NonFinite::kSkip;
   other.rewards.push_back(quadratic("measured"));
   other.rewards.back().train = false;
+  other.rewards.back().every = 0;
   const auto session = open_session(other, {});
   session->load_checkpoint(file());
   EXPECT_EQ(session->step(), 1u);

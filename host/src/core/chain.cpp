@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/host_tensor.hpp"
@@ -48,8 +49,11 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
       net_(*generator.adapted()),
       generate_(base(generator, finetune_)),
       slots_(GeneratorModel::slots(*generate_.fn)) {
+  const auto buffer_on = [&](at::Device where, const std::vector<std::int64_t>& shape) {
+    return at::empty(join_shape({batch}, shape), at::TensorOptions(at::kFloat).device(where));
+  };
   const auto buffer = [&](const std::vector<std::int64_t>& shape) {
-    return at::empty(join_shape({batch}, shape), at::TensorOptions(at::kFloat).device(device));
+    return buffer_on(device, shape);
   };
   if (!generate_.fn->outputs()[slots_.image].diff() ||
       (!finetune_ && !generate_.fn->inputs()[slots_.noise].diff()))
@@ -70,7 +74,8 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
     x_grad_ = buffer(generator.noise_shape());
   }
   for (const auto& reward : rewards)
-    rewards_.push_back({reward.get(), BoundFunction(reward->score()), buffer({}), buffer({})});
+    rewards_.push_back({reward.get(), BoundFunction(reward->score()),
+                        buffer_on(reward->device(), {}), buffer_on(reward->device(), {})});
 }
 
 void Chain::stop_if_cancelled() const {
@@ -81,44 +86,76 @@ at::Tensor Chain::rows(const at::Tensor& buffer, std::int64_t count) const {
   return buffer.size(0) == count ? buffer : buffer.narrow(0, 0, count);
 }
 
-bool Chain::score_image(const at::Tensor& image, std::span<const std::string> prompts, double share,
+bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const std::string> prompts,
+                             const at::Tensor& scores) {
+  std::vector<std::string> turned(prompts.begin(), prompts.end());
+  std::rotate(turned.begin(), turned.begin() + 1, turned.end());
+  for (std::size_t i = 0; i < turned.size(); ++i)
+    if (turned[i] == prompts[i]) return false;  // this batch cannot tell
+  const at::Tensor again = at::empty_like(scores);
+  r.score.out[r.model->score_slot()] = again;
+  const PromptCache::Pins pins = prompts_.get(r.model->instance(), turned);
+  r.score.forward(pins.handles(), false);
+  return at::equal(again, scores);
+}
+
+bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
+                        std::span<const RewardTurn> turns, double share,
                         const at::Tensor& image_grad, ChainTotals& totals) {
   bool written = false;
+  const std::int64_t samples = image.size(0);
   for (std::size_t k = 0; k < rewards_.size(); ++k) {
     stop_if_cancelled();
     RewardBuffers& r = rewards_[k];
-    const RewardSpec& spec = r.model->spec();
-    const double slope = spec.train ? score_gradient(spec) : 0;
-    const bool keep = slope != 0;
-    const std::string name = "reward " + spec.name;
-    const at::Tensor scores = rows(r.scores, image.size(0));
-    r.score.in[r.model->image_slot()] = image;
+    const RewardTurn& turn = turns[k];
+    const std::int64_t count =
+        turn.batch == 0 ? samples
+                        : std::clamp<std::int64_t>(turn.batch - batch.position, 0, samples);
+    if (!turn.run || count == 0) continue;
+    const bool keep = turn.slope != 0;
+    const std::string name = "reward " + r.model->spec().name;
+    const auto prompts = batch.prompts.first(static_cast<std::size_t>(count));
+    const bool here = r.model->device() == image.device();
+    const at::Tensor seen = rows(image, count);
+    const at::Tensor input = here ? seen : seen.to(r.model->device());
+    const at::Tensor scores = rows(r.scores, count);
+    r.score.in[r.model->image_slot()] = input;
     r.score.out[r.model->score_slot()] = scores;
     r.score.need_grad[r.model->image_slot()] = 1;
     const PromptCache::Pins pins = prompts_.get(r.model->instance(), prompts);
     const Saved saved = r.score.forward(pins.handles(), keep);
     require_finite(scores, name, prompts);
-    const double sum = scores.sum(at::kDouble).item<double>();
-    totals.scores[k] += sum;
-    if (spec.train)
-      totals.loss += score_loss(spec, 0) * static_cast<double>(image.size(0)) + slope * sum;
-    if (!keep) continue;
-    const at::Tensor cotangent = rows(r.cotangent, image.size(0));
-    cotangent.fill_(slope * share);
-    r.score.cotangent[r.model->score_slot()] = cotangent;
-    r.score.grad[r.model->image_slot()] = image_grad;
-    r.score.backward(saved, written);
-    written = true;
-    require_finite_rows(image_grad, "gradient of " + name, prompts);
+    StepScores& step = totals.rewards[k];
+    const at::Tensor host = scores.to(at::kCPU, at::kDouble);
+    step.scores.insert(step.scores.end(), host.const_data_ptr<double>(),
+                       host.const_data_ptr<double>() + count);
+    if (keep) {
+      const at::Tensor cotangent = rows(r.cotangent, count);
+      cotangent.fill_(turn.slope * share);
+      r.score.cotangent[r.model->score_slot()] = cotangent;
+      // The first gradient is written, the others are added to it; samples that it did not see, and
+      // all of them for one that comes from another device, begin at zero.
+      const at::Tensor into = here ? rows(image_grad, count) : at::empty_like(input);
+      if (!written && !here) image_grad.zero_();
+      if (!written && here && count < samples) image_grad.narrow(0, count, samples - count).zero_();
+      r.score.grad[r.model->image_slot()] = into;
+      r.score.backward(saved, here && written);
+      if (!here) rows(image_grad, count).add_(into.to(image_grad.device()));
+      written = true;
+      require_finite_rows(rows(image_grad, count), "gradient of " + name, prompts);
+    }
+    if (turn.check_prompts && batch.position == 0 && count > 1 && r.model->needs_prompts())
+      step.blind = blind_to_prompts(r, prompts, scores);
   }
   return written;
 }
 
-void Chain::run(const ChainBatch& batch, double share, bool add, ChainTotals& totals) {
+void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
+                ChainTotals& totals) {
   const at::Tensor& x0 = batch.x0;
   const std::span<const std::string> prompts = batch.prompts;
   const std::int64_t b = x0.size(0);
-  totals.scores.resize(rewards_.size());
+  totals.rewards.resize(rewards_.size());
   const PromptCache::Pins pins = prompts_.get(generator_.instance(), prompts);
   stop_if_cancelled();
 
@@ -143,7 +180,7 @@ void Chain::run(const ChainBatch& batch, double share, bool add, ChainTotals& to
   const Saved generate_saved = generate_.forward(pins.handles(), true);
   require_finite_rows(image, "image", prompts);
 
-  const bool any = score_image(image, prompts, share, image_grad, totals);
+  const bool any = score_image(batch, image, turns, share, image_grad, totals);
   if (!any) image_grad.zero_();
   generate_.cotangent[slots_.image] = image_grad;
   stop_if_cancelled();
@@ -158,9 +195,7 @@ void Chain::run(const ChainBatch& batch, double share, bool add, ChainTotals& to
   const RegulariserTerms terms =
       regulariser(train_.reg, train_.reg_weight, x0, rows(delta_, b), share, x_grad);
   totals.half_square += terms.half_square.sum().item<double>();
-  const double value = terms.value.sum().item<double>();
-  totals.regulariser += value;
-  totals.loss += value;
+  totals.regulariser += terms.value.sum().item<double>();
   require_finite(terms.value, "regulariser", prompts);
   stop_if_cancelled();
   net_.cotangent[net_offset_] = x_grad;

@@ -13,6 +13,7 @@
 #include "core/bound_function.hpp"
 #include "core/models.hpp"
 #include "core/prompt_cache.hpp"
+#include "core/reward_state.hpp"
 
 namespace hn::core {
 
@@ -22,10 +23,18 @@ class NotFinite : public Error {
   explicit NotFinite(const std::string& message) : Error(HN_INVALID_ARGUMENT, message) {}
 };
 
-// Sums over samples.
+// What a step does with one reward.
+struct RewardTurn {
+  bool run = true;
+  bool check_prompts = false;  // also score exchanged prompts, see RewardStates
+  double slope = 0;        // dL / d score of a sample that it sees, without `share`; 0: no backward
+  std::int64_t batch = 0;  // it sees the first so many samples of an optimiser batch; 0: all
+};
+
+// Over the samples of a step.
 struct ChainTotals {
-  std::vector<double> scores;  // one a reward
-  double half_square = 0, regulariser = 0, loss = 0;
+  std::vector<StepScores> rewards;
+  double half_square = 0, regulariser = 0;  // sums
 };
 
 struct ChainBatch {
@@ -33,6 +42,7 @@ struct ChainBatch {
   at::Tensor step_noise;                  // [n-1,b,C,h,w], undefined without such a slot
   std::span<const std::string> prompts;   // b
   std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
+  std::int64_t position = 0;              // of the first sample in its optimiser batch
 };
 
 class Chain {
@@ -42,10 +52,11 @@ class Chain {
         const Adapter& adapter, const TrainSpec& train, PromptCache& prompts, at::Device device,
         std::int64_t batch);
 
-  // share: of one sample in the loss, 1 / samples of the optimiser step. add: to the adapter's
-  // gradients, instead of overwriting them. Errors: NotFinite, HN_CANCELLED between stages, those
-  // of the plugins.
-  void run(const ChainBatch& batch, double share, bool add, ChainTotals& totals);
+  // turns: one a reward. share: of one sample in the loss, 1 / samples of the optimiser step. add:
+  // to the adapter's gradients, instead of overwriting them. Errors: NotFinite, HN_CANCELLED
+  // between stages, those of the plugins.
+  void run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
+           ChainTotals& totals);
 
  private:
   struct RewardBuffers {
@@ -56,8 +67,12 @@ class Chain {
   void stop_if_cancelled() const;
   at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;
   // False when no reward has a gradient to give.
-  bool score_image(const at::Tensor& image, std::span<const std::string> prompts, double share,
-                   const at::Tensor& image_grad, ChainTotals& totals);
+  bool score_image(const ChainBatch& batch, const at::Tensor& image,
+                   std::span<const RewardTurn> turns, double share, const at::Tensor& image_grad,
+                   ChainTotals& totals);
+  // True when the reward gives these pictures the same scores with the prompts exchanged.
+  bool blind_to_prompts(RewardBuffers& reward, std::span<const std::string> prompts,
+                        const at::Tensor& scores);
 
   GeneratorModel& generator_;
   const TrainSpec& train_;

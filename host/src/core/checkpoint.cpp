@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "core/tensor_io.hpp"
 #include "json/json_file.hpp"
@@ -16,8 +18,30 @@ constexpr const char* kSpecKey = "hn.spec";
 constexpr const char* kCounters[] = {"steps_done", "skips", "updates"};
 
 std::string adapter_key(const std::string& name) { return "adapter." + name; }
+std::string reward_key(const std::string& name) { return "reward." + name; }
+constexpr const char* kGuardKey = "guard";
 std::string buffer_key(const std::string& buffer, const std::string& name) {
   return "optimiser." + buffer + "." + name;
+}
+
+// Doubles bit by bit: a state may hold what is not finite, and nothing may be rounded.
+at::Tensor bits_of(std::span<const double> numbers) {
+  at::Tensor bits = at::empty({static_cast<std::int64_t>(numbers.size())}, at::kLong);
+  std::memcpy(bits.data_ptr(), numbers.data(), numbers.size_bytes());
+  return bits;
+}
+std::vector<double> numbers_of(const at::Tensor& bits) {
+  std::vector<double> numbers(static_cast<std::size_t>(bits.numel()));
+  std::memcpy(numbers.data(), bits.const_data_ptr(), numbers.size() * sizeof(double));
+  return numbers;
+}
+
+// Those that run in training; the others have no state.
+std::vector<std::size_t> running_rewards(const SessionSpec& spec) {
+  std::vector<std::size_t> running;
+  for (std::size_t k = 0; k < spec.rewards.size(); ++k)
+    if (spec.rewards[k].every > 0) running.push_back(k);
+  return running;
 }
 
 void compare_specs(const std::map<std::string, std::string>& ours, const SafetensorsFile& file,
@@ -53,6 +77,9 @@ void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& t
   const std::int64_t counters[] = {static_cast<std::int64_t>(trainer.steps_done()),
                                    trainer.skips_in_a_row(), trainer.optimiser().updates()};
   for (int i = 0; i < 3; ++i) file.add(kCounters[i], at::full({1}, counters[i], at::kLong));
+  for (const std::size_t k : running_rewards(spec))
+    file.add(reward_key(spec.rewards[k].name), bits_of(trainer.rewards().at(k).numbers()));
+  file.add(kGuardKey, bits_of(trainer.rewards().numbers()));
   file.write(path, {{kFormatKey, kFormat}, {kSpecKey, nlohmann::json(fingerprint(spec)).dump()}});
 }
 
@@ -82,6 +109,13 @@ void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer
     counters.push_back(at::zeros({1}, at::kLong));
     wanted.push_back({name, counters.back()});
   }
+  std::vector<at::Tensor> states;
+  for (const std::size_t k : running_rewards(spec)) {
+    states.push_back(at::zeros({RewardState::kNumbers}, at::kLong));
+    wanted.push_back({reward_key(spec.rewards[k].name), states.back()});
+  }
+  const at::Tensor guard = at::zeros({2}, at::kLong);
+  wanted.push_back({kGuardKey, guard});
   read_tensors(file, wanted, problems);
   std::vector<std::int64_t> counts;
   for (const at::Tensor& counter : counters) counts.push_back(counter.item<std::int64_t>());
@@ -98,6 +132,10 @@ void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer
   adapter.values().copy_(values);
   for (std::size_t i = 0; i < staged.size(); ++i)
     trainer.optimiser().buffers()[i].second.copy_(staged[i]);
+  std::size_t next = 0;
+  for (const std::size_t k : running_rewards(spec))
+    trainer.rewards().at(k) = RewardState::from(numbers_of(states[next++]));
+  trainer.rewards().restore(numbers_of(guard));
   trainer.restore(static_cast<std::uint64_t>(counts[0]), counts[1], counts[2]);
 }
 

@@ -74,6 +74,7 @@ class CoreSession final : public Session {
   StepReport train_step() override {
     return enter([&] { return trainer().step(); });
   }
+  std::string stopped() const override { return trainer_ ? trainer_->rewards().stopped() : ""; }
   SampleResult sample(const SampleRequest& request) override {
     return enter(
         [&] { return core::sample(generator(), adapter_.get(), *prompts_, device_, request); });
@@ -83,8 +84,8 @@ class CoreSession final : public Session {
       throw Error(HN_INVALID_ARGUMENT, "[score] reward: expected an index below " +
                                            std::to_string(rewards_.size()) + ", got " +
                                            std::to_string(request.reward));
-    return enter(
-        [&] { return core::score(*rewards_[request.reward], *prompts_, device_, request); });
+    RewardModel& reward = *rewards_[request.reward];
+    return enter([&] { return core::score(reward, *prompts_, reward.device(), request); });
   }
   void save_adapter(const std::filesystem::path& folder) override {
     enter([&] { save_peft(adapter("save_adapter"), generator_->layer_paths(), folder); });
@@ -115,9 +116,28 @@ class CoreSession final : public Session {
     for (const RewardSpec& reward : spec_.rewards) {
       services_.stop_if_cancelled("open");
       services_.progress("loading " + reward.name, rewards_.size() + 1, spec_.rewards.size() + 1);
-      rewards_.push_back(std::make_unique<RewardModel>(runtime_, reward, spec_.device));
+      const at::Device device = reward_device(reward);
+      rewards_.push_back(std::make_unique<RewardModel>(runtime_of(device), reward, device));
     }
     for (const auto& reward : rewards_) shapes_.used_bytes += reward->instance().used_bytes();
+  }
+
+  // The option device, else the session's.
+  at::Device reward_device(const RewardSpec& reward) const {
+    const auto option = reward.options.find("device");
+    if (option == reward.options.end()) return device_;
+    return parse_device(std::get<std::string>(option->second));
+  }
+  // One runtime a device: its stream goes with every call of the plugins there.
+  Runtime& runtime_of(at::Device device) {
+    if (device == device_) return runtime_;
+    for (const auto& [other, runtime] : other_runtimes_)
+      if (other == device) return *runtime;
+    auto made = std::make_unique<Runtime>(runtime_);
+    made->stream = stream_of(device);
+    made->determinism = determinism_on(device, spec_.deterministic);
+    other_runtimes_.emplace_back(device, std::move(made));
+    return *other_runtimes_.back().second;
   }
 
   void open_generator() {
@@ -165,6 +185,7 @@ class CoreSession final : public Session {
   at::Device device_;
   HostServices services_;
   Runtime runtime_;
+  std::vector<std::pair<at::Device, std::unique_ptr<Runtime>>> other_runtimes_;  // of rewards
   Shapes shapes_;
   // Destroyed from the bottom up: the trainer before the plugins, prompt handles before theirs.
   std::unique_ptr<GeneratorModel> generator_;

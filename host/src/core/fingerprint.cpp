@@ -49,13 +49,22 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
   add_options(f, "generator.options.", spec.generator.options);
   for (std::size_t k = 0; k < spec.rewards.size(); ++k) {
     const RewardSpec& r = spec.rewards[k];
-    if (!r.train) continue;
+    if (r.every == 0) continue;
     const std::string prefix = "reward." + r.name + ".";
     f[prefix + "plugin"] = r.plugin.id;
+    f[prefix + "train"] = r.train ? "true" : "false";
+    f[prefix + "every"] = std::to_string(r.every);
+    f[prefix + "batch"] = std::to_string(r.batch);
     f[prefix + "weight"] = number(r.weight);
     f[prefix + "loss_scale"] = number(r.loss_scale);
     add_options(f, prefix + "options.", r.options);
   }
+  if (t.reward_normalise) f["train.reward_normalise"] = "true";
+  for (const GuardSpec& guard : t.guards)
+    f["guard." + guard.reward] = (guard.bound  ? "bound " + number(*guard.bound)
+                                  : guard.drop ? "drop " + number(*guard.drop)
+                                               : "nothing") +
+                                 (guard.stop ? ", stop" : ", factor " + number(guard.factor));
   f["net.kind"] = spec.net.kind == NetKind::kFinetune ? "finetune" : "hypernet";
   f["net.rank"] = std::to_string(spec.net.rank);
   f["net.alpha"] = number(spec.net.alpha);

@@ -96,9 +96,9 @@ std::vector<std::string> GeneratorModel::layer_paths() {
   return paths;
 }
 
-RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, const std::string& device)
-    : spec_(spec) {
-  const Options options = with_device(spec.options, device);
+RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device device)
+    : spec_(spec), device_(device) {
+  const Options options = with_device(spec.options, device.str());
   instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
   score_ = std::make_unique<FunctionClient>(*instance_, "score", options);
   image_slot_ = score_->input("image_rgb01");

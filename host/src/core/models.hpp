@@ -45,13 +45,14 @@ class GeneratorModel {
 
 class RewardModel {
  public:
-  // HN_UNSUPPORTED where the reward has no image_rgb01 or score, or is to be trained and gives no
-  // gradient.
-  RewardModel(Runtime& runtime, const RewardSpec& spec, const std::string& device);
+  // runtime: of the device that the reward runs on. HN_UNSUPPORTED where the reward has no
+  // image_rgb01 or score, or is to be trained and gives no gradient.
+  RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device device);
 
   const RewardSpec& spec() const { return spec_; }
   Instance& instance() { return *instance_; }
   FunctionClient& score() { return *score_; }
+  at::Device device() const { return device_; }
   bool differentiable() const { return differentiable_; }
   bool needs_prompts() const { return score_->needs_cond(); }
   std::size_t image_slot() const { return image_slot_; }
@@ -59,6 +60,7 @@ class RewardModel {
 
  private:
   RewardSpec spec_;
+  at::Device device_;
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<FunctionClient> score_;
   std::size_t image_slot_ = 0, score_slot_ = 0;

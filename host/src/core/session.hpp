@@ -54,8 +54,8 @@ struct RewardSpec {
   double loss_scale = 1;
   bool train = true;  // false: only measured
   bool higher_is_better = true;
-  // In training the reward runs at steps 1, 1 + every, 1 + 2 every, ...; 0: never, only score() uses
-  // it. Where it runs its gradient is `every` times as large, so that the average stays.
+  // In training the reward runs at steps 1, 1 + every, 1 + 2 every, ...; 0: never, only score()
+  // uses it. Where it runs its gradient is `every` times as large, so that the average stays.
   std::int64_t every = 1;
   // It sees the first so many samples of each optimiser batch; 0: all. Its gradient is that of the
   // mean over what it sees.
@@ -110,8 +110,8 @@ struct TrainSpec {
   LatentMode latents = LatentMode::kInf;
   std::int64_t latent_count = 16;  // of kMulti
   NonFinite non_finite = NonFinite::kStop;
-  std::int64_t max_skips = 20;   // in a row, then stop all the same
-  std::int64_t micro_batch = 0;  // 0 = batch; smaller saves memory, same gradients
+  std::int64_t max_skips = 20;    // in a row, then stop all the same
+  std::int64_t micro_batch = 0;   // 0 = batch; smaller saves memory, same gradients
   bool reward_normalise = false;  // every score less its running mean, over its running deviation
   std::int64_t watch = 20;        // steps over which a reward is looked at for constants; 0 = never
   std::vector<GuardSpec> guards;
@@ -151,16 +151,16 @@ struct Shapes {
   std::uint64_t used_bytes = 0;     // as the plugins report it (hn.memory/1)
 };
 
-struct StepReport {             // one optimiser step; means over its samples
-  std::uint64_t step = 0;       // after it: 1 is the first
+struct StepReport {        // one optimiser step; means over its samples
+  std::uint64_t step = 0;  // after it: 1 is the first
   // In SessionSpec order, raw scores; NaN for a reward that did not run in this step.
   std::vector<double> rewards;
   double reward = 0;  // sum of weight * loss_scale * score, with the last score of what did not run
-  double kl = 0;  // 0.5 * sum(delta^2) per sample: the paper's term, whatever the regulariser
+  double kl = 0;      // 0.5 * sum(delta^2) per sample: the paper's term, whatever the regulariser
   double delta_rms = 0;
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
   bool skipped = false;
-  std::string why;  // "reward clip: nan at sample 3 (prompt ...)"
+  std::string why;                    // "reward clip: nan at sample 3 (prompt ...)"
   std::vector<std::string> warnings;  // of rewards that look broken, and of guards
   double reward_factor = 1;           // what guards have left of the rewards' weights
 };

@@ -1,5 +1,6 @@
 #include "core/spec_check.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <sstream>
@@ -50,6 +51,23 @@ void check_train(const TrainSpec& t, Problems& p) {
                 "line " + std::to_string(i + 1));
 }
 
+void check_guard(const GuardSpec& guard, const std::vector<RewardSpec>& rewards, Problems& p) {
+  const std::string field = "guard " + guard.reward;
+  const auto watched = [&](const RewardSpec& reward) {
+    return reward.name == guard.reward && reward.every > 0;
+  };
+  p.require(std::any_of(rewards.begin(), rewards.end(), watched), field,
+            "a reward that runs in training (every above 0)", guard.reward);
+  p.require(guard.bound.has_value() != guard.drop.has_value(), field, "either bound or drop",
+            guard.bound ? "both" : "neither");
+  p.require(std::isfinite(guard.bound.value_or(0)), field + ".bound", "a finite number",
+            guard.bound.value_or(0));
+  p.require(std::isfinite(guard.drop.value_or(0)) && guard.drop.value_or(0) >= 0, field + ".drop",
+            "a finite number from 0", guard.drop.value_or(0));
+  p.require(guard.factor >= 0 && guard.factor < 1, field + ".factor", "at least 0 and below 1",
+            guard.factor);
+}
+
 }  // namespace
 
 void check_spec(const SessionSpec& spec) {
@@ -68,7 +86,13 @@ void check_spec(const SessionSpec& spec) {
     p.require(std::isfinite(reward.weight), field + ".weight", "a finite number", reward.weight);
     p.require(std::isfinite(reward.loss_scale) && std::isfinite(reward.loss_target),
               field + ".loss", "finite numbers", reward.loss_scale);
+    p.require(reward.every >= 0, field + ".every", "0 (never) or more", reward.every);
+    p.require(!reward.train || reward.every >= 1, field + ".every", "1 or more where it is trained",
+              reward.every);
+    p.require(reward.batch >= 0, field + ".batch", "0 (all) or more", reward.batch);
   }
+  p.require(spec.train.watch >= 0, "train.watch", "0 (never) or more", spec.train.watch);
+  for (const GuardSpec& guard : spec.train.guards) check_guard(guard, spec.rewards, p);
   p.finish();
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
@@ -24,7 +25,8 @@ Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
       device_(device),
       draws_(spec.seed),
       chain_(generator, rewards, adapter, spec.train, prompts, device, micro_batch()),
-      optimiser_(spec.train, adapter.values()) {}
+      optimiser_(spec.train, adapter.values()),
+      states_(spec) {}
 
 std::int64_t Trainer::micro_batch() const {
   return train_.micro_batch > 0 ? std::min(train_.micro_batch, train_.batch) : train_.batch;
@@ -34,6 +36,10 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
   const std::int64_t samples = train_.batch * train_.accumulation;
   const std::int64_t micro = micro_batch();
   const std::uint64_t first_of_step = steps_done_ * static_cast<std::uint64_t>(samples);
+  std::vector<RewardTurn> turns;
+  for (std::size_t k = 0; k < states_.size(); ++k)
+    turns.push_back({states_.runs(k, steps_done_ + 1), states_.checks_prompts(k, steps_done_ + 1),
+                     states_.slope(k), spec_.rewards[k].batch});
   std::vector<std::string> prompts;
   // Accumulation and micro batches are the same sum; the former keeps its own batches.
   for (std::int64_t done = 0; done < samples;) {
@@ -56,7 +62,8 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
     batch.prompts = prompts;
     batch.rng_seed = spec_.seed;
     batch.first = first;
-    chain_.run(batch, 1.0 / static_cast<double>(samples), done > 0, totals);
+    batch.position = done % train_.batch;
+    chain_.run(batch, turns, 1.0 / static_cast<double>(samples), done > 0, totals);
     done += count;
   }
   const double norm = clip_gradients(adapter_.gradients(), train_.clip);
@@ -72,22 +79,34 @@ void Trainer::require_finite_gradients(double norm) const {
   throw NotFinite("gradient of the adapter: its norm is not finite");
 }
 
-void Trainer::fill_report(const ChainTotals& totals, StepReport& report) const {
+void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
   const auto samples = static_cast<double>(train_.batch * train_.accumulation);
   double numbers = 1;
   for (const std::int64_t size : noise_shape_) numbers *= static_cast<double>(size);
-  report.rewards.clear();
+  report.loss = totals.regulariser / samples;
   for (std::size_t k = 0; k < rewards_.size(); ++k) {
     const RewardSpec& spec = rewards_[k]->spec();
-    report.rewards.push_back(totals.scores[k] / samples);
-    if (spec.train) report.reward += spec.weight * spec.loss_scale * report.rewards.back();
+    const std::vector<double>& scores = totals.rewards[k].scores;
+    double score = states_.at(k).last;  // of an earlier step, where it did not run in this one
+    if (!scores.empty()) {
+      score =
+          std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+      report.rewards[k] = score;
+    }
+    if (!spec.train || std::isnan(score)) continue;
+    report.reward += spec.weight * spec.loss_scale * score;
+    report.loss += states_.loss(k, score);
   }
   report.kl = totals.half_square / samples;
   report.delta_rms = std::sqrt(2 * report.kl / numbers);
-  report.loss = totals.loss / samples;
+  states_.finish_step(totals.rewards, report);
+  for (const std::string& warning : report.warnings)
+    runtime_.services.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + ": " + warning);
 }
 
 StepReport Trainer::step() {
+  if (!states_.stopped().empty())
+    throw Error(HN_INVALID_ARGUMENT, "[train_step] " + states_.stopped());
   const auto start = std::chrono::steady_clock::now();
   StepReport report;
   report.step = steps_done_ + 1;

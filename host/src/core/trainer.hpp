@@ -30,12 +30,13 @@ class Trainer {
   std::int64_t skips_in_a_row() const { return skips_; }
   OptimiserState& optimiser() { return optimiser_; }
   void restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t updates);
+  RewardStates& rewards() { return states_; }
 
  private:
   std::int64_t micro_batch() const;
   double accumulate_gradients(ChainTotals& totals);  // returns the norm before clipping
   void require_finite_gradients(double norm) const;
-  void fill_report(const ChainTotals& totals, StepReport& report) const;
+  void fill_report(const ChainTotals& totals, StepReport& report);
 
   const SessionSpec& spec_;
   const TrainSpec& train_;
@@ -48,6 +49,7 @@ class Trainer {
   Draws draws_;
   Chain chain_;
   OptimiserState optimiser_;
+  RewardStates states_;
   std::uint64_t steps_done_ = 0;
   std::int64_t skips_ = 0;
 };
