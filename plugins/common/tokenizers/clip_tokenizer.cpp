@@ -47,8 +47,41 @@ std::vector<Piece> to_byte_pieces(std::vector<Piece> pieces) {
   return pieces;
 }
 
+// What a folder's tokenizer_config.json (or the older special_tokens_map.json) says beside the
+// vocabulary.
+struct Extras {
+  std::string pad = kHuggingFaceEnd;
+  std::int64_t max_length = 0;  // 0: not said
+};
+
+Extras read_extras(const fs::path& folder) {
+  Extras extras;
+  bool pad_known = false;
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    if (!fs::exists(folder / name)) continue;
+    const nlohmann::json json = read_json_file(folder / name);
+    const std::string where = "[clip_tokenizer] " + (folder / name).string();
+    if (!json.is_object()) throw Error(HN_DATA_LOSS, where + ": expected an object");
+    auto pad = json.find("pad_token");
+    if (!pad_known && pad != json.end() && !pad->is_null()) {
+      const nlohmann::json& text =
+          pad->is_object() && pad->contains("content") ? (*pad)["content"] : *pad;
+      if (!text.is_string() || text.get<std::string>().empty())
+        throw Error(HN_DATA_LOSS, where + ": pad_token: expected a token, got " + pad->dump());
+      extras.pad = text.get<std::string>();
+      pad_known = true;
+    }
+    // Files without a limit carry a huge number there.
+    const auto length = json.find("model_max_length");
+    if (length != json.end() && length->is_number_unsigned() &&
+        length->get<std::uint64_t>() <= INT32_MAX)
+      extras.max_length = length->get<std::int64_t>();
+  }
+  return extras;
+}
+
 // tokenization_clip.py builds the same parts.
-TokenizerParts hugging_face_parts(const fs::path& folder) {
+TokenizerParts hugging_face_parts(const fs::path& folder, const std::string& pad) {
   TokenizerParts parts;
   parts.where = "[clip_tokenizer] " + folder.string();
   const nlohmann::json vocab = read_json_file(folder / "vocab.json");
@@ -78,6 +111,9 @@ TokenizerParts hugging_face_parts(const fs::path& folder) {
                                     ", got a vocabulary without it");
     parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = name});
   }
+  // A padding token is special too: a text that spells it out ("a cat!") is cut there.
+  if (const auto found = vocab.find(pad); pad != kHuggingFaceEnd && found != vocab.end())
+    parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = pad});
   const text::Regex spaces(R"(\s+)", parts.where);
   parts.normalizer = [spaces](const Piece& piece) {
     const std::string composed =
@@ -145,7 +181,7 @@ TokenizerParts open_clip_parts(const fs::path& path) {
 }  // namespace
 
 ClipTokenizer::ClipTokenizer(Tokenizer tokenizer, ClipConvention convention, std::string_view start,
-                             std::string_view end)
+                             std::string_view end, std::string_view pad)
     : tokenizer_(std::move(tokenizer)), convention_(convention) {
   const auto start_id = tokenizer_.token_to_id(start);
   const auto end_id = tokenizer_.token_to_id(end);
@@ -155,30 +191,37 @@ ClipTokenizer::ClipTokenizer(Tokenizer tokenizer, ClipConvention convention, std
   }
   start_id_ = *start_id;
   end_id_ = *end_id;
+  if (pad.empty()) return;
+  const auto pad_id = tokenizer_.token_to_id(pad);
+  if (!pad_id)
+    throw Error(HN_DATA_LOSS, "[clip_tokenizer] expected the padding token " + std::string(pad) +
+                                  ", got a vocabulary without it");
+  pad_id_ = *pad_id;
 }
 
 ClipTokenizer ClipTokenizer::from_hugging_face(const fs::path& folder) {
   std::error_code ignored;
   const bool has_vocab = fs::exists(folder / "vocab.json", ignored);
   const bool has_merges = fs::exists(folder / "merges.txt", ignored);
-  if (!(has_vocab && has_merges) && fs::exists(folder / "tokenizer.json", ignored)) {
-    return ClipTokenizer(Tokenizer::from_file(folder), ClipConvention::kHuggingFace,
-                         kHuggingFaceStart, kHuggingFaceEnd);
-  }
-  if (!has_vocab || !has_merges) {
+  const bool whole = fs::exists(folder / "tokenizer.json", ignored);
+  if (!(has_vocab && has_merges) && !whole) {
     throw Error(HN_NOT_FOUND, "[clip_tokenizer] " + folder.string() +
                                   ": expected vocab.json and merges.txt, or tokenizer.json, got " +
                                   (has_vocab    ? "no merges.txt"
                                    : has_merges ? "no vocab.json"
                                                 : "none of them"));
   }
-  return ClipTokenizer(Tokenizer(hugging_face_parts(folder)), ClipConvention::kHuggingFace,
-                       kHuggingFaceStart, kHuggingFaceEnd);
+  const Extras extras = read_extras(folder);
+  ClipTokenizer made(has_vocab && has_merges ? Tokenizer(hugging_face_parts(folder, extras.pad))
+                                             : Tokenizer::from_file(folder),
+                     ClipConvention::kHuggingFace, kHuggingFaceStart, kHuggingFaceEnd, extras.pad);
+  made.max_length_ = extras.max_length;
+  return made;
 }
 
 ClipTokenizer ClipTokenizer::from_open_clip(const fs::path& merges_file) {
   return ClipTokenizer(Tokenizer(open_clip_parts(merges_file)), ClipConvention::kOpenClip,
-                       kOpenClipStart, kOpenClipEnd);
+                       kOpenClipStart, kOpenClipEnd, "");
 }
 
 std::vector<std::int32_t> ClipTokenizer::encode_text(std::string_view text) const {
@@ -195,8 +238,7 @@ ClipTokens ClipTokenizer::encode(std::string_view text, std::int32_t context_len
   ids.resize(std::min(ids.size(), length - 2));
   ids.insert(ids.begin(), start_id_);
   ids.push_back(end_id_);
-  PaddedIds padded =
-      pad_right(ids, length, convention_ == ClipConvention::kHuggingFace ? end_id_ : 0);
+  PaddedIds padded = pad_right(ids, length, pad_id_);
   ClipTokens tokens{std::move(padded.ids), std::move(padded.mask), 0};
   tokens.end_position = static_cast<std::int32_t>(
       std::find(tokens.ids.begin(), tokens.ids.end(), end_id_) - tokens.ids.begin());

@@ -54,15 +54,21 @@ class ClipTokenizer {
   ClipConvention convention() const { return convention_; }
   std::int32_t start_id() const { return start_id_; }
   std::int32_t end_id() const { return end_id_; }
+  // What encode() fills up with.
+  std::int32_t pad_id() const { return pad_id_; }
+  // model_max_length of the folder, 0 where it says none.
+  std::int64_t max_length() const { return max_length_; }
   std::int32_t id_limit() const { return tokenizer_.id_limit(); }
 
  private:
   ClipTokenizer(Tokenizer tokenizer, ClipConvention convention, std::string_view start,
-                std::string_view end);
+                std::string_view end, std::string_view pad);
   Tokenizer tokenizer_;
   ClipConvention convention_;
   std::int32_t start_id_ = 0;
   std::int32_t end_id_ = 0;
+  std::int32_t pad_id_ = 0;
+  std::int64_t max_length_ = 0;
 };
 
 }  // namespace hn

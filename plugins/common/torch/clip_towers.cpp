@@ -108,14 +108,14 @@ at::Tensor ClipEncoder::forward(const at::Tensor& x, const at::Tensor& mask,
 ClipTextTower::ClipTextTower(const ClipTextConfig& config, WeightMap& weights,
                              const std::string& prefix)
     : config_(config),
-      tokens_(weights.take(prefix + ".embeddings.token_embedding.weight",
+      tokens_(weights.take(prefix + "embeddings.token_embedding.weight",
                            {config.vocab_size, config.encoder.width})),
-      positions_(weights.take(prefix + ".embeddings.position_embedding.weight",
+      positions_(weights.take(prefix + "embeddings.position_embedding.weight",
                               {config.max_positions, config.encoder.width})),
-      encoder_(config.encoder, weights, prefix + ".encoder"),
-      norm_weight_(weights.take(prefix + ".final_layer_norm.weight", {config.encoder.width})),
-      norm_bias_(weights.take(prefix + ".final_layer_norm.bias", {config.encoder.width})) {
-  weights.skip(prefix + ".embeddings.position_ids");  // a buffer that old files carry
+      encoder_(config.encoder, weights, prefix + "encoder"),
+      norm_weight_(weights.take(prefix + "final_layer_norm.weight", {config.encoder.width})),
+      norm_bias_(weights.take(prefix + "final_layer_norm.bias", {config.encoder.width})) {
+  weights.skip(prefix + "embeddings.position_ids");  // a buffer that old files carry
 }
 
 ClipTextOutput ClipTextTower::forward(const at::Tensor& ids, const at::Tensor& mask,
@@ -164,21 +164,21 @@ ClipTextOutput ClipTextTower::forward(const at::Tensor& ids, const at::Tensor& m
 ClipVisionTower::ClipVisionTower(const ClipVisionConfig& config, WeightMap& weights,
                                  const std::string& prefix)
     : config_(config),
-      class_token_(weights.take(prefix + ".embeddings.class_embedding", {config.encoder.width})),
+      class_token_(weights.take(prefix + "embeddings.class_embedding", {config.encoder.width})),
       patches_(weights.take(
-          prefix + ".embeddings.patch_embedding.weight",
+          prefix + "embeddings.patch_embedding.weight",
           {config.encoder.width, config.channels, config.patch_size, config.patch_size})),
       positions_(weights.take(
-          prefix + ".embeddings.position_embedding.weight",
+          prefix + "embeddings.position_embedding.weight",
           {(config.image_size / config.patch_size) * (config.image_size / config.patch_size) + 1,
            config.encoder.width})),
       // Upstream's spelling.
-      pre_weight_(weights.take(prefix + ".pre_layrnorm.weight", {config.encoder.width})),
-      pre_bias_(weights.take(prefix + ".pre_layrnorm.bias", {config.encoder.width})),
-      encoder_(config.encoder, weights, prefix + ".encoder"),
-      post_weight_(weights.take(prefix + ".post_layernorm.weight", {config.encoder.width})),
-      post_bias_(weights.take(prefix + ".post_layernorm.bias", {config.encoder.width})) {
-  weights.skip(prefix + ".embeddings.position_ids");
+      pre_weight_(weights.take(prefix + "pre_layrnorm.weight", {config.encoder.width})),
+      pre_bias_(weights.take(prefix + "pre_layrnorm.bias", {config.encoder.width})),
+      encoder_(config.encoder, weights, prefix + "encoder"),
+      post_weight_(weights.take(prefix + "post_layernorm.weight", {config.encoder.width})),
+      post_bias_(weights.take(prefix + "post_layernorm.bias", {config.encoder.width})) {
+  weights.skip(prefix + "embeddings.position_ids");
 }
 
 at::Tensor ClipVisionTower::forward(const at::Tensor& pixels, bool deterministic) const {

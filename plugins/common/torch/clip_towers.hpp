@@ -60,9 +60,10 @@ struct ClipTextOutput {
 
 class ClipTextTower {
  public:
-  // prefix: "text_model" in CLIPModel and CLIPTextModel files.
+  // prefix: "text_model." in CLIPModel files and CLIPTextModel files up to transformers 4, "" in
+  // later ones.
   ClipTextTower(const ClipTextConfig& config, WeightMap& weights,
-                const std::string& prefix = "text_model");
+                const std::string& prefix = "text_model.");
   void prepare() { encoder_.prepare(); }
 
   // ids: int64 [B,L], L up to max_positions. mask: int64 or bool [B,L], 1 = real, undefined = all
@@ -82,7 +83,7 @@ class ClipTextTower {
 class ClipVisionTower {
  public:
   ClipVisionTower(const ClipVisionConfig& config, WeightMap& weights,
-                  const std::string& prefix = "vision_model");
+                  const std::string& prefix = "vision_model.");
   void prepare() { encoder_.prepare(); }
 
   // pixels: [B,3,image_size,image_size], normalised. Returns [B,width]: the class token after

@@ -56,6 +56,12 @@ std::filesystem::path weights_option(const Config& config, const std::filesystem
   return path;
 }
 
+std::filesystem::path required_weights_option(const Config& config, const std::string& what) {
+  if (config.str("weights", "").empty())
+    throw Error(HN_NOT_FOUND, "[option weights] expected " + what + ", got nothing");
+  return weights_option(config, {});
+}
+
 std::string choice_option(const Config& config, const char* key,
                           std::initializer_list<const char*> choices) {
   const std::string value = config.str(key, *choices.begin());

@@ -25,6 +25,10 @@ std::filesystem::path bundle_folder();
 // names the path that does not exist.
 std::filesystem::path weights_option(const Config& config, const std::filesystem::path& in_bundle);
 
+// Option `weights` where the bundle brings none. `what` says what belongs there; HN_NOT_FOUND names
+// it, or the path that does not exist.
+std::filesystem::path required_weights_option(const Config& config, const std::string& what);
+
 // Option `key`, one of `choices`; the first is the default. HN_INVALID_ARGUMENT lists them.
 std::string choice_option(const Config& config, const char* key,
                           std::initializer_list<const char*> choices);
