@@ -6,19 +6,19 @@ namespace hn::test {
 namespace {
 
 void expect_refused(const ModelCopy& copy, hn_status code, const std::vector<std::string>& texts) {
-  const Outcome got = Generator::try_create({{"weights", copy.root().string()}});
+  const Outcome got = SanaSprint::try_create({{"weights", copy.root().string()}});
   EXPECT_EQ(got.status, code) << got.text;
   for (const auto& text : texts)
     EXPECT_NE(got.text.find(text), std::string::npos) << "no '" << text << "' in: " << got.text;
 }
 
 TEST(SanaLoad, AnUnspoiltCopyLoads) {
-  const ModelCopy copy;
-  EXPECT_EQ(Generator::try_create({{"weights", copy.root().string()}}).text, "");
+  const SanaCopy copy;
+  EXPECT_EQ(SanaSprint::try_create({{"weights", copy.root().string()}}).text, "");
 }
 
 TEST(SanaLoad, MissingUnexpectedAndWrongShapesAreAllListedAtOnce) {
-  const ModelCopy copy;
+  const SanaCopy copy;
   copy.edit_weights(
       "transformer/diffusion_pytorch_model.safetensors", [](std::vector<TensorToWrite>& all) {
         for (auto& t : all) {
@@ -36,7 +36,7 @@ TEST(SanaLoad, MissingUnexpectedAndWrongShapesAreAllListedAtOnce) {
 TEST(SanaLoad, EachPartChecksItsWeights) {
   for (const std::string file :
        {"vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"}) {
-    const ModelCopy copy;
+    const SanaCopy copy;
     std::string gone;
     copy.edit_weights(file, [&](std::vector<TensorToWrite>& all) {
       gone = all.back().name;
@@ -47,20 +47,20 @@ TEST(SanaLoad, EachPartChecksItsWeights) {
 }
 
 TEST(SanaLoad, FilesThatAreNotThere) {
-  EXPECT_EQ(Generator::try_create({{"weights", std::string("/nonexistent/model")}}).status,
+  EXPECT_EQ(SanaSprint::try_create({{"weights", std::string("/nonexistent/model")}}).status,
             HN_NOT_FOUND);
   for (const std::string file :
        {"transformer/config.json", "vae/config.json", "scheduler/scheduler_config.json",
         "text_encoder/config.json", "tokenizer/tokenizer.json",
         "vae/diffusion_pytorch_model.safetensors"}) {
-    const ModelCopy copy;
+    const SanaCopy copy;
     fs::remove(copy.root() / file);
     expect_refused(copy, HN_NOT_FOUND, {fs::path(file).parent_path().string()});
   }
 }
 
 TEST(SanaLoad, TruncatedWeights) {
-  const ModelCopy copy;
+  const SanaCopy copy;
   const auto file = copy.root() / "vae/diffusion_pytorch_model.safetensors";
   fs::resize_file(file, fs::file_size(file) / 2);
   expect_refused(copy, HN_DATA_LOSS, {"vae"});
@@ -118,7 +118,7 @@ TEST(SanaLoad, ConfigurationsOfOtherClassesAndUnsupportedValuesAreNamed) {
       {"text_encoder/config.json", "vocab_size", 512, HN_DATA_LOSS, "embed_tokens.weight"},
   };
   for (const Case& c : cases) {
-    const ModelCopy copy;
+    const SanaCopy copy;
     copy.edit_json(c.file, [&](nlohmann::json& json) { json[c.key] = c.value; });
     SCOPED_TRACE(c.file + " " + c.key);
     expect_refused(copy, c.code, {c.text, fs::path(c.file).parent_path().string()});
@@ -126,13 +126,13 @@ TEST(SanaLoad, ConfigurationsOfOtherClassesAndUnsupportedValuesAreNamed) {
 }
 
 TEST(SanaLoad, AnotherPipelineIsRefused) {
-  const ModelCopy copy;
+  const SanaCopy copy;
   std::ofstream(copy.root() / "model_index.json") << R"({"_class_name": "FluxPipeline"})";
   expect_refused(copy, HN_UNSUPPORTED, {"expected SanaSprintPipeline, got FluxPipeline"});
 }
 
 TEST(SanaLoad, ShardsAndVariantsLoadAsOneFileDoes) {
-  const ModelCopy copy;
+  const SanaCopy copy;
   const auto folder = copy.root() / "transformer";
   const auto whole = SafetensorsFile::open(folder / "diffusion_pytorch_model.safetensors");
   nlohmann::json map;
@@ -151,19 +151,19 @@ TEST(SanaLoad, ShardsAndVariantsLoadAsOneFileDoes) {
   std::ofstream(folder / "diffusion_pytorch_model.safetensors.index.json")
       << nlohmann::json{{"metadata", {{"total_size", 0}}}, {"weight_map", map}};
   fs::remove(folder / "diffusion_pytorch_model.safetensors");
-  EXPECT_EQ(Generator::try_create({{"weights", copy.root().string()}}).text, "");
+  EXPECT_EQ(SanaSprint::try_create({{"weights", copy.root().string()}}).text, "");
 
-  const ModelCopy variant;
+  const SanaCopy variant;
   fs::rename(variant.root() / "vae/diffusion_pytorch_model.safetensors",
              variant.root() / "vae/diffusion_pytorch_model.bf16.safetensors");
-  EXPECT_EQ(Generator::try_create({{"weights", variant.root().string()}}).text, "");
+  EXPECT_EQ(SanaSprint::try_create({{"weights", variant.root().string()}}).text, "");
 }
 
 TEST(SanaLoad, PromptOptions) {
-  const Outcome short_limit = Generator::try_create(
+  const Outcome short_limit = SanaSprint::try_create(
       {{"weights", kEmoji.string()}, {"max_sequence_length", std::int64_t{1}}});
   EXPECT_EQ(short_limit.status, HN_INVALID_ARGUMENT);
-  Generator tiny({{"weights", kEmoji.string()}, {"max_sequence_length", std::int64_t{4}}});
+  SanaSprint tiny({{"weights", kEmoji.string()}, {"max_sequence_length", std::int64_t{4}}});
   tiny.prompts({std::string(5000, 'x') + "\xff", "",
                 "\xf0\x9f\x8d\x8e"});  // cut, empty but for <bos>, outside of the vocabulary
   Opened generate(tiny, "generate");

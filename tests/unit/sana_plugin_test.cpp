@@ -32,7 +32,7 @@ std::vector<at::Tensor> with_params(const Opened& f, at::Tensor x, bool zero_b) 
 }
 
 TEST(SanaPlugin, SlotsSayWhatTheFunctionsTake) {
-  Generator g;
+  SanaSprint g;
   Opened net(g, "noise_net",
              {{"lora.rank", std::int64_t{4}}, {"lora.targets", List{"to_q", "proj_out"}}});
   EXPECT_EQ(net.in[0].name, "noise");
@@ -61,7 +61,7 @@ TEST(SanaPlugin, SlotsSayWhatTheFunctionsTake) {
 }
 
 TEST(SanaPlugin, NoiseNetStartsAtExactlyZeroAndTrainsFromThere) {
-  Generator g;
+  SanaSprint g;
   g.prompts(kPrompts);
   Opened net(g, "noise_net", {{"lora.rank", std::int64_t{2}}});
   const auto r = net.run(with_params(net, noise(2), true), {at::ones({2, 16, 8, 8})});
@@ -77,7 +77,7 @@ TEST(SanaPlugin, NoiseNetStartsAtExactlyZeroAndTrainsFromThere) {
 }
 
 TEST(SanaPlugin, ImagesAreInRangeAndPromptsMatter) {
-  Generator g;
+  SanaSprint g;
   g.prompts(kPrompts);
   Opened generate(g, "generate");
   const auto x = at::cat({noise(1), noise(1)});
@@ -91,7 +91,7 @@ TEST(SanaPlugin, ImagesAreInRangeAndPromptsMatter) {
 }
 
 TEST(SanaPlugin, OnePromptForAllIsThePromptGivenToEach) {
-  Generator g;
+  SanaSprint g;
   Opened generate(g, "generate");
   g.prompts({kPrompts[0], kPrompts[0], kPrompts[0]});
   const auto each = generate.run({noise(3)}).outputs[0];
@@ -105,7 +105,7 @@ TEST(SanaPlugin, OnePromptForAllIsThePromptGivenToEach) {
 }
 
 TEST(SanaPlugin, RandomStepsFollowTheSeedAndGivenNoiseReplacesThem) {
-  Generator g;
+  SanaSprint g;
   g.prompts({kPrompts[0]});
   Opened generate(g, "generate", {{"steps", std::int64_t{2}}});
   const auto a = generate.run({noise(1), {}}, {}, 5).outputs[1],
@@ -119,7 +119,7 @@ TEST(SanaPlugin, RandomStepsFollowTheSeedAndGivenNoiseReplacesThem) {
 }
 
 TEST(SanaPlugin, ZeroAdapterOnTheGeneratorChangesNothing) {
-  Generator g;
+  SanaSprint g;
   g.prompts(kPrompts);
   Opened plain(g, "generate"), tuned(g, "generate", {{"lora.rank", std::int64_t{2}}});
   const auto want = plain.run({noise(2)}).outputs[1];
@@ -131,7 +131,7 @@ TEST(SanaPlugin, ZeroAdapterOnTheGeneratorChangesNothing) {
 }
 
 TEST(SanaPlugin, EncodeUndoesDecode) {
-  Generator g;
+  SanaSprint g;
   g.prompts(kPrompts);
   Opened generate(g, "generate"), decode(g, "decode"), encode(g, "encode");
   const auto r = generate.run({noise(2)});
@@ -143,7 +143,7 @@ TEST(SanaPlugin, EncodeUndoesDecode) {
 }
 
 TEST(SanaPlugin, EmptyBatchAndStrangeStrides) {
-  Generator g;
+  SanaSprint g;
   g.prompts({kPrompts[0]});
   Opened generate(g, "generate");
   const auto none = generate.run({at::empty({0, 16, 8, 8})}, {at::empty({0, 3, 64, 64}), {}});
@@ -159,7 +159,7 @@ TEST(SanaPlugin, EmptyBatchAndStrangeStrides) {
 }
 
 TEST(SanaPlugin, LayersMemoryAndEmbeddings) {
-  Generator g;
+  SanaSprint g;
   std::uint64_t n = 0;
   ErrorBuffer error;
   ASSERT_EQ(g.adapter->layer_count(g.instance, str("noise_net"), &n, error.get()), HN_OK);
@@ -189,7 +189,7 @@ TEST(SanaPlugin, LayersMemoryAndEmbeddings) {
 }
 
 TEST(SanaPlugin, PlanGrowsWithTheBatch) {
-  Generator g;
+  SanaSprint g;
   g.prompts({kPrompts[0]});
   hn_fn* fn = nullptr;
   ErrorBuffer error;
@@ -216,7 +216,7 @@ TEST(SanaPlugin, PlanGrowsWithTheBatch) {
 }
 
 TEST(SanaPlugin, MistakesInCallsAndOptionsAreNamed) {
-  Generator g;
+  SanaSprint g;
   g.prompts(kPrompts);
   const auto refuses = [&](const std::string& name, const Options& options, hn_status code,
                            const std::string& text) {
@@ -255,17 +255,17 @@ TEST(SanaPlugin, MistakesInCallsAndOptionsAreNamed) {
 }
 
 TEST(SanaPlugin, Bfloat16StaysNearFloat32) {
-  Generator wide, half({{"weights", kEmoji.string()}, {"dtype", std::string("bfloat16")}});
+  SanaSprint wide, half({{"weights", kEmoji.string()}, {"dtype", std::string("bfloat16")}});
   wide.prompts(kPrompts);
   half.prompts(kPrompts);
   Opened a(wide, "generate"), b(half, "generate");
   const auto want = a.run({noise(2)}).outputs[0], got = b.run({noise(2)}).outputs[0];
   EXPECT_LT((want - got).abs().mean().item<double>(), 0.01);
-  EXPECT_EQ(Generator::try_create({{"weights", kEmoji.string()}, {"dtype", std::string("float8")}})
+  EXPECT_EQ(SanaSprint::try_create({{"weights", kEmoji.string()}, {"dtype", std::string("float8")}})
                 .status,
             HN_UNSUPPORTED);
   EXPECT_EQ(
-      Generator::try_create({{"weights", kEmoji.string()}, {"device", std::string("tpu")}}).status,
+      SanaSprint::try_create({{"weights", kEmoji.string()}, {"device", std::string("tpu")}}).status,
       HN_UNSUPPORTED);
 }
 

@@ -1,0 +1,284 @@
+// A generator used through its ABI alone: a host made of a map of options, one instance, its opened
+// functions.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <hn/hn.h>
+
+#include <functional>
+#include <hn/cpp/error.hpp>
+#include <hn/torch/tensor.hpp>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hn::test {
+
+using List = std::vector<std::string>;
+using Options = std::map<std::string, std::variant<std::string, std::int64_t, double, bool, List>>;
+
+template <class T>
+hn_status lookup(const hn_config* config, const char* key, const T** out) {
+  const auto& options = *reinterpret_cast<const Options*>(config);
+  const auto it = options.find(key);
+  if (it == options.end()) return HN_NOT_FOUND;
+  *out = std::get_if<T>(&it->second);
+  return *out == nullptr ? HN_INVALID_ARGUMENT : HN_OK;
+}
+
+// hn_host_v1 over a map; hn_config is the map. `cancelled` is what is_cancelled answers.
+inline std::int32_t& cancelled() {
+  static std::int32_t value = 0;
+  return value;
+}
+inline const hn_host_v1& options_host() {
+  static const hn_host_v1 host = {
+      sizeof(hn_host_v1),
+      HN_ABI_MINOR,
+      nullptr,
+      +[](void*, const char*) -> const void* { return nullptr; },
+      +[](void*, std::int32_t, hn_str) {},
+      +[](void*) { return cancelled(); },
+      +[](void*, hn_str, std::uint64_t, std::uint64_t) {},
+      +[](const hn_config* c, const char* key, hn_str* out) {
+        const std::string* v = nullptr;
+        const hn_status s = lookup(c, key, &v);
+        if (s == HN_OK) *out = str(*v);
+        return s;
+      },
+      +[](const hn_config* c, const char* key, std::int64_t* out) {
+        const std::int64_t* v = nullptr;
+        const hn_status s = lookup(c, key, &v);
+        if (s == HN_OK) *out = *v;
+        return s;
+      },
+      +[](const hn_config* c, const char* key, double* out) {
+        const double* v = nullptr;
+        const hn_status s = lookup(c, key, &v);
+        if (s == HN_OK) *out = *v;
+        return s;
+      },
+      +[](const hn_config* c, const char* key, std::int32_t* out) {
+        const bool* v = nullptr;
+        const hn_status s = lookup(c, key, &v);
+        if (s == HN_OK) *out = *v ? 1 : 0;
+        return s;
+      },
+      +[](const hn_config* c, const char* key, std::uint64_t index, hn_str* out) {
+        const List* v = nullptr;
+        const hn_status s = lookup(c, key, &v);
+        if (s != HN_OK) return s;
+        if (index >= v->size()) return HN_NOT_FOUND;
+        *out = str((*v)[index]);
+        return HN_OK;
+      }};
+  return host;
+}
+
+inline constexpr hn_stream kCpu{kDLCPU, 0, 0};
+
+// What a call says: its code and text.
+struct Outcome {
+  hn_status status;
+  std::string text;
+};
+
+// A built plugin's table, by the plugin's name; its library stays open.
+inline const hn_plugin_v1& plugin_entry(const std::string& plugin) {
+  const std::string file = HN_PLUGIN_DIR "/" + plugin + ".hnp/lib" + plugin + ".so";
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw std::runtime_error(dlerror());
+  return *static_cast<const hn_plugin_v1*>(dlsym(library, HN_PLUGIN_ENTRY_V1));
+}
+
+// One instance of a generator.
+class Generator {
+ public:
+  // What creating one says.
+  static Outcome try_create(const std::string& plugin, const Options& options) {
+    const hn_plugin_v1& entry = plugin_entry(plugin);
+    ErrorBuffer error;
+    hn_instance* instance = nullptr;
+    const hn_status s = entry.create(&options_host(), reinterpret_cast<const hn_config*>(&options),
+                                     &instance, error.get());
+    EXPECT_EQ(instance != nullptr, s == HN_OK);
+    entry.destroy(instance);
+    return {s, error.text()};
+  }
+
+  Generator(const std::string& plugin, const Options& options) : entry_(plugin_entry(plugin)) {
+    ErrorBuffer error;
+    check(entry_.create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance,
+                        error.get()),
+          error);
+    fn = static_cast<const hn_fn_v1*>(entry_.get_interface(instance, HN_FN_V1));
+    cond = static_cast<const hn_cond_v1*>(entry_.get_interface(instance, HN_COND_V1));
+    adapter = static_cast<const hn_adapter_v1*>(entry_.get_interface(instance, HN_ADAPTER_V1));
+    memory = static_cast<const hn_memory_v1*>(entry_.get_interface(instance, HN_MEMORY_V1));
+  }
+  ~Generator() {
+    for (hn_cond* c : handles) cond->release(instance, c);
+    entry_.destroy(instance);
+  }
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
+
+  void prompts(const std::vector<std::string>& texts) {
+    for (hn_cond* c : handles) cond->release(instance, c);
+    handles.assign(texts.size(), nullptr);
+    std::vector<hn_str> views;
+    for (const auto& t : texts) views.push_back(str(t));
+    ErrorBuffer error;
+    check(cond->encode(instance, views.data(), views.size(), kCpu, handles.data(), error.get()),
+          error);
+  }
+
+  hn_instance* instance = nullptr;
+  const hn_fn_v1* fn;
+  const hn_cond_v1* cond;
+  const hn_adapter_v1* adapter;
+  const hn_memory_v1* memory;
+  std::vector<hn_cond*> handles;
+
+ private:
+  const hn_plugin_v1& entry_;
+};
+
+// One opened function; tensors go by slot order, undefined ones as NULL.
+class Opened {
+ public:
+  Opened(Generator& generator, const std::string& name, const Options& options = {})
+      : generator_(generator) {
+    ErrorBuffer error;
+    check(generator.fn->open(generator.instance, str(name),
+                             reinterpret_cast<const hn_config*>(&options), &fn_, error.get()),
+          error);
+    hn_fn_info info{sizeof(hn_fn_info), 0, 0, 0};
+    check(generator.fn->info(fn_, &info, error.get()), error);
+    flags = info.flags;
+    for (std::uint64_t i = 0; i < info.n_in; ++i) in.push_back(slot(HN_SLOT_INPUT, i));
+    for (std::uint64_t i = 0; i < info.n_out; ++i) out.push_back(slot(HN_SLOT_OUTPUT, i));
+  }
+  ~Opened() { generator_.fn->close(fn_); }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  struct Slot {
+    std::string name, semantic;
+    std::vector<std::int64_t> shape;
+    std::uint32_t flags;
+  };
+  static std::vector<std::int64_t> with_batch(std::vector<std::int64_t> shape, std::int64_t batch) {
+    for (auto& d : shape) d = d == HN_DIM_BATCH ? batch : d;
+    return shape;
+  }
+
+  // Forward, and with cotangents backward to all given inputs. Every output is wanted.
+  struct Result {
+    Outcome outcome{HN_OK, {}};
+    std::vector<at::Tensor> outputs, grads;
+  };
+  Result run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& cotangents = {},
+             std::uint64_t seed = 0, std::uint32_t more_flags = 0) {
+    Result r;
+    std::int64_t batch = inputs[0].size(0);
+    for (const auto& s : out) r.outputs.push_back(at::full(with_batch(s.shape, batch), NAN));
+    std::vector<DLTensor> in_views, out_views;
+    std::vector<const DLTensor*> in_ptrs, out_ptrs;
+    const std::vector<std::uint8_t> need(inputs.size(), 1);
+    fill(inputs, in_views, in_ptrs);
+    fill(r.outputs, out_views, out_ptrs);
+    hn_call call{};
+    call.struct_size = sizeof(call);
+    call.flags = (cotangents.empty() ? 0u : HN_CALL_WANT_GRAD) | more_flags;
+    call.stream = kCpu;
+    if ((flags & HN_FN_NEEDS_COND) != 0) {
+      call.cond = generator_.handles.data();
+      call.n_cond = generator_.handles.size();
+    }
+    call.in = in_ptrs.data(), call.n_in = in_ptrs.size();
+    call.out = out_ptrs.data(), call.n_out = out_ptrs.size();
+    call.need_grad = cotangents.empty() ? nullptr : need.data();
+    call.rng_seed = seed;
+    call.saved_budget_bytes = saved_budget;
+    ErrorBuffer error;
+    hn_saved* saved = nullptr;
+    around_forward(
+        [&] { r.outcome.status = generator_.fn->forward(fn_, &call, &saved, error.get()); });
+    r.outcome.text = error.text();
+    if (r.outcome.status != HN_OK || cotangents.empty()) return r;
+
+    for (const auto& x : inputs)
+      r.grads.push_back(x.defined() ? at::full(x.sizes(), NAN) : at::Tensor());
+    std::vector<DLTensor> cot_views, grad_views;
+    std::vector<const DLTensor*> cot_ptrs, grad_ptrs;
+    fill(cotangents, cot_views, cot_ptrs);
+    fill(r.grads, grad_views, grad_ptrs);
+    hn_vjp vjp{};
+    vjp.struct_size = sizeof(vjp);
+    vjp.stream = kCpu;
+    vjp.cotangent = cot_ptrs.data(), vjp.n_out = cot_ptrs.size();
+    vjp.grad = grad_ptrs.data(), vjp.n_in = grad_ptrs.size();
+    r.outcome.status = generator_.fn->backward(fn_, saved, &vjp, error.get());
+    r.outcome.text = error.text();
+    generator_.fn->saved_release(fn_, saved, kCpu);
+    return r;
+  }
+
+  // What hn.fn/1 plans for a call with gradients by all of these inputs.
+  hn_plan plan(const std::vector<at::Tensor>& inputs) {
+    std::vector<DLTensor> views;
+    std::vector<const DLTensor*> pointers;
+    const std::vector<std::uint8_t> need(inputs.size(), 1);
+    fill(inputs, views, pointers);
+    hn_call call{};
+    call.struct_size = sizeof(call);
+    call.flags = HN_CALL_WANT_GRAD;
+    call.stream = kCpu;
+    if ((flags & HN_FN_NEEDS_COND) != 0) {
+      call.cond = generator_.handles.data();
+      call.n_cond = generator_.handles.size();
+    }
+    call.in = pointers.data(), call.n_in = pointers.size();
+    call.need_grad = need.data();
+    call.saved_budget_bytes = saved_budget;
+    hn_plan plan{sizeof(hn_plan), 0, 0, 0};
+    ErrorBuffer error;
+    check(generator_.fn->plan(fn_, &call, &plan, error.get()), error);
+    return plan;
+  }
+
+  std::vector<Slot> in, out;
+  std::uint32_t flags = 0;
+  std::uint64_t saved_budget = 0;  // of the calls
+  // Runs a call's forward; for measuring it.
+  std::function<void(const std::function<void()>&)> around_forward =
+      [](const std::function<void()>& forward) { forward(); };
+
+ private:
+  Slot slot(std::int32_t direction, std::uint64_t index) {
+    hn_slot s{};
+    s.struct_size = sizeof(s);
+    ErrorBuffer error;
+    check(generator_.fn->slot(fn_, direction, index, &s, error.get()), error);
+    return {std::string(view(s.name)),
+            std::string(view(s.semantic)),
+            {s.shape, s.shape + s.ndim},
+            s.flags};
+  }
+  static void fill(const std::vector<at::Tensor>& tensors, std::vector<DLTensor>& views,
+                   std::vector<const DLTensor*>& pointers) {
+    views.resize(tensors.size());
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].defined()) views[i] = borrow(tensors[i]);
+      pointers.push_back(tensors[i].defined() ? &views[i] : nullptr);
+    }
+  }
+  Generator& generator_;
+  hn_fn* fn_ = nullptr;
+};
+
+}  // namespace hn::test
