@@ -230,10 +230,13 @@ class Opened {
 
   // What hn.fn/1 plans for a call with gradients by all of these inputs.
   hn_plan plan(const std::vector<at::Tensor>& inputs) {
-    std::vector<DLTensor> views;
-    std::vector<const DLTensor*> pointers;
+    std::vector<at::Tensor> outputs;
+    for (const auto& s : out) outputs.push_back(at::empty(with_batch(s.shape, inputs[0].size(0))));
+    std::vector<DLTensor> views, out_views;
+    std::vector<const DLTensor*> pointers, out_pointers;
     const std::vector<std::uint8_t> need(inputs.size(), 1);
     fill(inputs, views, pointers);
+    fill(outputs, out_views, out_pointers);
     hn_call call{};
     call.struct_size = sizeof(call);
     call.flags = HN_CALL_WANT_GRAD;
@@ -243,6 +246,7 @@ class Opened {
       call.n_cond = generator_.handles.size();
     }
     call.in = pointers.data(), call.n_in = pointers.size();
+    call.out = out_pointers.data(), call.n_out = out_pointers.size();
     call.need_grad = need.data();
     call.saved_budget_bytes = saved_budget;
     hn_plan plan{sizeof(hn_plan), 0, 0, 0};

@@ -4,7 +4,11 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
+
+#include "torch/byte_count.hpp"
+#include "torch/pass_bytes.hpp"
 
 namespace hn {
 namespace {
@@ -18,7 +22,9 @@ std::uint64_t mix(std::uint64_t seed, std::uint64_t offset) {
   return z ^ (z >> 31);
 }
 
-// What the four have in common: sizes, checks, estimates.
+constexpr std::int64_t kMeasuredSide = 256;  // pixels of the larger picture that plan() measures
+
+// What the four have in common: sizes, checks, budgets, estimates.
 class Base : public TorchFunction {
  public:
   Base(const LatentModel& model, const FunctionOptions& options)
@@ -34,22 +40,30 @@ class Base : public TorchFunction {
     image_shape_ = {HN_DIM_BATCH, 3, options.height, options.width};
   }
 
+  // Measured on two small pictures and drawn out to the call's pixels.
   hn_plan plan(const Call& call) override {
-    const PassBytes one = estimate();
-    const auto batch = static_cast<std::uint64_t>(call.batch());
-    return {sizeof(hn_plan), 0, call.want_grad() ? one.saved * batch : 0,
-            (call.want_grad() ? one.saved + one.work : one.work) * batch};
+    return translate_errors([&]() -> hn_plan {
+      const Entry entry(call.raw().stream, call.want_grad());
+      const std::uint64_t budget = call.want_grad() ? call.raw().saved_budget_bytes : 0;
+      MeasuredBytes bytes = estimate(call, 0);
+      if (budget > 0 && budget < bytes.saved) {
+        const MeasuredBytes least = estimate(call, 1);
+        const std::uint64_t saved = std::max(least.saved, budget);
+        bytes = {saved, saved + (least.peak - least.saved)};
+      }
+      return {sizeof(hn_plan), 0, call.want_grad() ? bytes.saved : 0, bytes.peak};
+    });
   }
 
  protected:
-  // Bytes a sample.
-  virtual PassBytes estimate() const = 0;
-  // A call with at least one sample.
-  virtual std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Call& call) = 0;
-
-  PassBytes part(ModelPart which) const {
-    return model_.estimate(which, options_.width, options_.height);
-  }
+  // What compute() reads beside the tensors.
+  struct Pass {
+    std::span<const Cond* const> prompts;  // one a sample, or one for all
+    BlockRunner& run;
+    std::uint64_t rng_seed = 0, rng_offset = 0;
+  };
+  // A pass over at least one sample, whose size is that of the tensors.
+  virtual std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Pass& pass) = 0;
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& in, const Call& call) final {
     const at::Device device = model_.device();
@@ -63,7 +77,10 @@ class Base : public TorchFunction {
       throw Error(
           HN_UNSUPPORTED,
           "[" + model_.name() + "] HN_CALL_DETERMINISTIC: only the CPU promises the same bits");
-    if (call.batch() > 0) return compute(in, call);
+    if (call.batch() > 0) {
+      model_.release_text_encoder();
+      return within_budget(in, call);
+    }
     // Nothing to do, but the outputs stay connected to the inputs.
     std::vector<at::Tensor> empty;
     for (const auto& slot : outputs_) {
@@ -74,19 +91,88 @@ class Base : public TorchFunction {
     return empty;
   }
 
-  PassContext context(const Call& call, std::span<const Cond* const> prompts,
-                      const LoraSet& lora) const {
-    return {.prompts = prompts,
+  PassContext context(const Pass& pass, const LoraSet& lora) const {
+    return {.prompts = pass.prompts,
             .lora = lora,
             .settings = *options_.settings,
-            .between_steps = {},
-            .want_grad = call.want_grad(),
-            .saved_budget_bytes = call.raw().saved_budget_bytes};
+            .run = pass.run,
+            .between_steps = {}};
   }
 
   const LatentModel& model_;
   FunctionOptions options_;
   std::vector<std::int64_t> latent_shape_, image_shape_;
+
+ private:
+  static std::vector<const Cond*> prompts(const Call& call) {
+    std::vector<const Cond*> found;
+    if (!call.has_cond()) return found;
+    for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
+      found.push_back(&call.cond<Cond>(b));
+    return found;
+  }
+
+  std::vector<at::Tensor> within_budget(const std::vector<at::Tensor>& in, const Call& call) {
+    const std::vector<const Cond*> handles = prompts(call);
+    const std::uint64_t budget = call.want_grad() ? call.raw().saved_budget_bytes : 0;
+    if (budget == 0) {
+      BlockRunner run;
+      return compute(in, {handles, run, call.raw().rng_seed, call.raw().rng_offset});
+    }
+    // What the bytes of a pass grow with, the fixed size of its pictures left out.
+    std::int64_t wanted = 0, longest = 0;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) wanted += call.need_grad(i) ? 1 : 0;
+    for (const Cond* handle : handles)
+      longest = std::max(longest, static_cast<std::int64_t>(handle->size_bytes()));
+    const auto distinct =
+        static_cast<std::int64_t>(std::set<const Cond*>(handles.begin(), handles.end()).size());
+    BlockRunner run(budget, costs_, {call.batch(), wanted, distinct, longest});
+    const ByteCount count;
+    auto out = compute(in, {handles, run, call.raw().rng_seed, call.raw().rng_offset});
+    run.finish(count.live(), model_.name().c_str());
+    return out;
+  }
+
+  MeasuredBytes estimate(const Call& call, std::uint64_t budget) {
+    const LatentGeometry g = model_.geometry();
+    std::vector<const Cond*> handles = prompts(call);
+    // One sample with the longest prompt stands for all.
+    const auto longest = std::max_element(
+        handles.begin(), handles.end(),
+        [](const Cond* a, const Cond* b) { return a->size_bytes() < b->size_bytes(); });
+    if (longest != handles.end()) handles = {*longest};
+    const auto measure = [&](std::int64_t side) {
+      Tensors in(inputs_.size());
+      for (std::size_t i = 0; i < inputs_.size(); ++i) {
+        auto shape = inputs_[i].shape;
+        const bool param = (inputs_[i].flags & HN_SLOT_PARAM) != 0;
+        for (auto& size : shape) size = size == HN_DIM_BATCH ? 1 : size;
+        if (!param)
+          for (std::size_t d = shape.size() - 2; d < shape.size(); ++d)
+            shape[d] = inputs_[i].semantic == "image_rgb01" ? side : side / g.factor;
+        in[i] = at::zeros(shape, at::TensorOptions(at::kFloat).device(model_.device()));
+        if (call.need_grad(i) || (call.want_grad() && call.raw().need_grad == nullptr && !param))
+          in[i].set_requires_grad(true);
+      }
+      return measure_pass(
+          [&](const Tensors& given, BlockRunner& run) {
+            return compute(given, {handles, run, 0, 0});
+          },
+          in, budget);
+    };
+    const auto units = [&](std::int64_t pixels) {
+      return std::max<std::int64_t>(1, pixels / g.size_unit) * g.size_unit;
+    };
+    const std::int64_t large = units(
+                           std::min(kMeasuredSide, std::max(options_.width, options_.height))),
+                       small = units(large / 2),
+                       pixels = options_.width * options_.height * call.batch();
+    const MeasuredBytes at_large = measure(large);
+    return draw_out(small == large ? at_large : measure(small), small * small, at_large,
+                    large * large, pixels);
+  }
+
+  std::shared_ptr<BlockCosts> costs_ = std::make_shared<BlockCosts>();
 };
 
 // With PARAM slots behind the other inputs: A and B of each chosen layer in turn.
@@ -125,13 +211,6 @@ class Adapted : public Base {
       set.set(chosen_[i], in[first_param_ + 2 * i], in[first_param_ + 2 * i + 1]);
     return set;
   }
-  std::vector<const Cond*> prompts(const Call& call) const {
-    std::vector<const Cond*> found;
-    for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
-      found.push_back(&call.cond<Cond>(b));
-    return found;
-  }
-
   std::vector<int> chosen_;  // ascending
   std::size_t first_param_ = 0;
 };
@@ -153,11 +232,9 @@ class NoiseNet final : public Adapted {
   }
 
  protected:
-  PassBytes estimate() const override { return part(ModelPart::kDenoiser); }
-  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Call& call) override {
-    const auto handles = prompts(call);
+  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Pass& pass) override {
     const LoraSet adapters = lora(in, model_.output_layer());
-    return {model_.noise_net(in[0], context(call, handles, adapters)).to(at::kFloat)};
+    return {model_.noise_net(in[0], context(pass, adapters)).to(at::kFloat)};
   }
 };
 
@@ -180,25 +257,18 @@ class Generate final : public Adapted {
   }
 
  protected:
-  PassBytes estimate() const override {
-    const PassBytes denoiser = part(ModelPart::kDenoiser), decoder = part(ModelPart::kDecoder);
-    return {denoiser.saved * static_cast<std::uint64_t>(options_.steps) + decoder.saved,
-            std::max(denoiser.work, decoder.work)};
-  }
-  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Call& call) override {
+  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Pass& pass) override {
     at::Tensor step_noise = step_noise_ ? in[1] : at::Tensor();
     if (step_noise_ && !step_noise.defined()) {
       auto shape = inputs_[1].shape;
-      shape[1] = call.batch();
+      shape[1] = in[0].size(0);
       // Drawn on the CPU, so that every device sees the same numbers.
-      auto generator =
-          at::detail::createCPUGenerator(mix(call.raw().rng_seed, call.raw().rng_offset));
+      auto generator = at::detail::createCPUGenerator(mix(pass.rng_seed, pass.rng_offset));
       step_noise =
           at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat)).to(model_.device());
     }
-    const auto handles = prompts(call);
     const LoraSet adapters = lora(in, -1);
-    PassContext with = context(call, handles, adapters);
+    PassContext with = context(pass, adapters);
     with.between_steps = [this] {
       if (host_.cancelled()) throw Error(HN_CANCELLED, "[generate] stopped by the host");
     };
@@ -219,10 +289,9 @@ class Decode final : public Base {
   }
 
  protected:
-  PassBytes estimate() const override { return part(ModelPart::kDecoder); }
-  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Call& call) override {
+  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Pass& pass) override {
     const LoraSet none;
-    return {model_.decode(in[0], context(call, {}, none)).to(at::kFloat)};
+    return {model_.decode(in[0], context(pass, none)).to(at::kFloat)};
   }
 };
 
@@ -234,10 +303,9 @@ class Encode final : public Base {
   }
 
  protected:
-  PassBytes estimate() const override { return part(ModelPart::kEncoder); }
-  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Call& call) override {
+  std::vector<at::Tensor> compute(const std::vector<at::Tensor>& in, const Pass& pass) override {
     const LoraSet none;
-    return {model_.encode(in[0], context(call, {}, none)).to(at::kFloat)};
+    return {model_.encode(in[0], context(pass, none)).to(at::kFloat)};
   }
 };
 

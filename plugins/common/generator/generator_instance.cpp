@@ -4,6 +4,8 @@
 
 #include <hn/torch/entry.hpp>
 
+#include "generator/text_encoder_mode.hpp"
+
 namespace hn {
 
 GeneratorInstance::GeneratorInstance(const Host& host, const Config& config,
@@ -13,6 +15,14 @@ GeneratorInstance::GeneratorInstance(const Host& host, const Config& config,
     const Entry entry({kDLCPU, 0, 0}, /*grad=*/false);
     model_ = load();
   });
+  for (const auto& line : model_->notes())
+    host.log(HN_LOG_INFO, "[" + model_->name() + "] " + line);
+  const bool kept = text_encoder_option(config) == TextEncoderMode::kKeep;
+  const auto option = prompt_store_option(config, !kept);
+  if (option && !model_->text_key().empty()) {
+    store_.emplace(option->folder, model_->name() + " " + model_->text_key(), option->limit,
+                   [host](const std::string& line) { host.log(HN_LOG_WARNING, line); });
+  }
   const LatentGeometry geometry = model_->geometry();
   FunctionOptions defaults;
   defaults.width = geometry.width;
@@ -38,9 +48,24 @@ std::vector<std::unique_ptr<Cond>> GeneratorInstance::encode(
   return translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
     std::vector<std::unique_ptr<Cond>> handles;
-    for (const std::string_view prompt : prompts) handles.push_back(model_->encode_prompt(prompt));
+    for (const std::string_view prompt : prompts) handles.push_back(encode_one(prompt));
     return handles;
   });
+}
+
+std::unique_ptr<Cond> GeneratorInstance::encode_one(std::string_view prompt) {
+  if (!store_) return model_->encode_prompt(prompt);
+  if (auto found = store_->find(prompt)) {
+    try {
+      return model_->restore_prompt(prompt, std::move(*found));
+    } catch (const Error& broken) {
+      host().log(HN_LOG_WARNING,
+                 std::string("[prompt_cache] the prompt is encoded anew: ") + broken.what());
+    }
+  }
+  auto handle = model_->encode_prompt(prompt);
+  store_->put(prompt, model_->prompt_tensors(*handle));
+  return handle;
 }
 
 std::uint64_t GeneratorInstance::embedding_size() const {

@@ -11,17 +11,20 @@
 #include <functional>
 #include <hn/cpp/plugin.hpp>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "generator/functions.hpp"
 #include "generator/latent_model.hpp"
+#include "generator/prompt_store.hpp"
 
 namespace hn {
 
 class GeneratorInstance : public Instance {
  public:
   // Calls `load` once, with gradients off and LibTorch's errors translated. The options of `config`
-  // become the defaults of every open call.
+  // become the defaults of every open call. Read here for every model: text_encoder
+  // (text_encoder_mode.hpp), prompt_cache and prompt_cache_mb (prompt_store.hpp).
   GeneratorInstance(const Host& host, const Config& config,
                     const std::function<std::unique_ptr<LatentModel>()>& load);
 
@@ -43,7 +46,10 @@ class GeneratorInstance : public Instance {
   const LatentModel& model() const { return *model_; }
 
  private:
+  std::unique_ptr<Cond> encode_one(std::string_view prompt);
+
   std::unique_ptr<LatentModel> model_;
+  std::optional<PromptStore> store_;
   FunctionOptions defaults_;
   std::vector<LayerSpec> layers_;
 };

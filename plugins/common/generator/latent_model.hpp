@@ -13,12 +13,14 @@
 #include <functional>
 #include <hn/cpp/config.hpp>
 #include <hn/cpp/function.hpp>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "torch/checkpoint.hpp"
 #include "torch/lora.hpp"
 
 namespace hn {
@@ -44,18 +46,17 @@ struct PassContext {
   std::span<const Cond* const> prompts;  // one a sample, or one for all; encode_prompt's handles
   const LoraSet& lora;
   const ModelSettings& settings;
-  std::function<void()> between_steps;   // to be called before each step, may throw; may be empty
-  bool want_grad = false;                // a backward will follow
-  std::uint64_t saved_budget_bytes = 0;  // hn_call's: 0 = no limit on what the graph keeps
+  BlockRunner& run;                     // runs each block of the networks, see checkpoint.hpp
+  std::function<void()> between_steps;  // to be called before each step, may throw; may be empty
 };
 
-// The three networks, for estimates.
 enum class ModelPart { kDenoiser, kDecoder, kEncoder };
-
-// Bytes a sample: what the graph of one pass keeps, and what its largest layer needs beside that.
 struct PassBytes {
   std::uint64_t saved = 0, work = 0;
 };
+
+// A prompt's tensors by name, as they are kept on disk.
+using PromptTensors = std::map<std::string, at::Tensor>;
 
 class LatentModel {
  public:
@@ -82,6 +83,16 @@ class LatentModel {
 
   // What a host keeps of a prompt. Never depends on prompts encoded before.
   virtual std::unique_ptr<Cond> encode_prompt(std::string_view text) const = 0;
+  // What encode_prompt computed by the text encoder, and a handle from that, bit for bit the same.
+  // Without tensors, prompts are not kept on disk.
+  virtual PromptTensors prompt_tensors(const Cond&) const { return {}; }
+  // HN_DATA_LOSS for tensors that are not this model's.
+  virtual std::unique_ptr<Cond> restore_prompt(std::string_view text, PromptTensors) const;
+  // Everything beside the prompt that its tensors depend on: weights, tokenizer, options.
+  virtual std::string text_key() const { return {}; }
+  // Option text_encoder = "free": called when prompts were encoded and a pass begins.
+  virtual void release_text_encoder() const {}
+
   // A pooled vector [embedding_size] of a handle, any floating-point dtype.
   virtual std::int64_t embedding_size() const = 0;
   virtual at::Tensor embedding(const Cond& cond) const = 0;
@@ -98,12 +109,18 @@ class LatentModel {
   virtual at::Tensor decode(const at::Tensor& latents, const PassContext& context) const = 0;
   virtual at::Tensor encode(const at::Tensor& image, const PassContext& context) const = 0;
 
-  // An estimate for pictures of this size, for hn_plan.
-  virtual PassBytes estimate(ModelPart part, std::int64_t width, std::int64_t height) const = 0;
+  // Unused: hn_plan is measured.
+  virtual PassBytes estimate(ModelPart, std::int64_t, std::int64_t) const { return {}; }
   // Bytes of the weights held.
   virtual std::uint64_t bytes() const = 0;
   // Forgets caches.
   virtual void trim() const {}
+  // Lines for the log about how the weights were loaded.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
+
+inline std::unique_ptr<Cond> LatentModel::restore_prompt(std::string_view, PromptTensors) const {
+  throw Error(HN_UNSUPPORTED, "[" + name() + "] prompts of this model are not kept on disk");
+}
 
 }  // namespace hn

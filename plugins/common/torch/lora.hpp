@@ -84,6 +84,10 @@ class Linear {
          bool bias);
   at::Tensor operator()(const at::Tensor& x, const LoraSet& lora = {}) const;
   int index() const { return index_; }
+  // The type and device of what it computes.
+  at::TensorOptions options() const {
+    return quantised_.defined() ? quantised_.options() : weight.options();
+  }
 
   at::Tensor weight, bias;  // [out, in], undefined where quantised; [out] or undefined
 

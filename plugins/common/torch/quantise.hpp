@@ -30,6 +30,7 @@ class QuantisedWeight {
 
   bool defined() const { return codes_.defined(); }
   at::IntArrayRef sizes() const { return codes_.sizes(); }
+  at::TensorOptions options() const { return codes_.options().dtype(dtype_); }  // of dense()
   std::uint64_t nbytes() const { return codes_.nbytes() + scale_.nbytes(); }
   // The weight that the codes stand for: a fresh tensor.
   at::Tensor dense() const;

@@ -41,12 +41,20 @@ void Decoder::prepare() {
     shortcut_repeats_ = 0;
 }
 
-at::Tensor Decoder::operator()(const at::Tensor& latents) const {
+at::Tensor Decoder::operator()(const at::Tensor& latents, BlockRunner* run) const {
+  BlockRunner plain;
+  BlockRunner& runner = run != nullptr ? *run : plain;
   auto x = latents.contiguous(at::MemoryFormat::ChannelsLast);
   x = shortcut_repeats_ == 0 ? conv_in_(x)
                              : conv_in_(x) + x.repeat_interleave(shortcut_repeats_, 1);
-  for (const auto& block : blocks_) x = (*block)(x);
-  x = fused_rms_norm(x.permute({0, 2, 3, 1}), norm_weight_, norm_bias_, 1e-5).permute({0, 3, 1, 2});
+  for (const auto& block : blocks_)
+    x = runner([&block](const Tensors& in) { return (*block)(in[0]); }, {x});
+  return runner([this](const Tensors& in) { return head(in[0]); }, {x});
+}
+
+at::Tensor Decoder::head(const at::Tensor& input) const {
+  auto x = fused_rms_norm(input.permute({0, 2, 3, 1}), norm_weight_, norm_bias_, 1e-5)
+               .permute({0, 3, 1, 2});
   x = activation_(x);
   return up_out_ ? (*up_out_)(x) : conv_out_(x);
 }

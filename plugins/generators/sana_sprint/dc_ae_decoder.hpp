@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dc_ae_blocks.hpp"
+#include "torch/checkpoint.hpp"
 
 namespace hn::sana {
 
@@ -14,9 +15,11 @@ class Decoder {
   void prepare();
   // latents: [B, latent_channels, h, w], divided by the scaling factor already. Returns [B, 3, f h,
   // f w], about [-1, 1], not clamped.
-  at::Tensor operator()(const at::Tensor& latents) const;
+  at::Tensor operator()(const at::Tensor& latents, BlockRunner* run = nullptr) const;
 
  private:
+  at::Tensor head(const at::Tensor& x) const;
+
   VaeBlocks blocks_;
   Conv2d conv_in_, conv_out_;
   std::unique_ptr<UpBlock> up_out_;  // in conv_out_'s place where the first stage has no layers

@@ -34,10 +34,13 @@ void Encoder::prepare() {
   for (auto& block : blocks_) block->prepare();
 }
 
-at::Tensor Encoder::operator()(const at::Tensor& image) const {
+at::Tensor Encoder::operator()(const at::Tensor& image, BlockRunner* run) const {
+  BlockRunner plain;
+  BlockRunner& runner = run != nullptr ? *run : plain;
   auto x = image.contiguous(at::MemoryFormat::ChannelsLast);
   if (plain_conv_in_) x = conv_in_(x);
-  for (const auto& block : blocks_) x = (*block)(x);
+  for (const auto& block : blocks_)
+    x = runner([&block](const Tensors& in) { return (*block)(in[0]); }, {x});
   const auto y = conv_out_(x);
   return shortcut_group_ == 0 ? y : y + x.unflatten(1, {-1, shortcut_group_}).mean(2);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dc_ae_blocks.hpp"
+#include "torch/checkpoint.hpp"
 
 namespace hn::sana {
 
@@ -13,7 +14,7 @@ class Encoder {
   void prepare();
   // image: [B, 3, H, W] in [-1, 1], H and W multiples of the compression factor. Returns [B,
   // latent_channels, H/f, W/f], not scaled.
-  at::Tensor operator()(const at::Tensor& image) const;
+  at::Tensor operator()(const at::Tensor& image, BlockRunner* run = nullptr) const;
 
  private:
   VaeBlocks blocks_;

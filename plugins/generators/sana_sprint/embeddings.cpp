@@ -38,7 +38,7 @@ NumberEmbedding::NumberEmbedding(const Builder& builder, const std::string& name
       second_(builder, name + ".linear_2", width, width, true) {}
 
 at::Tensor NumberEmbedding::operator()(double value, const LoraSet& lora) const {
-  return second_(at::silu(first_(sinusoids(value, first_.weight.options()), lora)), lora);
+  return second_(at::silu(first_(sinusoids(value, first_.options()), lora)), lora);
 }
 
 TimeEmbedding::TimeEmbedding(const Builder& builder, const TransformerConfig& config)

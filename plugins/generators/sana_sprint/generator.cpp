@@ -15,8 +15,8 @@ struct Settings final : ModelSettings {
 
 class Generator final : public LatentModel {
  public:
-  Generator(const std::filesystem::path& folder, const LoadOptions& options)
-      : model_(folder, options) {}
+  Generator(const std::filesystem::path& folder, const LoadOptions& options, const Config& config)
+      : model_(folder, options), tiling_(tiling_option(config, model_.vae().factor(), 8)) {}
 
   std::string name() const override { return "sana_sprint"; }
   at::Device device() const override { return model_.options().device; }
@@ -56,30 +56,42 @@ class Generator final : public LatentModel {
   }
 
   at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override {
-    return model_.noise_net(noise, handles(context), context.lora, of(context).guidance_scale);
+    return model_.noise_net(noise, handles(context), context.lora, of(context).guidance_scale,
+                            &context.run);
   }
   at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise,
                     const PassContext& context) const override {
     const Settings& s = of(context);
     return model_.sample(noise, step_noise, handles(context), context.lora,
-                         {s.guidance_scale, s.steps, context.between_steps});
+                         {s.guidance_scale, s.steps, context.between_steps, &context.run});
   }
-  at::Tensor decode(const at::Tensor& latents, const PassContext&) const override {
-    return model_.decode(latents);
+  at::Tensor decode(const at::Tensor& latents, const PassContext& context) const override {
+    return model_.decode(latents, &context.run, tiling_);
   }
-  at::Tensor encode(const at::Tensor& image, const PassContext&) const override {
-    return model_.encode(image);
+  at::Tensor encode(const at::Tensor& image, const PassContext& context) const override {
+    return model_.encode(image, &context.run);
   }
 
-  PassBytes estimate(ModelPart part, std::int64_t width, std::int64_t height) const override {
-    if (part == ModelPart::kDenoiser) {
-      const std::uint64_t saved = denoiser_bytes(width, height);
-      return {saved, saved / 8};
-    }
-    const std::uint64_t saved = vae_bytes(
-        part == ModelPart::kDecoder ? model_.vae().decoder : model_.vae().encoder, width, height);
-    return {saved, saved / 4};
+  PromptTensors prompt_tensors(const Cond& cond) const override {
+    return {{"states", static_cast<const Prompt&>(cond).states}};
   }
+  std::unique_ptr<Cond> restore_prompt(std::string_view text,
+                                       PromptTensors tensors) const override {
+    return model_.restore_prompt(text, tensors["states"]);
+  }
+  std::string text_key() const override { return model_.prompts().key(); }
+  void release_text_encoder() const override { model_.prompts().release(); }
+  std::vector<std::string> notes() const override {
+    std::vector<std::string> lines;
+    const auto add = [&](const char* what, const QuantiseReport& report) {
+      if (report.tensors > 0)
+        lines.push_back(std::string(what) + ": " + report.text(model_.options().quantise));
+    };
+    add("transformer", model_.report());
+    add("text encoder", model_.prompts().report());
+    return lines;
+  }
+
   std::uint64_t bytes() const override { return model_.bytes(); }
   void trim() const override { model_.transformer().trim(); }
 
@@ -92,32 +104,8 @@ class Generator final : public LatentModel {
     for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
     return prompts;
   }
-  std::uint64_t in_bytes(std::int64_t numbers) const {
-    return static_cast<std::uint64_t>(
-        numbers * static_cast<std::int64_t>(c10::elementSize(model_.options().dtype)));
-  }
-  // One transformer pass and one pass of a VAE's half, from the widths of their layers.
-  std::uint64_t denoiser_bytes(std::int64_t width, std::int64_t height) const {
-    const auto& c = model_.transformer().config();
-    const std::int64_t unit = model_.vae().factor() * c.patch_size,
-                       tokens = (width / unit) * (height / unit);
-    const auto ff = static_cast<std::int64_t>(c.mlp_ratio * static_cast<double>(c.width()));
-    // Per block and token: two norms, q k v of both attentions with float32 copies, outputs, and
-    // the feed-forward's wide states.
-    return in_bytes(tokens * c.layers *
-                    (16 * c.width() + 4 * c.cross_heads * c.cross_head_dim + 9 * ff));
-  }
-  std::uint64_t vae_bytes(const std::vector<VaeStage>& stages, std::int64_t width,
-                          std::int64_t height) const {
-    std::int64_t numbers = 0, pixels = width * height;
-    for (const auto& stage : stages) {
-      numbers += pixels * stage.channels * (6 + stage.layers * (stage.efficient_vit ? 46 : 7));
-      pixels /= 4;
-    }
-    return in_bytes(numbers);
-  }
-
   Model model_;
+  Tiling tiling_;
 };
 
 }  // namespace
@@ -128,8 +116,11 @@ std::unique_ptr<LatentModel> load_generator(const Config& config) {
       LoadOptions{.dtype = dtype_option(config),
                   .device = device_option(config),
                   .variant = config.str("variant", ""),
+                  .quantise = quantise_option(config),
                   .prompts = {.max_tokens = config.i64("max_sequence_length", 300),
-                              .instruction = config.list("complex_human_instruction")}});
+                              .instruction = config.list("complex_human_instruction"),
+                              .mode = text_encoder_option(config)}},
+      config);
 }
 
 }  // namespace hn::sana

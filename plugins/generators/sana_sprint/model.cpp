@@ -7,27 +7,13 @@
 #include <hn/cpp/error.hpp>
 #include <map>
 
-#include "json/json_file.hpp"
+#include "generator/pipeline_folder.hpp"
 
 namespace hn::sana {
 namespace {
 
 // The bias that hides a padded caption token, as upstream has it.
 constexpr double kHidden = -10000;
-
-void check_folder(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder))
-    throw Error(HN_NOT_FOUND, "[sana_sprint] weights: expected a folder in diffusers layout, got " +
-                                  folder.string());
-  const auto file = folder / "model_index.json";
-  if (!std::filesystem::exists(file)) return;  // only the parts are needed
-  const auto json = read_json_file(file);
-  JsonObject index(json, "[sana_sprint] " + file.string());
-  const auto name = index.get_or<std::string>("_class_name", "SanaSprintPipeline");
-  if (name != "SanaSprintPipeline")
-    throw Error(HN_UNSUPPORTED,
-                index.where() + ": _class_name: expected SanaSprintPipeline, got " + name);
-}
 
 // Rows [L_i, D] to [U, L, D], zeros behind.
 at::Tensor pad(const std::vector<at::Tensor>& rows, std::int64_t length) {
@@ -42,7 +28,7 @@ at::Tensor pad(const std::vector<at::Tensor>& rows, std::int64_t length) {
 }  // namespace
 
 Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
-  check_folder(folder);
+  check_pipeline_folder(folder, "sana_sprint", "SanaSprintPipeline");
   const c10::NoGradGuard no_grad;
   const auto config = TransformerConfig::read(folder / "transformer" / "config.json");
   vae_ = VaeConfig::read(folder / "vae" / "config.json");
@@ -58,30 +44,50 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
                      options.device, std::string("sana_sprint ") + part);
   };
   auto weights = open("transformer");
+  weights.set_quantise(options.quantise);
   transformer_ = std::make_unique<Transformer>(config, weights);
   weights.finish();
   transformer_->prepare();
+  report_ = weights.report();
   auto vae_weights = open("vae");
   encoder_ = std::make_unique<Encoder>(vae_, vae_weights);
   decoder_ = std::make_unique<Decoder>(vae_, vae_weights);
   vae_weights.finish();
   encoder_->prepare();
   decoder_->prepare();
+  PromptOptions prompts = options.prompts;
+  prompts.quantise = options.quantise;
   prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant,
-                                             options.prompts);
-  if (prompts_->model().config().hidden_size != config.caption_channels)
+                                             std::move(prompts));
+  if (prompts_->config().hidden_size != config.caption_channels)
     throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the text encoder is " +
-                                  std::to_string(prompts_->model().config().hidden_size) +
+                                  std::to_string(prompts_->config().hidden_size) +
                                   " wide, the transformer's caption_channels is " +
                                   std::to_string(config.caption_channels));
-  bytes_ = weights.bytes() + vae_weights.bytes() + prompts_->bytes();
+  bytes_ = weights.bytes() + vae_weights.bytes();
 }
 
 std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {
   const c10::NoGradGuard no_grad;
+  return restore_prompt(text, prompts_->encode(text));
+}
+
+std::unique_ptr<Prompt> Model::restore_prompt(std::string_view text,
+                                              const at::Tensor& states) const {
+  const c10::NoGradGuard no_grad;
+  const std::int64_t channels = transformer_->config().caption_channels;
+  if (!states.defined() || states.dim() != 2 || states.size(1) != channels ||
+      states.scalar_type() != options_.dtype)
+    throw Error(HN_DATA_LOSS,
+                "[sana_sprint] a prompt's states: expected " +
+                    std::string(at::toString(options_.dtype)) + " [L, " + std::to_string(channels) +
+                    "], got " +
+                    (states.defined() ? std::string(at::toString(states.scalar_type())) + " of " +
+                                            std::to_string(states.dim()) + " dimensions"
+                                      : "nothing"));
   auto prompt = std::make_unique<Prompt>();
   prompt->text = text;
-  prompt->states = prompts_->encode(text);
+  prompt->states = states.to(options_.device);
   prompt->caption = transformer_->caption(prompt->states, {});
   return prompt;
 }
@@ -119,9 +125,9 @@ Caption Model::caption(std::span<const Prompt* const> prompts, const LoraSet& lo
 }
 
 at::Tensor Model::noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts,
-                            const LoraSet& lora, double guidance_scale) const {
+                            const LoraSet& lora, double guidance_scale, BlockRunner* run) const {
   const double guidance = guidance_scale * transformer_->config().guidance_embeds_scale;
-  return (*transformer_)(noise.to(options_.dtype), caption(prompts, lora), 1.0, guidance, lora)
+  return (*transformer_)(noise.to(options_.dtype), caption(prompts, lora), 1.0, guidance, lora, run)
       .to(noise.scalar_type());
 }
 
@@ -147,7 +153,8 @@ at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor& step_noise,
     const ScmStep& step = options.steps[i];
     const auto input = x * (step.input_scale / sigma);
     const auto predicted =
-        (*transformer_)(input.to(options_.dtype), text, step.timestep, guidance, lora).to(wide);
+        (*transformer_)(input.to(options_.dtype), text, step.timestep, guidance, lora, options.run)
+            .to(wide);
     const double scale = sigma / step.divide;
     const auto f = input * (step.skip * scale) + predicted * (step.network * scale);
     clean = x * step.cos_t - f * step.sin_t;
@@ -158,14 +165,21 @@ at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor& step_noise,
   return clean / sigma;
 }
 
-at::Tensor Model::decode(const at::Tensor& latents) const {
-  const auto picture = (*decoder_)(latents.to(options_.dtype) / vae_.scaling_factor)
-                           .to(accumulate_type(options_.dtype));
+at::Tensor Model::decode(const at::Tensor& latents, BlockRunner* run, const Tiling& tiling) const {
+  const auto scaled = latents.to(options_.dtype) / vae_.scaling_factor;
+  BlockRunner plain;
+  const auto decoded = tiling.cuts(latents.size(2), latents.size(3))
+                           ? decode_in_tiles(
+                                 scaled, tiling, vae_.factor(),
+                                 [this](const at::Tensor& tile) { return (*decoder_)(tile); },
+                                 run != nullptr ? *run : plain)
+                           : (*decoder_)(scaled, run);
+  const auto picture = decoded.to(accumulate_type(options_.dtype));
   return (picture * 0.5 + 0.5).clamp(0, 1);
 }
 
-at::Tensor Model::encode(const at::Tensor& image) const {
-  const auto latents = (*encoder_)((image * 2 - 1).to(options_.dtype));
+at::Tensor Model::encode(const at::Tensor& image, BlockRunner* run) const {
+  const auto latents = (*encoder_)((image * 2 - 1).to(options_.dtype), run);
   return latents.to(accumulate_type(options_.dtype)) * vae_.scaling_factor;
 }
 

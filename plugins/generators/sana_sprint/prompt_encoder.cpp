@@ -1,10 +1,12 @@
 #include "prompt_encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
+#include "generator/prompt_store.hpp"
 #include "tokenizers/unicode.hpp"
 
 namespace hn::sana {
@@ -27,24 +29,26 @@ std::string clean(std::string_view prompt) {
 
 PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype,
                              at::Device device, const std::string& variant, PromptOptions options)
-    : tokenizer_(Tokenizer::from_file(folder / "tokenizer")),
+    : folder_(folder),
+      dtype_(dtype),
+      variant_(variant),
+      tokenizer_(Tokenizer::from_file(folder / "tokenizer")),
       options_(std::move(options)),
-      device_(device) {
+      device_(options_.mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU)
+                                                                          : device),
+      config_(Gemma2Config::read(folder / "text_encoder" / "config.json")) {
   if (options_.max_tokens < 2)
     throw Error(HN_INVALID_ARGUMENT,
                 "[sana_sprint] max_sequence_length: expected at least 2, got " +
                     std::to_string(options_.max_tokens));
-  const auto config = Gemma2Config::read(folder / "text_encoder" / "config.json");
-  WeightMap weights(SafetensorsFolder::open(folder / "text_encoder", variant), dtype, device,
-                    "sana_sprint text_encoder", "model.");
-  model_ = std::make_unique<Gemma2>(config, weights);
-  weights.finish({"lm_head."});
-  bytes_ = weights.bytes();
-  if (tokenizer_.id_limit() > config.vocab_size)
+  const bool now = options_.mode != TextEncoderMode::kFree;
+  if (!now) load(at::kMeta);
+  model_ = OnDemand<Gemma2>([this] { return load(device_); }, now);
+  if (tokenizer_.id_limit() > config_.vocab_size)
     throw Error(HN_DATA_LOSS, "[sana_sprint] the tokenizer has " +
                                   std::to_string(tokenizer_.id_limit()) +
                                   " ids, the text encoder's vocabulary only " +
-                                  std::to_string(config.vocab_size));
+                                  std::to_string(config_.vocab_size));
 
   max_all_ = options_.max_tokens;
   for (std::size_t i = 0; i < options_.instruction.size(); ++i)
@@ -52,6 +56,26 @@ PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType
   // The limit grows by the instruction's tokens less its <bos> and one more, as upstream has it.
   if (!instruction_.empty())
     max_all_ += static_cast<std::int64_t>(tokenizer_.encode(instruction_).size()) - 2;
+}
+
+std::unique_ptr<Gemma2> PromptEncoder::load(at::Device device) {
+  const c10::NoGradGuard no_grad;
+  WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder", variant_), dtype_, device,
+                    "sana_sprint text_encoder", "model.");
+  weights.set_quantise(options_.quantise);
+  auto model = std::make_unique<Gemma2>(config_, weights);
+  weights.finish({"lm_head."});
+  bytes_ = weights.bytes();
+  report_ = weights.report();
+  return model;
+}
+
+std::string PromptEncoder::key() const {
+  return "weights " + content_fingerprint(folder_ / "text_encoder") + ", tokenizer " +
+         content_fingerprint(folder_ / "tokenizer") + ", variant " + variant_ + ", " +
+         c10::toString(dtype_) + " on " + at::Device(device_.type()).str() + ", quantise " +
+         quantise_name(options_.quantise) + ", " + std::to_string(options_.max_tokens) +
+         " tokens, instruction: " + instruction_;
 }
 
 PromptTokens PromptEncoder::tokenize(std::string_view prompt) const {
@@ -70,7 +94,7 @@ at::Tensor PromptEncoder::encode(std::string_view prompt) const {
   const PromptTokens tokens = tokenize(prompt);
   const std::vector<std::int64_t> ids(tokens.ids.begin(), tokens.ids.end());
   const auto length = static_cast<std::int64_t>(ids.size());
-  const auto states = (*model_)(at::tensor(ids, at::kLong).unsqueeze(0).to(device_)).squeeze(0);
+  const auto states = model_.get()(at::tensor(ids, at::kLong).unsqueeze(0).to(device_)).squeeze(0);
   if (tokens.dropped == 0) return states;
   return at::cat(
       {states.slice(0, 0, 1), states.slice(0, std::min(length, tokens.dropped + 1), length)});

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "generator/text_encoder_mode.hpp"
 #include "tokenizers/tokenizer.hpp"
 #include "torch/gemma2.hpp"
 
@@ -21,6 +22,8 @@ struct PromptOptions {
   std::int64_t max_tokens = 300;  // counted without the instruction
   std::vector<std::string>
       instruction;  // lines put before each prompt ("complex human instruction"); empty: none
+  TextEncoderMode mode = TextEncoderMode::kKeep;
+  Quantise quantise = Quantise::kNone;
 };
 
 // A prompt's tokens and where they go on.
@@ -32,8 +35,11 @@ struct PromptTokens {
 
 class PromptEncoder {
  public:
-  // Reads text_encoder/ and tokenizer/ below `folder`. Errors: those of Gemma2Config::read,
-  // WeightMap::finish and Tokenizer::from_file.
+  PromptEncoder(const PromptEncoder&) = delete;
+  PromptEncoder& operator=(const PromptEncoder&) = delete;
+  // Reads text_encoder/ and tokenizer/ below `folder`. In the modes that do not keep the encoder
+  // its weights are compared with its configuration and not read yet. Errors: those of
+  // Gemma2Config::read, WeightMap::finish and Tokenizer::from_file.
   PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device,
                 const std::string& variant, PromptOptions options);
 
@@ -45,18 +51,32 @@ class PromptEncoder {
   // exact resume needs.
   at::Tensor encode(std::string_view prompt) const;
 
-  const Gemma2& model() const { return *model_; }
-  std::uint64_t bytes() const { return bytes_; }
+  const Gemma2Config& config() const { return config_; }
+  const OnDemand<Gemma2>& model() const { return model_; }
+  std::uint64_t bytes() const { return model_.loaded() ? bytes_ : 0; }
+  const QuantiseReport& report() const { return report_; }
+  // What the states of a prompt depend on: weights, tokenizer, type, device and options.
+  std::string key() const;
+  // The encoder's memory, where the mode is kFree.
+  void release() const {
+    if (options_.mode == TextEncoderMode::kFree) model_.free();
+  }
 
  private:
+  std::unique_ptr<Gemma2> load(at::Device device);
+
+  std::filesystem::path folder_;
+  at::ScalarType dtype_;
+  std::string variant_;
   Tokenizer tokenizer_;
   PromptOptions options_;
   std::string instruction_;
   std::int64_t max_all_ = 0;  // tokens with the instruction
-  std::int32_t pad_id_ = 0;
-  at::Device device_;
-  std::unique_ptr<Gemma2> model_;
+  at::Device device_;         // of the encoder
+  Gemma2Config config_;
   std::uint64_t bytes_ = 0;
+  QuantiseReport report_;
+  OnDemand<Gemma2> model_;
 };
 
 }  // namespace hn::sana

@@ -24,6 +24,7 @@ Transformer::Transformer(const TransformerConfig& config, WeightMap& weights) : 
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const std::string at = "transformer_blocks." + std::to_string(i);
     Block block;
+    block.first = build.count();
     block.attn1 = LinearAttention(
         build, at + ".attn1",
         {width, width, config.heads, config.head_dim, config.attention_bias, config.qk_norm});
@@ -36,6 +37,7 @@ Transformer::Transformer(const TransformerConfig& config, WeightMap& weights) : 
       block.norm2_weight = weights.take(at + ".norm2.weight", {width});
       block.norm2_bias = weights.take(at + ".norm2.bias", {width});
     }
+    block.last = build.count();
     blocks_.push_back(std::move(block));
   }
   last_table_ = weights.take("scale_shift_table", {2, width});
@@ -113,7 +115,7 @@ at::Tensor Transformer::run_block(const Block& block, const at::Tensor& input,
 }
 
 at::Tensor Transformer::operator()(const at::Tensor& x, const Caption& caption, double timestep,
-                                   double guidance, const LoraSet& lora) const {
+                                   double guidance, const LoraSet& lora, BlockRunner* run) const {
   const std::int64_t p = config_.patch_size, batch = x.size(0), channels = x.size(1),
                      h = x.size(2) / p, w = x.size(3) / p;
   if (x.dim() != 4 || channels != config_.in_channels || h * p != x.size(2) || w * p != x.size(3))
@@ -131,8 +133,19 @@ at::Tensor Transformer::operator()(const at::Tensor& x, const Caption& caption, 
   if (config_.interpolation_scale) tokens = (tokens + positions(h, w)).to(x.scalar_type());
 
   const Modulation m = modulation(timestep, guidance, lora);
-  for (std::size_t i = 0; i < blocks_.size(); ++i)
-    tokens = run_block(blocks_[i], tokens, m.blocks[i], caption, h, w, lora);
+  BlockRunner plain;
+  BlockRunner& runner = run != nullptr ? *run : plain;
+  const auto adapters = std::make_shared<const LoraSet>(lora);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const Block& block = blocks_[i];
+    tokens = runner(
+        [this, &block, adapters, h, w, text = caption](const Tensors& in) {
+          Caption own = text;
+          own.states = in[2];
+          return run_block(block, in[0], in[1], own, h, w, *adapters);
+        },
+        {tokens, m.blocks[i], caption.states}, lora.matrices(block.first, block.last));
+  }
 
   const auto last = at::layer_norm(tokens, {config_.width()}, m.last[1], m.last[0], 1e-6);
   const auto out = proj_out_(last, lora);

@@ -15,6 +15,7 @@
 #include "config.hpp"
 #include "embeddings.hpp"
 #include "glumbconv.hpp"
+#include "torch/checkpoint.hpp"
 
 namespace hn::sana {
 
@@ -35,9 +36,9 @@ class Transformer {
 
   // x: [B, in_channels, h, w] in the weights' dtype, h and w multiples of patch_size. Returns [B,
   // out_channels, h, w]. guidance: already times guidance_embeds_scale; ignored where the model has
-  // no guidance embedding.
+  // no guidance embedding. run: runs the blocks; without one all of them keep what they need.
   at::Tensor operator()(const at::Tensor& x, const Caption& caption, double timestep,
-                        double guidance, const LoraSet& lora) const;
+                        double guidance, const LoraSet& lora, BlockRunner* run = nullptr) const;
 
   const TransformerConfig& config() const { return config_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }  // in upstream's module order
@@ -52,6 +53,7 @@ class Transformer {
     GluMbConv ff;
     at::Tensor table;                     // [6, width]
     at::Tensor norm2_weight, norm2_bias;  // [width] or undefined
+    std::size_t first = 0, last = 0;      // its layers
   };
   // Vectors [6, width] for each block (scales already 1 + scale), and [2, width] for the last norm.
   struct Modulation {

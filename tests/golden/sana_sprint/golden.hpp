@@ -24,7 +24,8 @@ namespace golden {
 inline const std::filesystem::path kSource = HN_SOURCE_DIR;
 inline const std::filesystem::path kEmbedded =
     kSource / "plugins/generators/sana_sprint/weights/emoji-sprint";
-inline const std::vector<std::string> kModels{"emoji-sprint", "plain", "biased", "wide", "convs"};
+inline const std::vector<std::string> kModels{"emoji-sprint", "plain", "biased",
+                                              "wide",         "convs", "deep"};
 
 class Golden {
  public:

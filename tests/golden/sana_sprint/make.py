@@ -8,7 +8,7 @@ inputs and what the reference computes from them in float32, stage by stage; set
 embedded in the plugin and stores only the goldens, with the weights' sha256. The tokenizer of all is the embedded one.
 Compared by tests/golden/sana_sprint/golden_test.cpp: |C++ - golden| <= 1e-4 of the golden's largest magnitude.
 """
-import copy, functools, hashlib, json, os, shutil, sys
+import copy, functools, hashlib, inspect, json, os, shutil, sys
 import torch
 from diffusers import AutoencoderDC, SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
 from peft import LoraConfig, inject_adapter_in_model
@@ -75,6 +75,20 @@ MODELS = {
             upsample_block_type="interpolate", encoder_out_shortcut=True, decoder_in_shortcut=True, scaling_factor=1.0),
         text=dict(hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, head_dim=4,
             query_pre_attn_scalar=16, sliding_window=300)),
+    # The published configuration made small: its block types, norms and ratios, cross-attention heads of another size; the pipeline's own
+    # instruction before the prompts; rank 2 on every linear layer; and the VAE in tiles, with and without a rest at the edges.
+    "deep": dict(
+        size=(32, 32), light=True, targets=None, rank=2, instruction="pipeline", tiles=dict(tile=16, stride=8, latents=(5, 3)),
+        transformer=dict(in_channels=4, out_channels=4, num_attention_heads=3, attention_head_dim=4, num_layers=4, num_cross_attention_heads=2,
+            cross_attention_head_dim=6, cross_attention_dim=12, caption_channels=12, mlp_ratio=2.5, sample_size=4, patch_size=1,
+            guidance_embeds=True, guidance_embeds_scale=0.1, qk_norm="rms_norm_across_heads"),
+        vae=dict(latent_channels=4, attention_head_dim=4, encoder_block_types=["ResBlock"] * 2 + ["EfficientViTBlock"] * 2,
+            decoder_block_types=["ResBlock"] * 2 + ["EfficientViTBlock"] * 2, encoder_block_out_channels=(4, 4, 8, 8),
+            decoder_block_out_channels=(4, 4, 8, 8), encoder_layers_per_block=(1, 1, 1, 1), decoder_layers_per_block=(1, 1, 1, 1),
+            encoder_qkv_multiscales=((), (), (5,), (5,)), decoder_qkv_multiscales=((), (), (5,), (5,)), downsample_block_type="conv",
+            upsample_block_type="interpolate", scaling_factor=0.41407),
+        text=dict(hidden_size=12, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=6,
+            query_pre_attn_scalar=6, sliding_window=16)),
 }
 
 
@@ -218,12 +232,14 @@ def make(name):
         ids = pipe.tokenizer(PROMPTS[i].lower().strip()).input_ids
         assert len(ids) == n
         out[f"ids.{i}"], out[f"text.{i}"] = torch.tensor(ids), embeds[i, :n].clone()
-    instruction = ["Describe the picture.", "Prompt: "]
+    instruction, most = ["Describe the picture.", "Prompt: "], 8
+    if MODELS.get(name, {}).get("instruction") == "pipeline":
+        instruction, most = inspect.signature(SanaSprintPipeline.__call__).parameters["complex_human_instruction"].default, 300
     with torch.no_grad():
-        e, m = pipe.encode_prompt(PROMPTS, device="cpu", complex_human_instruction=instruction, max_sequence_length=8)
+        e, m = pipe.encode_prompt(PROMPTS, device="cpu", complex_human_instruction=instruction, max_sequence_length=most)
     for i in range(2):
         out[f"instructed.{i}"] = e[i, : int(m[i].sum())].clone()
-    meta["instruction"], meta["instructed_max"] = json.dumps(instruction), "8"
+    meta["instruction"], meta["instructed_max"] = json.dumps(instruction), str(most)
 
     # The transformer alone.
     guidance = torch.full((2,), 4.5 * config.guidance_embeds_scale)
@@ -244,6 +260,17 @@ def make(name):
     ci = rand(*d.shape)
     out["vae.decode_in"], out["vae.decoded"], out["image_cotangent"] = z.detach(), d.detach(), ci
     out["vae.decode_grad"] = torch.autograd.grad(d, z, ci)[0]
+
+    # The decoder in tiles.
+    if "tiles" in MODELS.get(name, {}):
+        t = MODELS[name]["tiles"]
+        vae.enable_tiling(t["tile"], t["tile"], t["stride"], t["stride"])
+        z = (0.8 * rand(1, C, *t["latents"])).requires_grad_(True)
+        d = (vae.decode(z / vae.config.scaling_factor, return_dict=False)[0] / 2 + 0.5).clamp(0, 1)
+        out["tiles.in"], out["tiles.image"] = z.detach(), d.detach()
+        out["tiles.grad"] = torch.autograd.grad(d, z, torch.linspace(-1, 1, d.numel()).reshape(d.shape))[0]
+        vae.disable_tiling()
+        meta["tile"], meta["tile_stride"] = str(t["tile"]), str(t["stride"])
 
     # End to end.
     for steps in (1, 2, 4):
@@ -286,6 +313,8 @@ def make(name):
     y, _ = sample(half, noise, 1, "latent")
     meta["bfloat16_error"] = repr(((y.float() - out["latents.1"]).abs().max() / out["latents.1"].abs().max()).item())
 
+    if MODELS.get(name, {}).get("light"):   # what the other models show as well, and pictures take the room
+        out = {k: v for k, v in out.items() if k not in ("vae.image", "vae.latents", "vae.encode_cotangent", "vae.encode_grad", "image.4")}
     assert all(bool(torch.isfinite(t.float()).all()) for t in out.values())
     save_file({k: v.detach().contiguous() for k, v in out.items()}, os.path.join(folder, "golden.safetensors"), metadata=meta)
     print(name, "bf16 error of the reference", meta["bfloat16_error"], "latents rms", round(out["latents.1"].pow(2).mean().sqrt().item(), 3))
