@@ -1,0 +1,141 @@
+// image_reward: what people preferred, learnt from 137,000 comparisons; ImageReward-v1.0.
+//
+//   score = (mlp(text_encoder(prompt, visual_encoder(picture))[0]) - mean) / std
+//
+// Source: image-reward 1.5 (arXiv 2304.05977); the reward and its loss 2 - score are those of Noise
+// Hypernetworks (arXiv 2508.09968), code ExplainableML/HyperNoise at bbe3ab4.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <hn/torch/reward.hpp>
+
+#include "model.hpp"
+#include "tokenizers/bert_tokenizer.hpp"
+#include "tokenizers/cut_position.hpp"
+#include "torch/clip_model.hpp"
+#include "torch/model_options.hpp"
+
+namespace {
+
+using hn::image_reward::kMaxTokens;
+
+// One prompt: its ids, [CLS] text [SEP], at most kMaxTokens. Every layer of the text encoder looks
+// at the picture, so nothing more can be had before one is there.
+struct Prompt final : hn::Cond {
+  explicit Prompt(std::vector<std::int32_t> i) : ids(std::move(i)) {}
+  std::uint64_t size_bytes() const override {
+    return ids.size() * sizeof(std::int32_t) + sizeof *this;
+  }
+  std::vector<std::int32_t> ids;
+};
+
+// A vocab.txt beside the weights, else bert-base-uncased's in the bundle.
+std::filesystem::path vocabulary_path(const std::filesystem::path& weights) {
+  const std::filesystem::path beside = hn::image_reward::folder_of(weights) / "vocab.txt";
+  std::error_code ignored;
+  return std::filesystem::exists(beside, ignored)
+             ? beside
+             : hn::bundle_folder() / "vocabulary/bert_base_uncased.txt.gz";
+}
+
+class ImageReward final : public hn::TorchReward {
+ public:
+  ImageReward(const hn::Host& host, const hn::Config& config)
+      : TorchReward(host),
+        weights_(
+            hn::required_weights_option(config, "ImageReward.pt, with med_config.json beside it")),
+        tokenizer_(vocabulary_path(weights_), {"[DEC]", "[ENC]"}),
+        model_(hn::translate_errors([&] {
+          const hn::Entry entry({kDLCPU, 0, 0}, /*grad=*/false);
+          return hn::image_reward::load_model(weights_, hn::dtype_option(config),
+                                              hn::device_option(config));
+        })),
+        mode_(hn::choice_option(config, "preprocess", {"tensor", "official"}) == "tensor"
+                  ? hn::PreprocessMode::kTensor
+                  : hn::PreprocessMode::kOfficial) {
+    const std::int64_t size = model_.sizes().vit.image_size;
+    preprocess_.resize_short_edge = size;
+    preprocess_.crop_to = {size, size};
+    preprocess_.official_crop = hn::CropRounding::kHalfToEven;  // torchvision's, on Pillow images
+    // A vocabulary of another model gives plausible nonsense, so it is refused here.
+    if (tokenizer_.id_limit() > model_.sizes().bert.vocab_size)
+      throw hn::Error(HN_DATA_LOSS, "[image_reward] " + vocabulary_path(weights_).string() +
+                                        ": ids up to " + std::to_string(tokenizer_.id_limit() - 1) +
+                                        ", but vocab_size is " +
+                                        std::to_string(model_.sizes().bert.vocab_size));
+  }
+
+  at::Tensor score(const at::Tensor& image, const hn::Call& call) override {
+    if (image.device() != model_.device())
+      throw hn::Error(HN_INVALID_ARGUMENT, "[image_reward] expected image_rgb01 on " +
+                                               model_.device().str() + " (option device), got " +
+                                               image.device().str());
+    if (call.batch() == 0) return at::zeros({0}, image.options()) + image.sum() * 0.0;
+    if (image.size(2) == 0 || image.size(3) == 0)
+      throw hn::Error(HN_INVALID_ARGUMENT,
+                      "[image_reward] expected image_rgb01 with H and W above 0, got " +
+                          c10::str(image.sizes()));
+    const auto [ids, mask] = tokens(call);
+    return model_.score(hn::clip_pixels(image, preprocess_, mode_), ids, mask,
+                        call.deterministic());
+  }
+
+  bool has_cond() const override { return true; }
+
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+                                                hn_stream) override {
+    std::vector<std::unique_ptr<hn::Cond>> handles;
+    for (const std::string_view prompt : prompts) {
+      hn::BertTokens read = tokenizer_.encode(prompt, kMaxTokens);
+      if (read.full_length > kMaxTokens) warn_of_cut(prompt, read.full_length);
+      handles.push_back(std::make_unique<Prompt>(std::move(read.ids)));
+    }
+    return handles;
+  }
+
+  std::uint64_t used_bytes() const override { return model_.weight_bytes(); }
+
+ private:
+  // ids int64 [B,L] and mask bool [B,L] (undefined where no row is padded) on the model's device.
+  // Padding goes to the longest row alone: masked positions change no other one.
+  std::pair<at::Tensor, at::Tensor> tokens(const hn::Call& call) const {
+    const auto row = [&](std::int64_t b) -> const std::vector<std::int32_t>& {
+      return call.cond<Prompt>(call.shared_cond() ? 0 : b).ids;
+    };
+    std::size_t longest = 0, shortest = static_cast<std::size_t>(kMaxTokens);
+    for (std::int64_t b = 0; b < call.batch(); ++b) {
+      longest = std::max(longest, row(b).size());
+      shortest = std::min(shortest, row(b).size());
+    }
+    const auto length = static_cast<std::int64_t>(longest);
+    at::Tensor ids = at::full({call.batch(), length}, tokenizer_.pad_id(), at::kLong);
+    at::Tensor mask = at::zeros({call.batch(), length}, at::kBool);
+    for (std::int64_t b = 0; b < call.batch(); ++b) {
+      const std::vector<std::int32_t>& source = row(b);
+      std::copy(source.begin(), source.end(), ids.data_ptr<std::int64_t>() + b * length);
+      std::fill_n(mask.data_ptr<bool>() + b * length, source.size(), true);
+    }
+    return {ids.to(model_.device()), shortest < longest ? mask.to(model_.device()) : at::Tensor()};
+  }
+
+  void warn_of_cut(std::string_view prompt, std::size_t full_length) {
+    if (warned_) return;
+    warned_ = true;
+    constexpr std::size_t kEnds = 2, kLimit = static_cast<std::size_t>(kMaxTokens) - kEnds;
+    const std::size_t position = hn::cut_position(
+        prompt, kLimit, [&](std::string_view text) { return tokenizer_.encode_text(text).size(); });
+    host().log(HN_LOG_WARNING,
+               hn::cut_warning("image_reward", prompt, full_length - kEnds, kLimit, position));
+  }
+
+  std::filesystem::path weights_;
+  hn::BertTokenizer tokenizer_;
+  hn::image_reward::Model model_;
+  hn::PreprocessMode mode_;
+  hn::ClipPreprocess preprocess_;
+  bool warned_ = false;
+};
+
+}  // namespace
+
+HN_PLUGIN(ImageReward, "hn.reward.image_reward", "0.1.0");
