@@ -56,8 +56,13 @@ struct ClipPreprocess {
   ResizeFilter filter = ResizeFilter::kBicubic;
   bool crop = true;
   std::array<std::int64_t, 2> crop_to = {224, 224};  // height, width
+  // How the official 8-bit path cuts an odd margin: transformers' processors round down, the
+  // scorers that use torchvision on Pillow images (image-reward, open_clip) round half to even.
+  CropRounding official_crop = CropRounding::kDown;
   std::array<double, 3> mean = {0.48145466, 0.4578275, 0.40821073};
   std::array<double, 3> std = {0.26862954, 0.26130258, 0.27577711};
+  // What PreprocessMode::kOfficial resizes: the 8-bit image, as Pillow does, or its float tensor.
+  bool official_resizes_bytes = true;
 };
 
 // Errors: HN_NOT_FOUND (no config.json), HN_DATA_LOSS (wrong types, widths that the heads do not

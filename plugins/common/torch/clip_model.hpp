@@ -1,13 +1,13 @@
-// A whole CLIP model from a folder: both towers, projections, logit scale, and the way from an
-// image in [0,1] to pixels.
+// A whole CLIP model: both towers, projections, logit scale, and the way from an image in [0,1] to
+// pixels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <filesystem>
+#include <optional>
 
-#include "torch/clip_config.hpp"
+#include "torch/clip_files.hpp"
 #include "torch/clip_towers.hpp"
 
 namespace hn {
@@ -16,8 +16,7 @@ namespace hn {
 enum class PreprocessMode {
   kTensor,  // resize the float tensor (bicubic may overshoot [0,1]), crop as torchvision: what the
             // method was trained with
-  kOfficial,  // 8-bit image, Pillow's resize (clamped), crop as transformers: what the published
-              // scorers do
+  kOfficial,  // round to 8 bits first, then what ClipPreprocess says of the published scorer
 };
 
 // `image` [B,3,H,W] float32 in [0,1] -> [B,3,h,w] float32. kOfficial rounds, which has no useful
@@ -26,37 +25,37 @@ enum class PreprocessMode {
 at::Tensor clip_pixels(const at::Tensor& image, const ClipPreprocess& preprocess,
                        PreprocessMode mode);
 
+enum class ClipParts { kBoth, kImageOnly };
+
 class ClipModel {
  public:
-  // Reads config.json, preprocessor_config.json and model.safetensors (or shards). Grad mode must
-  // be off. Errors: those of read_clip_config and SafetensorsFolder::open; HN_DATA_LOSS lists every
-  // missing, unexpected or mis-shaped tensor.
-  ClipModel(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device);
+  // kImageOnly leaves the text tower unread. Grad mode must be off. Errors: HN_DATA_LOSS lists
+  // every missing, unexpected or mis-shaped tensor in the file's own spelling.
+  ClipModel(const ClipFiles& files, at::ScalarType dtype, at::Device device,
+            ClipParts parts = ClipParts::kBoth);
 
-  // Unit vectors, float32 [B,projection_dim].
+  // Unit vectors, float32 [B,projection_dim]. Texts: HN_INTERNAL where the text tower was left out.
   at::Tensor image_embedding(const at::Tensor& pixels, bool deterministic) const;
   at::Tensor text_embedding(const at::Tensor& ids, const at::Tensor& mask,
                             bool deterministic) const;
 
-  double logit_scale() const {
-    return logit_scale_;
-  }  // the logarithm, as stored: multiply a cosine by exp of it
+  // The logarithm, as stored: multiply a cosine by exp of it. 0 with kImageOnly.
+  double logit_scale() const { return logit_scale_; }
   const ClipConfig& config() const { return config_; }
   const ClipPreprocess& preprocess() const { return preprocess_; }
   at::Device device() const { return device_; }
   std::uint64_t weight_bytes() const { return weight_bytes_; }
 
  private:
-  ClipModel(const std::filesystem::path& folder, const SafetensorsFolder& files,
-            at::ScalarType dtype, at::Device device);
-  ClipModel(const std::filesystem::path& folder, WeightMap weights, const SafetensorsFolder& files);
+  ClipModel(const ClipFiles& files, WeightMap weights, ClipParts parts);
 
   ClipConfig config_;
   ClipPreprocess preprocess_;
   at::Device device_;
-  ClipTextTower text_;
   ClipVisionTower vision_;
-  at::Tensor text_projection_, visual_projection_;
+  at::Tensor visual_projection_;
+  std::optional<ClipTextTower> text_;
+  at::Tensor text_projection_;
   double logit_scale_ = 0.0;
   std::uint64_t weight_bytes_ = 0;
 };

@@ -1,0 +1,71 @@
+#include "torch/clip_files.hpp"
+
+#include <hn/cpp/error.hpp>
+#include <utility>
+
+#include "torch/open_clip_names.hpp"
+
+namespace hn {
+namespace {
+
+namespace fs = std::filesystem;
+
+ClipPreprocess usual_preprocess(std::int64_t image_size, CropRounding crop) {
+  ClipPreprocess p;
+  p.resize_short_edge = image_size;
+  p.crop_to = {image_size, image_size};
+  p.official_crop = crop;
+  return p;
+}
+
+void read_configs(ClipFiles& files, const ClipGuess& guess) {
+  if (files.layout == ClipLayout::kOpenClip && fs::exists(files.folder / "open_clip_config.json")) {
+    OpenClipConfig read = read_open_clip_config(files.folder / "open_clip_config.json");
+    files.config = read.config;
+    files.preprocess = read.preprocess;
+    return;
+  }
+  if (files.layout == ClipLayout::kHuggingFace && fs::exists(files.folder / "config.json")) {
+    files.config = read_clip_config(files.folder);
+    files.preprocess = read_clip_preprocess(files.folder, files.config.vision);
+    return;
+  }
+  files.config = clip_config_from_tensors(files.weights, guess);
+  files.preprocess =
+      files.layout == ClipLayout::kHuggingFace
+          ? read_clip_preprocess(files.folder, files.config.vision)
+          : usual_preprocess(files.config.vision.image_size, CropRounding::kHalfToEven);
+}
+
+}  // namespace
+
+ClipFiles clip_files_of(const WeightFiles& weights, const fs::path& folder, const ClipGuess& guess,
+                        std::optional<ClipActivation> activation) {
+  const bool open_clip = has_open_clip_names(weights);
+  if (!open_clip && weights.find("vision_model.embeddings.patch_embedding.weight") == nullptr)
+    throw Error(HN_DATA_LOSS, "[clip] " + weights.path().string() +
+                                  ": expected a CLIP model (visual.conv1.weight of OpenCLIP or "
+                                  "vision_model.embeddings.patch_embedding.weight of Hugging "
+                                  "Face), got " +
+                                  std::to_string(weights.size()) + " tensors of another model");
+  ClipFiles files{open_clip ? open_clip_as_hugging_face(weights) : weights,
+                  open_clip ? ClipLayout::kOpenClip : ClipLayout::kHuggingFace,
+                  folder,
+                  {},
+                  {}};
+  read_configs(files, guess);
+  if (activation) {
+    files.config.text.encoder.activation = *activation;
+    files.config.vision.encoder.activation = *activation;
+  }
+  return files;
+}
+
+ClipFiles open_clip_files(const fs::path& path, std::initializer_list<const char*> preferred,
+                          const ClipGuess& guess, std::optional<ClipActivation> activation) {
+  std::error_code ignored;
+  const fs::path folder = fs::is_directory(path, ignored) ? path : path.parent_path();
+  return clip_files_of(WeightFiles::open(path, preferred), folder, guess, activation);
+}
+
+}  // namespace hn
