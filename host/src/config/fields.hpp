@@ -1,7 +1,8 @@
 // Every key of the configuration, once: the reader, the writer and the list of keys visit the same
 // functions, so none of them can know a key that another does not.
 //
-// A visitor has text, flag, integer, number, list, integers and choice, each with the key, the
+// A visitor has text, flag, integer, number, maybe (a number that may be left
+// out), list, integers and choice, each with the key, the
 // field, and for numbers the least and greatest value allowed.
 #pragma once
 
@@ -44,6 +45,8 @@ inline constexpr EnumNames<core::Determinism, 3> kDeterminism = {
      {"yes", core::Determinism::kYes},
      {"no", core::Determinism::kNo}}};
 
+inline constexpr EnumNames<bool, 2> kGuardPolicies = {{{"stop", true}, {"lower", false}}};
+
 inline constexpr std::int64_t kManyI64 = 1'000'000'000;
 inline constexpr double kInfinite = std::numeric_limits<double>::max();
 
@@ -66,6 +69,17 @@ void visit_reward(Visitor& v, RewardConfig& c) {
   v.number("weight", c.weight, -kInfinite, kInfinite);
   v.flag("train", c.train);
   v.text("weights", c.weights);
+  v.integer("every", c.every, 0, kManyI64);
+  v.integer("batch", c.batch, 0, kManyI64);
+}
+
+template <class Visitor>
+void visit_guard(Visitor& v, core::GuardSpec& c) {
+  v.text("reward", c.reward);
+  v.maybe("bound", c.bound);
+  v.maybe("drop", c.drop);
+  v.choice("policy", c.stop, kGuardPolicies);
+  v.number("factor", c.factor, 0, 1);
 }
 
 template <class Visitor>
@@ -103,6 +117,8 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.integer("latent_count", s.latent_count, 1, kManyI64);
   v.choice("non_finite", s.non_finite, kNonFinite);
   v.integer("max_skips", s.max_skips, 0, kManyI64);
+  v.flag("reward_normalise", s.reward_normalise);
+  v.integer("watch", s.watch, 0, kManyI64);
   v.integer("checkpoint_every", c.checkpoint_every, 0, kManyI64);
   v.integer("sample_every", c.sample_every, 0, kManyI64);
 }

@@ -36,6 +36,9 @@ class Reader {
     if (*value > most) table_.fail(key, cat("expected at most ", most, ", got ", *value));
     field = *value;
   }
+  void maybe(const char* key, std::optional<double>& field) {
+    if (const auto value = table_.find_f64(key)) field = *value;
+  }
   void list(const char* key, std::vector<std::string>& field) {
     if (auto value = table_.find_list(key)) field = *std::move(value);
   }
@@ -81,6 +84,7 @@ struct KeyLister {
     add(key);
   }
   void number(const char* key, double&, double, double) { add(key); }
+  void maybe(const char* key, std::optional<double>&) { add(key); }
   void list(const char* key, std::vector<std::string>&) { add(key); }
   void integers(const char* key, std::vector<std::int64_t>&) { add(key); }
   template <class Enum, std::size_t N>
@@ -103,10 +107,22 @@ RewardConfig read_reward(const TomlTable& table) {
   Reader reader(table);
   visit_reward(reader, reward);
   reward.weight_given = reader.table().has("weight");
+  reward.every_given = reader.table().has("every");
   reward.options = reader.table().find_options("options");
   reader.table().finish();
   if (reward.name.empty()) reader.table().fail("name", "expected the name of a reward");
   return reward;
+}
+
+core::GuardSpec read_guard(const TomlTable& table) {
+  core::GuardSpec guard;
+  Reader reader(table);
+  visit_guard(reader, guard);
+  if (guard.reward.empty()) reader.table().fail("reward", "expected the name of a reward");
+  if (guard.bound.has_value() == guard.drop.has_value())
+    reader.table().fail(guard.bound ? "drop" : "", "expected either bound or drop");
+  reader.table().finish();
+  return guard;
 }
 
 }  // namespace
@@ -122,6 +138,8 @@ RunConfig parse_config(std::string_view toml) {
     if (!names.insert(c.rewards.back().name).second)
       table.fail("name", cat("'", c.rewards.back().name, "' is given twice"));
   }
+  for (const TomlTable& table : top.table().find_tables("guard"))
+    c.guards.push_back(read_guard(table));
   read_section(top.table(), "net", c.net, [](auto& v, auto& s) { visit_net(v, s); });
   read_section(top.table(), "train", c.train, [](auto& v, auto& s) {
     visit_train(v, s);
@@ -137,6 +155,7 @@ std::vector<std::string> config_keys() {
   std::vector<std::string> keys;
   RunConfig c;
   RewardConfig reward;
+  core::GuardSpec guard;
   const auto section = [&](const char* prefix, auto& fields, const auto& visit) {
     KeyLister lister{prefix, keys};
     visit(lister, fields);
@@ -145,6 +164,7 @@ std::vector<std::string> config_keys() {
   keys.push_back("generator_options");
   section("reward[].", reward, [](auto& v, auto& s) { visit_reward(v, s); });
   keys.push_back("reward[].options");
+  section("guard[].", guard, [](auto& v, auto& s) { visit_guard(v, s); });
   section("net.", c.net, [](auto& v, auto& s) { visit_net(v, s); });
   section("train.", c.train, [](auto& v, auto& s) { visit_train(v, s); });
   section("eval.", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });

@@ -5,6 +5,7 @@
 
 #include "config/prompts.hpp"
 #include "config/run_config.hpp"
+#include "pull/snapshot.hpp"
 #include "registry/registry.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
@@ -35,7 +36,9 @@ void check_can_use(const std::string& where, const Manifest& m, const std::strin
 void resolve_weights(const std::string& where, const Choice& choice, std::string& weights) {
   if (weights.empty()) {
     if (choice.model != nullptr && choice.model->weights_required)
-      refuse(cat(where, " needs weights: name their folder (weights = \"DIR\", --weights DIR)"));
+      refuse(cat(where, " needs weights: name their folder (weights = \"DIR\", --weights ",
+                 choice.plugin->kind == PluginKind::kReward ? cat(choice.model->name, "=") : "",
+                 "DIR)"));
     return;
   }
   weights = tidy(weights).string();
@@ -110,6 +113,10 @@ void resolve_reward(RewardConfig& reward, const Registry& registry) {
   const Choice choice = registry.reward(reward.name);
   if (!reward.weight_given) reward.weight = choice.reward().default_weight;
   reward.weight_given = true;
+  if (!reward.every_given) reward.every = reward.train ? 1 : 0;
+  reward.every_given = true;
+  if (reward.train && reward.every == 0)
+    refuse(cat(where, " expected every of 1 or more where it is trained on, got 0"));
   resolve_weights(where, choice, reward.weights);
   refuse_own_keys(where, reward.options, {"weights"});
   check_options(*choice.plugin, reward.options, where);
@@ -123,18 +130,51 @@ void resolve_reward(RewardConfig& reward, const Registry& registry) {
                "[eval] rewards"));
 }
 
+// Every reward's problem at once: whoever asks for four rewards should not look for weights four
+// times.
+void resolve_rewards(RunConfig& c, const Registry& registry) {
+  std::vector<std::string> problems;
+  hn_status code = HN_OK;
+  const auto gather = [&](RewardConfig& reward) {
+    try {
+      resolve_reward(reward, registry);
+    } catch (const Error& e) {
+      if (code == HN_OK) code = e.code();
+      problems.emplace_back(e.what());
+    }
+  };
+  for (RewardConfig& reward : c.rewards) gather(reward);
+  for (const std::string& name : c.eval.rewards) {
+    RewardConfig measured;
+    measured.name = name;
+    measured.train = false;
+    const auto same = [&](const RewardConfig& other) { return other.name == name; };
+    if (std::none_of(c.rewards.begin(), c.rewards.end(), same)) gather(measured);
+  }
+  if (problems.size() == 1) throw Error(code, problems[0]);
+  if (problems.size() > 1)
+    throw Error(code, cat(problems.size(), " rewards cannot be used:\n  ",
+                          absl::StrJoin(problems, "\n  ")));
+}
+
+void check_guards(const RunConfig& c) {
+  std::vector<std::string> running;
+  for (const RewardConfig& reward : c.rewards)
+    if (reward.every > 0) running.push_back(reward.name);
+  for (const core::GuardSpec& guard : c.guards)
+    if (std::find(running.begin(), running.end(), guard.reward) == running.end())
+      refuse(cat("[guard ", guard.reward,
+                 "] expected a [[reward]] that runs in training (train = true, or every above 0)",
+                 suggestion(guard.reward, running)));
+}
+
 }  // namespace
 
 void resolve_config(RunConfig& c, const Registry& registry) {
   const Choice choice = registry.generator(c.generator);
   resolve_generator(c, choice);
-  for (RewardConfig& reward : c.rewards) resolve_reward(reward, registry);
-  for (const std::string& name : c.eval.rewards) {
-    RewardConfig measured;
-    measured.name = name;
-    measured.train = false;
-    resolve_reward(measured, registry);
-  }
+  resolve_rewards(c, registry);
+  check_guards(c);
   const ModelSpec& model = *choice.model;
   resolve_prompts(model, "train", model_prompts(model, "train", ""), c.train.prompts);
   resolve_prompts(model, "eval", model_prompts(model, "heldout", c.train.prompts), c.eval.prompts);

@@ -19,7 +19,11 @@ struct RewardConfig {
   bool train = true;      // false: measured only, as are the names in [eval] rewards
   std::string weights;    // a folder or file, absolute once resolved; empty: the model's own
   core::Options options;  // as the user gave them
-  bool weight_given = false;
+  // Training steps between two runs of the reward; left out: 1 where it is trained on, else 0,
+  // never (evaluation alone measures it then).
+  std::int64_t every = 1;
+  std::int64_t batch = 0;  // it sees the first so many samples of a batch; 0: all
+  bool weight_given = false, every_given = false;
 };
 
 struct TrainConfig {
@@ -56,6 +60,7 @@ struct RunConfig {
   std::uint64_t prompt_cache_mib = 256;
   core::Options generator_options;
   std::vector<RewardConfig> rewards;
+  std::vector<core::GuardSpec> guards;  // [[guard]]
   core::NetSpec net;
   TrainConfig train;
   EvalConfig eval;

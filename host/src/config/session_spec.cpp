@@ -35,6 +35,12 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   spec.loss_target = facts.loss_target;
   spec.loss_scale = facts.loss_scale;
   spec.train = reward.train;
+  spec.higher_is_better = facts.higher_is_better;
+  spec.every = reward.every;
+  spec.batch = reward.batch;
+  for (const Detector& detector : choice.plugin->detectors)
+    if (detector.model.empty() || (choice.model != nullptr && detector.model == choice.model->name))
+      spec.alarms.push_back({detector.score, detector.tolerance, detector.means});
   return spec;
 }
 
@@ -56,11 +62,13 @@ core::SessionSpec session_spec(const RunConfig& c, const Registry& registry) {
     RewardConfig measured;
     measured.name = name;
     measured.train = false;
+    measured.every = 0;
     measured.weight = registry.reward(name).reward().default_weight;
     spec.rewards.push_back(reward_spec(measured, c, registry));
   }
   spec.net = c.net;
   spec.train = c.train.spec;
+  spec.train.guards = c.guards;
   spec.device = c.device;
   spec.seed = c.seed;
   spec.threads = static_cast<int>(c.threads);

@@ -18,6 +18,9 @@ struct Writer {
     line(key, cat(field));
   }
   void number(const char* key, double field, double, double) { line(key, toml_float(field)); }
+  void maybe(const char* key, const std::optional<double>& field) {
+    if (field) line(key, toml_float(*field));
+  }
   void list(const char* key, const std::vector<std::string>& field) {
     line(key, toml_value(core::OptionValue(field)));
   }
@@ -48,6 +51,10 @@ std::string to_toml(const RunConfig& config) {
     w.out += "\n[[reward]]\n";
     visit_reward(w, reward);
     w.options("reward.options", reward.options);
+  }
+  for (core::GuardSpec& guard : c.guards) {
+    w.out += "\n[[guard]]\n";
+    visit_guard(w, guard);
   }
   w.out += "\n[net]\n";
   visit_net(w, c.net);
