@@ -1,10 +1,12 @@
 #include "generator/clip_prompt_encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
+#include "generator/prompt_store.hpp"
 #include "json/json_file.hpp"
 
 namespace hn {
@@ -31,26 +33,46 @@ ClipTextConfig read_text_config(const std::filesystem::path& file, const std::st
 
 ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
                                      at::ScalarType dtype, at::Device device,
-                                     const std::string& variant)
-    : tokenizer_(ClipTokenizer::from_hugging_face(folder / "tokenizer")) {
-  const auto config = read_text_config(folder / "text_encoder" / "config.json", model);
-  WeightMap weights(SafetensorsFolder::open(folder / "text_encoder", variant), dtype, device,
-                    model + " text_encoder", "text_model.");
-  tower_ = std::make_unique<ClipTextTower>(config, weights, "");
-  weights.finish();
-  tower_->prepare();
-  bytes_ = weights.bytes();
+                                     const std::string& variant, TextEncoderMode mode)
+    : folder_(folder),
+      model_(model),
+      dtype_(dtype),
+      device_(mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU) : device),
+      variant_(variant),
+      mode_(mode),
+      tokenizer_(ClipTokenizer::from_hugging_face(folder / "tokenizer")),
+      config_(read_text_config(folder / "text_encoder" / "config.json", model)) {
+  const bool now = mode != TextEncoderMode::kFree;
+  if (!now) load(at::kMeta);
+  tower_ = OnDemand<ClipTextTower>([this] { return load(device_); }, now);
 
-  length_ = tokenizer_.max_length() > 0 ? tokenizer_.max_length() : config.max_positions;
+  length_ = tokenizer_.max_length() > 0 ? tokenizer_.max_length() : config_.max_positions;
   const auto refuse = [&](const std::string& text) {
     throw Error(HN_DATA_LOSS, "[" + model + "] " + folder.string() + ": " + text);
   };
-  if (length_ < 2 || length_ > config.max_positions)
+  if (length_ < 2 || length_ > config_.max_positions)
     refuse("the tokenizer's model_max_length is " + std::to_string(length_) +
-           ", the text encoder has " + std::to_string(config.max_positions) + " positions");
-  if (tokenizer_.id_limit() > config.vocab_size)
+           ", the text encoder has " + std::to_string(config_.max_positions) + " positions");
+  if (tokenizer_.id_limit() > config_.vocab_size)
     refuse("the tokenizer has " + std::to_string(tokenizer_.id_limit()) +
-           " ids, the text encoder's vocabulary only " + std::to_string(config.vocab_size));
+           " ids, the text encoder's vocabulary only " + std::to_string(config_.vocab_size));
+}
+
+std::unique_ptr<ClipTextTower> ClipPromptEncoder::load(at::Device device) {
+  const c10::NoGradGuard no_grad;
+  WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder", variant_), dtype_, device,
+                    model_ + " text_encoder", "text_model.");
+  auto tower = std::make_unique<ClipTextTower>(config_, weights, "");
+  weights.finish();
+  tower->prepare();
+  bytes_ = weights.bytes();
+  return tower;
+}
+
+std::string ClipPromptEncoder::key() const {
+  return "weights " + content_fingerprint(folder_ / "text_encoder") + ", tokenizer " +
+         content_fingerprint(folder_ / "tokenizer") + ", variant " + variant_ + ", " +
+         c10::toString(dtype_) + " on " + at::Device(device_.type()).str();
 }
 
 std::vector<std::int32_t> ClipPromptEncoder::tokenize(std::string_view prompt) const {
@@ -60,7 +82,7 @@ std::vector<std::int32_t> ClipPromptEncoder::tokenize(std::string_view prompt) c
 ClipTextOutput ClipPromptEncoder::encode(std::string_view prompt) const {
   const auto tokens = tokenize(prompt);
   const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
-  return tower_->forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, /*deterministic=*/false);
+  return tower_.get().forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, /*deterministic=*/false);
 }
 
 }  // namespace hn

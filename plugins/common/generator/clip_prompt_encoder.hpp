@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "generator/text_encoder_mode.hpp"
 #include "tokenizers/clip_tokenizer.hpp"
 #include "torch/clip_towers.hpp"
 
@@ -21,23 +22,43 @@ class ClipPromptEncoder {
  public:
   // Reads text_encoder/ and tokenizer/ below `folder`; `model` begins the messages. Errors: those
   // of the readers and of WeightMap::finish; HN_DATA_LOSS where tokenizer and text model do not fit
-  // together, HN_UNSUPPORTED for another class than CLIPTextModel and for use_attention_mask.
+  // together, HN_UNSUPPORTED for another class than CLIPTextModel and for use_attention_mask. In
+  // the modes that do not keep the encoder its weights are compared with its configuration and not
+  // read yet.
   ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
-                    at::ScalarType dtype, at::Device device, const std::string& variant);
+                    at::ScalarType dtype, at::Device device, const std::string& variant,
+                    TextEncoderMode mode = TextEncoderMode::kKeep);
+  ClipPromptEncoder(const ClipPromptEncoder&) = delete;
+  ClipPromptEncoder& operator=(const ClipPromptEncoder&) = delete;
 
   // Ids of one prompt, all of length().
   std::vector<std::int32_t> tokenize(std::string_view prompt) const;
   // hidden [1, length, width] behind the last layer norm, pooled [1, width]. One prompt at a time:
-  // its numbers then never depend on which prompts it was encoded with.
+  // its numbers then never depend on which prompts it was encoded with. On the encoder's device.
   ClipTextOutput encode(std::string_view prompt) const;
 
-  std::int64_t width() const { return tower_->config().encoder.width; }
+  std::int64_t width() const { return config_.encoder.width; }
   std::int64_t length() const { return length_; }
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const { return tower_.loaded() ? bytes_ : 0; }
+  // What the states of a prompt depend on: weights, tokenizer, type and device.
+  std::string key() const;
+  // The encoder's memory, where the mode is kFree.
+  void release() const {
+    if (mode_ == TextEncoderMode::kFree) tower_.free();
+  }
 
  private:
+  std::unique_ptr<ClipTextTower> load(at::Device device);
+
+  std::filesystem::path folder_;
+  std::string model_;
+  at::ScalarType dtype_;
+  at::Device device_;  // of the encoder
+  std::string variant_;
+  TextEncoderMode mode_;
   ClipTokenizer tokenizer_;
-  std::unique_ptr<ClipTextTower> tower_;
+  ClipTextConfig config_;
+  OnDemand<ClipTextTower> tower_;
   std::int64_t length_ = 0;
   std::uint64_t bytes_ = 0;
 };

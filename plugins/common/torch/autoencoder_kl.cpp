@@ -89,46 +89,35 @@ AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config, WeightMap& weigh
   decoder_out_ = Conv2d(build, "decoder.conv_out", first, 3, 3, 1, 1, 1, true);
 }
 
-at::Tensor AutoencoderKL::decode(const at::Tensor& latents) const {
+at::Tensor AutoencoderKL::decode(const at::Tensor& latents, BlockRunner* run) const {
+  BlockRunner plain;
+  BlockRunner& runner = run != nullptr ? *run : plain;
   auto x = channels_last(latents / config_.scaling_factor + config_.shift_factor);
   if (config_.post_quant_conv) x = post_quant_(x);
-  x = decoder_mid_(decoder_in_(x));
+  x = runner([this](const Tensors& in) { return decoder_mid_(in[0]); }, {decoder_in_(x)});
   for (const Stage& stage : decoder_) {
-    for (const auto& block : stage.blocks) x = block(x);
-    if (stage.resamples) x = stage.up(x);
+    for (const auto& block : stage.blocks)
+      x = runner([&block](const Tensors& in) { return block(in[0]); }, {x});
+    if (stage.resamples) x = runner([&stage](const Tensors& in) { return stage.up(in[0]); }, {x});
   }
-  return decoder_out_(at::silu(decoder_norm_(x)));
+  return runner([this](const Tensors& in) { return decoder_out_(at::silu(decoder_norm_(in[0]))); },
+                {x});
 }
 
-at::Tensor AutoencoderKL::encode(const at::Tensor& picture) const {
+at::Tensor AutoencoderKL::encode(const at::Tensor& picture, BlockRunner* run) const {
+  BlockRunner plain;
+  BlockRunner& runner = run != nullptr ? *run : plain;
   auto x = encoder_in_(channels_last(picture));
   for (const Stage& stage : encoder_) {
-    for (const auto& block : stage.blocks) x = block(x);
+    for (const auto& block : stage.blocks)
+      x = runner([&block](const Tensors& in) { return block(in[0]); }, {x});
     if (stage.resamples) x = stage.down(x);
   }
-  x = encoder_out_(at::silu(encoder_norm_(encoder_mid_(x))));
+  x = runner([this](const Tensors& in) { return encoder_mid_(in[0]); }, {x});
+  x = encoder_out_(at::silu(encoder_norm_(x)));
   if (config_.quant_conv) x = quant_(x);
   const auto mean = x.narrow(1, 0, config_.latent_channels);
   return (mean - config_.shift_factor) * config_.scaling_factor;
-}
-
-std::int64_t AutoencoderKL::decoder_numbers(std::int64_t pixels) const {
-  std::int64_t numbers = 0;
-  for (std::size_t i = 0; i < config_.channels.size(); ++i) {
-    // Each residual block keeps its input, two normed and two activated states and one between.
-    numbers += pixels * config_.channels[i] * (3 + 6 * (config_.layers + 1));
-    pixels /= 4;
-  }
-  return numbers;
-}
-
-std::int64_t AutoencoderKL::encoder_numbers(std::int64_t pixels) const {
-  std::int64_t numbers = 0;
-  for (const std::int64_t channels : config_.channels) {
-    numbers += pixels * channels * (3 + 6 * config_.layers);
-    pixels /= 4;
-  }
-  return numbers;
 }
 
 }  // namespace hn

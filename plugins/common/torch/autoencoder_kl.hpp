@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "torch/autoencoder_kl_config.hpp"
+#include "torch/checkpoint.hpp"
 #include "torch/resnet_block.hpp"
 #include "torch/weight_map.hpp"
 
@@ -40,16 +41,13 @@ class AutoencoderKL {
   AutoencoderKL(const AutoencoderKLConfig& config, WeightMap& weights);
 
   // Unit-variance latents [B, latent_channels, h, w] in the weights' dtype to pictures
-  // [B, 3, factor h, factor w], nominally in [-1, 1], not clamped.
-  at::Tensor decode(const at::Tensor& latents) const;
+  // [B, 3, factor h, factor w], nominally in [-1, 1], not clamped. `run` runs the blocks; nullptr
+  // keeps what their backward needs.
+  at::Tensor decode(const at::Tensor& latents, BlockRunner* run = nullptr) const;
   // Pictures in [-1, 1], height and width multiples of factor, to unit-variance latents.
-  at::Tensor encode(const at::Tensor& picture) const;
+  at::Tensor encode(const at::Tensor& picture, BlockRunner* run = nullptr) const;
 
   const AutoencoderKLConfig& config() const { return config_; }
-  // Numbers that the graph of one pass keeps for a picture of this many pixels, about; of them the
-  // largest layer's.
-  std::int64_t decoder_numbers(std::int64_t pixels) const;
-  std::int64_t encoder_numbers(std::int64_t pixels) const;
 
  private:
   struct Stage {

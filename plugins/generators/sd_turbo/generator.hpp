@@ -1,0 +1,16 @@
+// SD-Turbo as a LatentModel: options, and the way from the shared glue to model.hpp.
+#pragma once
+
+#include <hn/cpp/config.hpp>
+#include <memory>
+
+#include "generator/latent_model.hpp"
+
+namespace hn::sd {
+
+// Reads the folder of option `weights` with the options `dtype`, `device`, `variant`, `quantise`,
+// `text_encoder`, `vae_tile` and `vae_tile_overlap`. Errors: Model's; HN_NOT_FOUND without the
+// option.
+std::unique_ptr<LatentModel> load_generator(const Config& config);
+
+}  // namespace hn::sd

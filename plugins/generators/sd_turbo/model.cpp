@@ -1,0 +1,133 @@
+#include "model.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <hn/cpp/error.hpp>
+#include <map>
+#include <vector>
+
+#include "generator/pipeline_folder.hpp"
+
+namespace hn::sd {
+namespace {
+
+void check_widths(const std::filesystem::path& folder, const UNetConfig& unet,
+                  const AutoencoderKLConfig& vae, std::int64_t text_width) {
+  const auto refuse = [&](const std::string& text) {
+    throw Error(HN_DATA_LOSS, "[sd_turbo] " + folder.string() + ": " + text);
+  };
+  if (unet.channels != vae.latent_channels)
+    refuse("the U-Net has " + std::to_string(unet.channels) + " channels, the VAE's latents have " +
+           std::to_string(vae.latent_channels));
+  for (const UNetStage& stage : unet.stages)
+    if (stage.cross_dim != text_width)
+      refuse("the text encoder is " + std::to_string(text_width) +
+             " wide, the U-Net's cross_attention_dim is " + std::to_string(stage.cross_dim));
+}
+
+}  // namespace
+
+Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
+  check_pipeline_folder(folder, "sd_turbo", "StableDiffusionPipeline");
+  const c10::NoGradGuard no_grad;
+  const auto unet = UNetConfig::read(folder / "unet" / "config.json");
+  const auto vae = AutoencoderKLConfig::read(folder / "vae" / "config.json", "sd_turbo");
+  scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
+  prompts_ = std::make_unique<ClipPromptEncoder>(folder, "sd_turbo", options.dtype, options.device,
+                                                 options.variant, options.text_encoder);
+  check_widths(folder, unet, vae, prompts_->width());
+
+  const auto open = [&](const char* part) {
+    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
+                     options.device, std::string("sd_turbo ") + part);
+  };
+  auto unet_weights = open("unet");
+  unet_weights.set_quantise(options.quantise);
+  unet_ = std::make_unique<UNet>(unet, unet_weights);
+  unet_weights.finish();
+  auto vae_weights = open("vae");
+  vae_ = std::make_unique<AutoencoderKL>(vae, vae_weights);
+  vae_weights.finish();
+  bytes_ = unet_weights.bytes() + vae_weights.bytes();
+  report_ = unet_weights.report();
+}
+
+std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {
+  const c10::NoGradGuard no_grad;
+  return restore_prompt(text, prompts_->encode(text).hidden.squeeze(0));
+}
+
+std::unique_ptr<Prompt> Model::restore_prompt(std::string_view text,
+                                              const at::Tensor& states) const {
+  const std::vector<std::int64_t> wanted{prompts_->length(), prompts_->width()};
+  if (!states.defined() || states.sizes() != at::IntArrayRef(wanted) ||
+      states.scalar_type() != options_.dtype)
+    throw Error(HN_DATA_LOSS, "[sd_turbo] a prompt's states: expected " +
+                                  std::string(at::toString(options_.dtype)) + " " +
+                                  c10::str(at::IntArrayRef(wanted)) + ", got " +
+                                  (states.defined() ? at::toString(states.scalar_type()) +
+                                                          (" " + c10::str(states.sizes()))
+                                                    : "nothing"));
+  auto prompt = std::make_unique<Prompt>();
+  prompt->text = text;
+  prompt->states = states.to(options_.device);
+  return prompt;
+}
+
+Text Model::text(std::span<const Prompt* const> prompts) const {
+  // Equal handles are computed once.
+  std::map<const Prompt*, std::int64_t> number;
+  std::vector<std::int64_t> of_sample;
+  std::vector<at::Tensor> distinct;
+  for (const Prompt* prompt : prompts) {
+    const auto [place, fresh] = number.emplace(prompt, static_cast<std::int64_t>(distinct.size()));
+    of_sample.push_back(place->second);
+    if (fresh) distinct.push_back(prompt->states);
+  }
+  Text text{at::stack(distinct), {}};
+  if (distinct.size() > 1 && distinct.size() < prompts.size())
+    text.prompt_of_sample = at::tensor(of_sample, at::kLong).to(options_.device);
+  return text;
+}
+
+at::Tensor Model::noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts,
+                            const LoraSet& lora, BlockRunner* run) const {
+  const auto last = static_cast<double>(scheduler_.num_train_timesteps - 1);
+  return (*unet_)(noise.to(options_.dtype), last, text(prompts), lora, run).to(noise.scalar_type());
+}
+
+at::Tensor Model::sample(const at::Tensor& noise, std::span<const Prompt* const> prompts,
+                         const LoraSet& lora, const EulerSchedule& schedule,
+                         const std::function<void()>& between_steps, BlockRunner* run) const {
+  const Text states = text(prompts);
+  const auto wide = accumulate_type(options_.dtype);
+  auto x = noise.to(wide) * schedule.init_sigma;
+  for (const EulerStep& step : schedule.steps) {
+    if (between_steps) between_steps();
+    const auto predicted =
+        (*unet_)((x * step.input_scale).to(options_.dtype), step.timestep, states, lora, run)
+            .to(wide);
+    x = (step.keep == 1 ? x : x * step.keep) + predicted * step.network;
+  }
+  return x;
+}
+
+at::Tensor Model::decode(const at::Tensor& latents, BlockRunner* run, const Tiling& tiling) const {
+  const auto z = latents.to(options_.dtype);
+  BlockRunner plain;
+  const auto decoded = tiling.cuts(z.size(2), z.size(3))
+                           ? decode_in_tiles(
+                                 z, tiling, vae_->config().factor(),
+                                 [this](const at::Tensor& tile) { return vae_->decode(tile); },
+                                 run != nullptr ? *run : plain)
+                           : vae_->decode(z, run);
+  return (decoded.to(accumulate_type(options_.dtype)) * 0.5 + 0.5).clamp(0, 1);
+}
+
+at::Tensor Model::encode(const at::Tensor& image, BlockRunner* run) const {
+  return vae_->encode((image * 2 - 1).to(options_.dtype), run).to(accumulate_type(options_.dtype));
+}
+
+}  // namespace hn::sd
