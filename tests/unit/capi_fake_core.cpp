@@ -28,6 +28,13 @@ class FakeSession : public Session {
       services_.log(1, "fake core: " + std::to_string(spec_.train.prompts.size()) + " prompts");
   }
 
+  // As a plugin may while it is destroyed.
+  ~FakeSession() override {
+    if (services_.log) services_.log(1, "fake core: closed");
+  }
+  FakeSession(const FakeSession&) = delete;
+  FakeSession& operator=(const FakeSession&) = delete;
+
   const Shapes& shapes() const override { return shapes_; }
   std::uint64_t step() const override { return step_; }
 

@@ -74,6 +74,22 @@ TEST_F(Sessions, OpensPluginsCoreAndPrompts) {
   hnhost_text_free(text);
 }
 
+TEST_F(Sessions, OutliveTheirHostWhenItIsClosedFirst) {
+  open_good();
+  hnhost_close(host_.release());
+  const hn_str prompt = str("a");
+  Floats images({1, 3, 8, 8});
+  hnhost_sample_args args{};
+  args.struct_size = sizeof(args);
+  args.prompts = &prompt;
+  args.n_prompts = 1;
+  args.images = &images.tensor;
+  EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK) << error_.text();
+  hnhost_session_close(session_);
+  session_ = nullptr;
+  EXPECT_THAT(log_, HasSubstr("fake core: closed"));
+}
+
 TEST_F(Sessions, BadConfigurations) {
   EXPECT_EQ(open("generator = \"gem\""), HN_NOT_FOUND);
   EXPECT_THAT(error_.text(), HasSubstr("did you mean 'gen'"));

@@ -30,7 +30,7 @@ bool HookSlot::stepped(const hnhost_step& step) const {
   return hooks != nullptr && hooks->on_step != nullptr && hooks->on_step(hooks->ctx, &step) != 0;
 }
 
-core::Services make_services(const Host& host, std::shared_ptr<HookSlot> slot) {
+core::Services make_services(const Host& host, const std::shared_ptr<HookSlot>& slot) {
   core::Services services;
   services.log = [&host](std::int32_t level, std::string_view text) { host.log(level, text); };
   services.cancelled = [slot] { return slot->cancelled(); };
@@ -43,7 +43,7 @@ core::Services make_services(const Host& host, std::shared_ptr<HookSlot> slot) {
 core::Services make_services(const Host& host, const hnhost_hooks* hooks) {
   auto slot = std::make_shared<HookSlot>();
   slot->set(hooks);
-  return make_services(host, std::move(slot));
+  return make_services(host, slot);
 }
 
 }  // namespace hn::host

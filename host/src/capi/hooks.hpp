@@ -39,6 +39,6 @@ class HookScope {
   HookSlot& slot_;
 };
 
-core::Services make_services(const Host& host, std::shared_ptr<HookSlot> slot);
+core::Services make_services(const Host& host, const std::shared_ptr<HookSlot>& slot);
 
 }  // namespace hn::host

@@ -3,6 +3,7 @@
 
 #include <hnhost/hnhost.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -62,4 +63,26 @@ core::Services make_services(const Host& host, const hnhost_hooks* hooks);
 
 struct hnhost {
   hn::host::Host host;
+  std::atomic<int> users{1};  // the embedder and each open session
 };
+
+namespace hn::host {
+
+// Keeps a host while a session needs it: a plugin may still log while it is destroyed, also when
+// the embedder closed the host first.
+class HostUse {
+ public:
+  explicit HostUse(hnhost* host) : host_(host) { ++host_->users; }
+  ~HostUse() { drop(host_); }
+  HostUse(const HostUse&) = delete;
+  HostUse& operator=(const HostUse&) = delete;
+  hnhost& operator*() const { return *host_; }
+  static void drop(hnhost* host) {
+    if (host != nullptr && --host->users == 0) delete host;
+  }
+
+ private:
+  hnhost* host_;
+};
+
+}  // namespace hn::host

@@ -38,7 +38,7 @@ hn_status hnhost_open(const hnhost_options* options, hnhost** out, hn_error* err
   });
 }
 
-void hnhost_close(hnhost* host) { delete host; }
+void hnhost_close(hnhost* host) { hn::host::HostUse::drop(host); }
 
 hn_status hnhost_list(hnhost* host, hn_str kind, hnhost_text** out, hn_error* error) {
   return hn::guard(error, [&] {

@@ -15,6 +15,9 @@
 #include "support/cat.hpp"
 
 struct hnhost_session {
+  explicit hnhost_session(hnhost* opened) : use(opened), host(&opened->host) {}
+
+  hn::host::HostUse use;  // destroyed last
   hn::host::Host* host;
   hn::host::RunConfig config;
   hn::core::SessionSpec spec;  // names and facts of the rewards, in the session's order
@@ -181,8 +184,7 @@ extern "C" {
 hn_status hnhost_session_open(hnhost* host, hn_str config, hnhost_session** out, hn_error* error) {
   return hn::guard(error, [&] {
     *need(out, "hnhost_session_open", "out") = nullptr;
-    auto s = std::make_unique<hnhost_session>();
-    s->host = &need(host, "hnhost_session_open", "host")->host;
+    auto s = std::make_unique<hnhost_session>(need(host, "hnhost_session_open", "host"));
     s->config = s->host->configure(hn::view(config));
     s->spec = hn::host::session_spec(s->config, s->host->registry());
     s->hooks = std::make_shared<hn::host::HookSlot>();

@@ -57,9 +57,9 @@ Adapter::Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t see
     const Slot& slot = fn.inputs()[order[k].second];
     const std::int64_t n = elements(slot);
     if (slot.semantic == "lora_a" && n > 0) {
-      const auto fan_in = static_cast<float>(n / slot.shape[0]);
+      const std::int64_t fan_in = n / slot.shape[0];
       fill_uniform({initial.data_ptr<float>() + offset, static_cast<std::size_t>(n)},
-                   1.0f / std::sqrt(fan_in), seed, Stream::kAdapterInit, k);
+                   1.0f / std::sqrt(static_cast<float>(fan_in)), seed, Stream::kAdapterInit, k);
     }
     const auto view_of = [&](const at::Tensor& flat) {
       return flat.narrow(0, offset, n).view(slot.shape);

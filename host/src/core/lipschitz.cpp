@@ -17,7 +17,7 @@ constexpr double kStep = 1e-2;
 
 // Divides each sample by its norm (a zero stays zero) and returns the norms.
 at::Tensor normalise(at::Tensor& x) {
-  const at::Tensor norms = at::linalg_vector_norm(x.flatten(1), 2, at::IntArrayRef{1});
+  at::Tensor norms = at::linalg_vector_norm(x.flatten(1), 2, at::IntArrayRef{1});
   x.div_(norms.clamp_min(1e-30).view({-1, 1, 1, 1}));
   return norms;
 }
@@ -64,14 +64,14 @@ std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
     at_x0.need_grad[noise] = 1;
     const Saved saved = at_x0.forward(pins.handles(), true);
     const auto value_at = [&](const at::Tensor& x) {
-      const at::Tensor out = at::empty_like(x);
+      at::Tensor out = at::empty_like(x);
       probe.in[noise] = x;
       probe.out[offset] = out;
       probe.forward(pins.handles(), false);
       return out;
     };
-    const double step =
-        kStep * std::sqrt(static_cast<double>(x0.numel() / std::max<std::int64_t>(n, 1)));
+    const std::int64_t numbers = x0.numel() / std::max<std::int64_t>(n, 1);
+    const double step = kStep * std::sqrt(static_cast<double>(numbers));
     at::Tensor sigma = at::zeros({n}, at::kFloat);
     for (int i = 0; i < iterations; ++i) {
       generator.instance().runtime().services.stop_if_cancelled("lipschitz");

@@ -6,28 +6,29 @@
 
 #include <boost/dll/shared_library.hpp>
 #include <hn/cpp/error.hpp>
-#include <memory>
 
 #include "support/cat.hpp"
 
 namespace hn::host {
 
 void* open_library(const std::filesystem::path& file) {
-  auto library = std::make_unique<boost::dll::shared_library>();
+  boost::dll::shared_library library;
   std::error_code failed;
   const auto mode = boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local;
+  const std::filesystem::path path = std::filesystem::absolute(file);
   dlerror();
-  library->load(std::filesystem::absolute(file), failed, mode);
-  if (failed) {
+  library.load(path, failed, mode);
+  // A reference that nobody gives back, and a mark against unloading, before `library` closes its
+  // own: statics of a closed library may be left half-alive.
+  void* handle =
+      failed ? nullptr : dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);
+  if (handle == nullptr) {
     // Boost.DLL keeps the linker's text in dlerror when it reports by code.
     const char* reason = dlerror();
     throw Error(
         HN_INVALID_ARGUMENT,
         cat(file.string(), ": cannot be opened: ", reason != nullptr ? reason : failed.message()));
   }
-  void* handle = library->native();
-  // Given away on purpose: its destructor would close the library.
-  library.release();
   return handle;
 }
 

@@ -198,13 +198,9 @@ void not_asked(Context& c) {
   for (std::size_t i = 0; i < asked.size(); ++i) {
     if (fn.inputs()[i].is(HN_SLOT_DIFF) || !one.has_in(i)) continue;
     Buffer room(one.in(i).shape());
-    std::vector<const DLTensor*> grads(asked.size());
+    Views grads(asked.size());
     grads[i] = room.view();
-    hn_vjp vjp{};
-    vjp.struct_size = sizeof vjp;
-    vjp.stream = kCpuStream;
-    vjp.grad = grads.data();
-    vjp.n_in = grads.size();
+    const hn_vjp vjp = cpu_vjp({}, grads);
     ErrorBuffer error;
     expect_refused(fn.table().backward(fn.get(), one.saved(), &vjp, error.get()), error,
                    "the gradient of " + fn.inputs()[i].name + ", which is not differentiable");

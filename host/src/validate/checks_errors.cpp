@@ -112,10 +112,8 @@ void unknown_flags(Context& c) {
   if (!fn.differentiable()) return;
   Case one(fn, {});
   one.forward(true);
-  hn_vjp vjp{};
-  vjp.struct_size = sizeof vjp;
+  hn_vjp vjp = cpu_vjp();
   vjp.flags = 1u << 20;
-  vjp.stream = kCpuStream;
   ErrorBuffer error;
   expect_refused(fn.table().backward(fn.get(), one.saved(), &vjp, error.get()), error,
                  "an unknown vjp flag", {HN_UNSUPPORTED});
@@ -129,9 +127,7 @@ void no_saved(Context& c) {
   ErrorBuffer error;
   expect_refused(fn.table().forward(fn.get(), &call, nullptr, error.get()), error,
                  "HN_CALL_WANT_GRAD with saved = NULL");
-  hn_vjp vjp{};
-  vjp.struct_size = sizeof vjp;
-  vjp.stream = kCpuStream;
+  const hn_vjp vjp = cpu_vjp();
   ErrorBuffer backward_error;
   expect_refused(fn.table().backward(fn.get(), nullptr, &vjp, backward_error.get()), backward_error,
                  "backward with saved = NULL");
@@ -150,16 +146,10 @@ void wrong_gradients(Context& c) {
                             const std::function<void(DLTensor&, DLTensor&, hn_vjp&)>& edit) {
     Buffer cotangent(one.out(output).shape()), grad(one.in(slot).shape());
     cotangent.write(*cotangents[output]);
-    std::vector<const DLTensor*> cotangent_views(fn.outputs().size()),
-        grad_views(fn.inputs().size() + 1);
+    Views cotangent_views(fn.outputs().size()), grad_views(fn.inputs().size() + 1);
     cotangent_views[output] = cotangent.view();
     grad_views[slot] = grad.view();
-    hn_vjp vjp{};
-    vjp.struct_size = sizeof vjp;
-    vjp.stream = kCpuStream;
-    vjp.cotangent = cotangent_views.data();
-    vjp.n_out = cotangent_views.size();
-    vjp.grad = grad_views.data();
+    hn_vjp vjp = cpu_vjp(cotangent_views, grad_views);
     vjp.n_in = fn.inputs().size();
     edit(cotangent.edit(), grad.edit(), vjp);
     ErrorBuffer error;

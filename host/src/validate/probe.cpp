@@ -302,7 +302,7 @@ AllValues Case::cotangents(std::uint64_t seed) const {
 AllValues Case::backward(const AllValues& cotangents, const BackwardOptions& options) {
   expect(saved_ != nullptr, "backward needs a forward with gradients before it");
   std::vector<std::unique_ptr<Buffer>> cotangent(out_.size()), grad(in_.size());
-  std::vector<const DLTensor*> cotangent_views(out_.size()), grad_views(in_.size());
+  Views cotangent_views(out_.size()), grad_views(in_.size());
   for (std::size_t k = 0; k < out_.size(); ++k) {
     if (!cotangents[k]) continue;
     cotangent[k] = std::make_unique<Buffer>(out_[k]->shape(), options.layout);
@@ -320,13 +320,7 @@ AllValues Case::backward(const AllValues& cotangents, const BackwardOptions& opt
     grad_views[i] = grad[i]->view();
   }
   const std::vector<std::uint8_t> accumulate(in_.size(), options.accumulate_onto ? 1 : 0);
-  hn_vjp vjp{};
-  vjp.struct_size = sizeof vjp;
-  vjp.stream = kCpuStream;
-  vjp.cotangent = cotangent_views.data();
-  vjp.n_out = cotangent_views.size();
-  vjp.grad = grad_views.data();
-  vjp.n_in = grad_views.size();
+  hn_vjp vjp = cpu_vjp(cotangent_views, grad_views);
   vjp.accumulate = options.accumulate_onto ? accumulate.data() : nullptr;
   ErrorBuffer error;
   expect_ok(fn_.table().backward(fn_.get(), saved_, &vjp, error.get()), error, "backward");

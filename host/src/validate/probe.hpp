@@ -94,6 +94,20 @@ class Fn {
 
 inline constexpr hn_stream kCpuStream{kDLCPU, 0, 0};
 
+using Views = std::vector<const DLTensor*>;  // one a slot, NULL = none
+
+// The arguments of one backward; borrows both lists.
+inline hn_vjp cpu_vjp(const Views& cotangent = {}, const Views& grad = {}) {
+  hn_vjp vjp{};
+  vjp.struct_size = sizeof vjp;
+  vjp.stream = kCpuStream;
+  vjp.cotangent = cotangent.data();
+  vjp.n_out = cotangent.size();
+  vjp.grad = grad.data();
+  vjp.n_in = grad.size();
+  return vjp;
+}
+
 // Prompts as handles, released at the end.
 class Prompts {
  public:
@@ -170,7 +184,7 @@ class Case {
   CaseOptions options_;
   std::unique_ptr<Prompts> prompts_;
   std::vector<std::unique_ptr<Buffer>> in_, out_;
-  std::vector<const DLTensor*> in_views_, out_views_;
+  Views in_views_, out_views_;
   std::vector<std::uint8_t> need_;
   AllValues start_;
   hn_saved* saved_ = nullptr;
