@@ -36,8 +36,16 @@ endfunction()
 foreach(name loader_manifest_test loader_options_test loader_scan_test loader_library_test loader_libtorch_test
              registry_registry_test registry_json_test
              config_parse_test config_prompts_test config_resolve_test config_documentation_test
-             capi_session_test capi_tensors_test)
+             capi_session_test capi_tensors_test capi_threads_test)
   _hn_add_host_test(${name})
+endforeach()
+
+# What the thread sanitizer looks at: a host and its sessions from many threads. LibTorch knows nothing of sanitizers, so nothing here
+# loads it.
+set(_hn_threads loader_library_test registry_registry_test capi_session_test capi_threads_test)
+add_custom_target(thread_tests DEPENDS ${_hn_threads})
+foreach(name IN LISTS _hn_threads)
+  set_property(TEST ${name} APPEND PROPERTY LABELS threads)
 endforeach()
 
 # As an embedder sees it: the shared library and hnhost.h alone.
