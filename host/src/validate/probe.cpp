@@ -49,7 +49,7 @@ void expect_ok(hn_status status, const ErrorBuffer& error, const std::string& wh
 }
 
 void expect_refused(hn_status status, const ErrorBuffer& error, const std::string& what,
-                    std::vector<hn_status> codes) {
+                    const std::vector<hn_status>& codes) {
   expect(status != HN_OK, what + ": expected an error, got HN_OK");
   bool known = codes.empty();
   std::string wanted;

@@ -32,7 +32,7 @@ inline void expect(bool condition, const std::string& text) {
 void expect_ok(hn_status status, const ErrorBuffer& error, const std::string& what);
 // A refusal: a code (one of `codes` when given), and a text.
 void expect_refused(hn_status status, const ErrorBuffer& error, const std::string& what,
-                    std::vector<hn_status> codes = {});
+                    const std::vector<hn_status>& codes = {});
 std::string code_name(hn_status);
 
 struct Slot {
