@@ -1,11 +1,10 @@
-#hps, pickscore, aesthetic, and clip in OpenCLIP's layout: against their reference packages, on small models in the published formats.
-if (NOT HN_BUILD_PLUGINS OR NOT HN_WITH_LIBTORCH)
+# hps, pickscore, aesthetic, and clip in OpenCLIP's layout: against their reference packages, on small models in the published formats.
+if(NOT HN_BUILD_PLUGINS OR NOT HN_WITH_LIBTORCH)
   return()
 endif()
 set(packed ${PROJECT_SOURCE_DIR}/tests/golden/clip_rewards)
 set(unpacked ${PROJECT_BINARY_DIR}/golden/clip_rewards)
-file(GLOB_RECURSE packed_files CONFIGURE_DEPENDS ${
-    packed}/*)
+file(GLOB_RECURSE packed_files CONFIGURE_DEPENDS ${packed}/*)
 add_custom_command(OUTPUT ${unpacked}/done
   COMMAND ${CMAKE_COMMAND} -DFROM=${packed} -DTO=${unpacked}
           -DTOKENIZER=${PROJECT_SOURCE_DIR}/plugins/rewards/clip/weights/tiny-clip -P ${packed}/unpack.cmake
