@@ -51,6 +51,25 @@ TEST(SdTurboLoad, NamesOfOlderFilesAreRead) {
   EXPECT_EQ(SdTurbo::try_create({{"weights", copy.root().string()}}).text, "");
 }
 
+TEST(SdTurboLoad, TorchsOwnFilesAreRead) {
+  // The same tensors as torch.save writes them, from tests/golden/sd_turbo/make.py.
+  const SdCopy copy;
+  fs::remove(copy.root() / kText);
+  const fs::path bin = copy.root() / "text_encoder/pytorch_model.bin";
+  fs::copy_file(fs::path(HN_SOURCE_DIR) / "tests/golden/sd_turbo/text_encoder.bin", bin);
+  SdTurbo from_bin({{"weights", copy.root().string()}}), from_safetensors;
+  from_bin.prompts({"a red apple"});
+  from_safetensors.prompts({"a red apple"});
+  Opened a(from_bin, "generate"), b(from_safetensors, "generate");
+  const auto noise = at::arange(4 * 64, at::kFloat).sin().view({1, 4, 8, 8});
+  EXPECT_TRUE(at::equal(a.run({noise}).outputs[0], b.run({noise}).outputs[0]));
+  fs::rename(bin, copy.root() / "text_encoder/pytorch_model.fp16.bin");
+  EXPECT_EQ(
+      SdTurbo::try_create({{"weights", copy.root().string()}, {"variant", std::string("fp16")}})
+          .text,
+      "");
+}
+
 TEST(SdTurboLoad, MissingFoldersAndFilesAreNamed) {
   const Outcome none = SdTurbo::try_create({});
   EXPECT_EQ(none.status, HN_NOT_FOUND);

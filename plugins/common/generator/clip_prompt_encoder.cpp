@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
+#include "generator/pipeline_folder.hpp"
 #include "generator/prompt_store.hpp"
 #include "json/json_file.hpp"
 
@@ -60,7 +61,7 @@ ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const 
 
 std::unique_ptr<ClipTextTower> ClipPromptEncoder::load(at::Device device) {
   const c10::NoGradGuard no_grad;
-  WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder", variant_), dtype_, device,
+  WeightMap weights(open_part(folder_ / "text_encoder", variant_), dtype_, device,
                     model_ + " text_encoder", "text_model.");
   auto tower = std::make_unique<ClipTextTower>(config_, weights, "");
   weights.finish();

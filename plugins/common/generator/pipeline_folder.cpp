@@ -22,4 +22,12 @@ void check_pipeline_folder(const std::filesystem::path& folder, const std::strin
                 index.where() + ": _class_name: expected " + class_name + ", got " + name);
 }
 
+WeightFiles open_part(const std::filesystem::path& part, const std::string& variant) {
+  if (variant.empty()) return WeightFiles::open(part);
+  for (const char* name : {"diffusion_pytorch_model.", "pytorch_model."})
+    if (const auto file = part / (name + variant + ".bin"); std::filesystem::exists(file))
+      return WeightFiles::open(file);
+  return SafetensorsFolder::open(part, variant);
+}
+
 }  // namespace hn

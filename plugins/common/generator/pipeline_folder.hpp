@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "weights/weight_files.hpp"
+
 namespace hn {
 
 // HN_NOT_FOUND unless `folder` is one; HN_UNSUPPORTED where its model_index.json is there and names
@@ -11,5 +13,11 @@ namespace hn {
 // `model` begins the messages.
 void check_pipeline_folder(const std::filesystem::path& folder, const std::string& model,
                            const std::string& class_name);
+
+// The weights of one part of it ("unet"), in whatever format is there; `variant` ("fp16", "bf16",
+// or empty for the plain files first) as SafetensorsFolder::open has it, and as the name of a .bin
+// file (diffusion_pytorch_model.fp16.bin). Errors: those of WeightFiles::open and
+// SafetensorsFolder::open.
+WeightFiles open_part(const std::filesystem::path& part, const std::string& variant);
 
 }  // namespace hn

@@ -40,8 +40,8 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
   check_widths(folder, unet, vae, prompts_->width());
 
   const auto open = [&](const char* part) {
-    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
-                     options.device, std::string("sd_turbo ") + part);
+    return WeightMap(open_part(folder / part, options.variant), options.dtype, options.device,
+                     std::string("sd_turbo ") + part);
   };
   auto unet_weights = open("unet");
   unet_weights.set_quantise(options.quantise);

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+
 namespace {
 
 using golden::Golden;
@@ -243,6 +245,84 @@ TEST_P(SdGolden, ZeroStartIsExact) {
     if (name.ends_with("lora_B.weight")) p.detach().zero_();
   const auto offset = loaded->model.noise_net(loaded->noise(), loaded->prompts, lora);
   EXPECT_EQ(offset.abs().max().item<double>(), 0.0);
+}
+
+// A budget of one byte computes every block again; nothing but the memory may change.
+TEST_P(SdGolden, BlocksComputedAgainGiveTheSameBits) {
+  const auto pass = [&](hn::BlockRunner* run, std::vector<at::Tensor>& grads) {
+    Params params;
+    const auto lora = loaded->lora(true, params);
+    const auto x = loaded->noise().requires_grad_(true);
+    const auto moved = x + loaded->model.noise_net(x, loaded->prompts, lora, run);
+    const auto latents =
+        loaded->model.sample(moved, loaded->prompts, {}, loaded->steps(2), {}, run);
+    const auto image = loaded->model.decode(latents, run);
+    std::vector<at::Tensor> leaves{x};
+    for (const auto& [name, p] : params) leaves.push_back(p);
+    grads = torch::autograd::grad({image}, leaves, {loaded->image_cotangent()});
+    return image;
+  };
+  std::vector<at::Tensor> want, got;
+  const auto whole = pass(nullptr, want);
+  hn::BlockRunner run(1, std::make_shared<hn::BlockCosts>(), {1});
+  const auto again = pass(&run, got);
+  EXPECT_GT(run.recomputed(), 6u);
+  EXPECT_TRUE(at::equal(whole, again));
+  ASSERT_EQ(want.size(), got.size());
+  for (std::size_t i = 0; i < want.size(); ++i) EXPECT_TRUE(at::equal(want[i], got[i])) << i;
+}
+
+// The encoder's gradient too.
+TEST_P(SdGolden, TheEncoderComputesAgainAsWell) {
+  const auto image =
+      (loaded->input("image", loaded->pixels, false) * 0.5 + 0.5).requires_grad_(true);
+  const auto cotangent = loaded->input("encode_cotangent", loaded->latents, false);
+  hn::BlockRunner run(1, std::make_shared<hn::BlockCosts>(), {1});
+  const auto want = gradient(loaded->model.encode(image), image, cotangent),
+             got = gradient(loaded->model.encode(image, &run), image, cotangent);
+  EXPECT_TRUE(at::equal(want, got));
+}
+
+// A tile as large as the latents is the whole picture; smaller ones are compared with
+// AutoencoderKL.tiled_decode, for the models whose reference can tile.
+TEST_P(SdGolden, Tiles) {
+  const auto latents =
+      loaded->input("latents", loaded->latents, true) * loaded->model.vae().config().scaling_factor;
+  const auto whole = loaded->model.decode(latents);
+  const std::int64_t side = std::max(latents.size(2), latents.size(3));
+  EXPECT_TRUE(at::equal(loaded->model.decode(latents, nullptr, {side, side}), whole));
+  if (!loaded->golden.has("tiles") && !loaded->golden.has("tiles.probes")) return;
+  const auto x = latents.clone().requires_grad_(true);
+  const hn::Tiling tiling{static_cast<std::int64_t>(loaded->golden.number("tile")),
+                          static_cast<std::int64_t>(loaded->golden.number("tile_stride"))};
+  const auto tiled = loaded->model.decode(x, nullptr, tiling);
+  loaded->expect("decoder in tiles", tiled, "tiles");
+  loaded->expect("decoder in tiles, gradient", gradient(tiled, x, loaded->image_cotangent()),
+                 "tiles.grad");
+}
+
+// Byte weights change the numbers by their rounding and leave every gradient finite and near.
+TEST_P(SdGolden, QuantisedWeights) {
+  hn::sd::LoadOptions options;
+  options.quantise = hn::Quantise::kInt8;
+  const Model model(loaded->golden.folder(), options);
+  EXPECT_GT(model.report().tensors, 10u);
+  EXPECT_LT(model.bytes(), loaded->model.bytes());
+  Params params;
+  const auto lora = loaded->lora(true, params);
+  const auto x = loaded->noise().requires_grad_(true);
+  const auto want = loaded->model.noise_net(x, loaded->prompts, lora),
+             got = model.noise_net(x, loaded->prompts, lora);
+  const double error = golden::relative_error(got, want.detach());
+  golden::Table::get().add("int8 weights against float32, noise_net", GetParam(), error);
+  EXPECT_LT(error, 0.1);
+  EXPECT_GT(error, 0.0);
+  const auto cotangent = loaded->latent_cotangent();
+  const double gradient_error =
+      golden::relative_error(gradient(got, x, cotangent), gradient(want, x, cotangent));
+  golden::Table::get().add("int8 weights against float32, noise_net's gradient", GetParam(),
+                           gradient_error);
+  EXPECT_LT(gradient_error, 0.2);
 }
 
 // The reference's own bfloat16 error is in the golden; ours may be three times as large: other

@@ -58,7 +58,8 @@ def store(pipe, name, folder):
     os.makedirs(os.path.join(folder, "tokenizer"))
     with open(os.path.join(folder, "tokenizer/tokenizer_config.json"), "w") as f:
         json.dump(dict(pad_token="!", model_max_length=MODELS[name]["length"], tokenizer_class="CLIPTokenizer"), f)
-    if name == "plain":
+    if name == "plain":   # the text model once more as torch.save wrote it in its time
+        torch.save(copy.deepcopy(pipe.text_encoder).half().state_dict(), os.path.join(HERE, "text_encoder.bin"))
         for file in ("vocab.json", "merges.txt"):
             os.symlink(os.path.relpath(os.path.join(VOCABULARY, file), os.path.join(folder, "tokenizer")), os.path.join(folder, "tokenizer", file))
 
@@ -187,6 +188,16 @@ def make(name):
     decoded = picture(pipe, latents)
     digest(out, "decode", decoded)
     grads(out, "decode.grad", decoded, image_cotangent, latents)
+
+    if spec.get("tile"):   # in latents; upstream's overlap is a quarter
+        vae.enable_tiling()
+        vae.tile_latent_min_size, vae.tile_sample_min_size = spec["tile"], spec["tile"] * factor
+        meta["tile"], meta["tile_stride"] = str(spec["tile"]), str(int(spec["tile"] * (1 - vae.tile_overlap_factor)))
+        latents = latents.detach().requires_grad_(True)
+        tiled = picture(pipe, latents)
+        digest(out, "tiles", tiled)
+        grads(out, "tiles.grad", tiled, image_cotangent, latents)
+        vae.disable_tiling()
 
     for n in STEPS:
         with torch.no_grad():

@@ -17,7 +17,7 @@ TURBO = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", 
 MODELS = {
     # SD-Turbo in small: linear projections, heads by list, the published scheduler. Stored as float16, the U-Net in shards.
     "plain": dict(
-        latents=(8, 8), batch=2, targets=["all-linear"], rank=4, scheduler=TURBO,
+        latents=(8, 8), batch=2, targets=["all-linear"], rank=4, scheduler=TURBO, tile=4,
         unet=dict(sample_size=8, block_out_channels=(4, 8), layers_per_block=1, attention_head_dim=(1, 2), cross_attention_dim=8,
             norm_num_groups=2, use_linear_projection=True, **blocks(CROSS, PLAIN)),
         vae=dict(block_out_channels=(4, 8), layers_per_block=1, norm_num_groups=2, latent_channels=4, sample_size=16, **vae_blocks(2)),
@@ -56,7 +56,7 @@ MODELS = {
         text=dict(hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=4, hidden_act="gelu"), length=77),
     # FLUX's kind of autoencoder (16 channels, a shift, no outer convolutions), three samples that share two prompts, another depth on the way up.
     "wide": dict(
-        latents=(8, 12), batch=3, targets=["attn1", "re:.*attn1.to_.*", "conv_out"][1:], rank=8,
+        latents=(8, 12), batch=3, tile=8, targets=["attn1", "re:.*attn1.to_.*", "conv_out"][1:], rank=8,
         scheduler=dict(TURBO, prediction_type="epsilon", timestep_spacing="linspace"),
         unet=dict(sample_size=(8, 12), in_channels=16, out_channels=16, block_out_channels=(8, 16), layers_per_block=1, attention_head_dim=4, cross_attention_dim=16,
             norm_num_groups=8, transformer_layers_per_block=(1, 2), reverse_transformer_layers_per_block=(1, 1), only_cross_attention=True,
