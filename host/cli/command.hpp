@@ -58,6 +58,7 @@ void add_demo(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_list(CLI::App& app, Command& command);
 void add_new(CLI::App& app, Command& command);
+void add_pull(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_score(CLI::App& app, Command& command);
 void add_train(CLI::App& app, Command& command);

@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   hn::cli::add_compare(app, command);
   hn::cli::add_list(app, command);
   hn::cli::add_inspect(app, command);
+  hn::cli::add_pull(app, command);
   hn::cli::add_validate(app, command);
   hn::cli::add_new(app, command);
   hn::cli::add_demo(app, command);

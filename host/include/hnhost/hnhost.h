@@ -152,6 +152,11 @@ HN_EXPORT hn_status hnhost_score_files(hnhost*, hn_str request, const hnhost_hoo
 /* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare),
  * out: the numbers as JSON. */
 HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, hn_error*);
+/* Weights of a listed model into Hugging Face's cache folder: request as TOML (see docs/weights.md), out:
+ * JSON. Without a model: what can be pulled, and what is there. Cancelled: HN_CANCELLED, what came is
+ * kept. [any-thread] */
+HN_EXPORT hn_status hnhost_pull(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
+                                hn_error*);
 /* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c").
  */
 HN_EXPORT hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_error*);

@@ -32,14 +32,22 @@ void check_can_use(const std::string& where, const Manifest& m, const std::strin
     refuse(cat(where, " runs on ", absl::StrJoin(m.devices, ", "), ", not on ", device));
 }
 
-// A given path made absolute and looked for; without one the model must bring its own.
+// A given path made absolute and looked for; without one the model must bring its own, or they are
+// in Hugging Face's cache.
 void resolve_weights(const std::string& where, const Choice& choice, std::string& weights) {
   if (weights.empty()) {
-    if (choice.model != nullptr && choice.model->weights_required)
-      refuse(cat(where, " needs weights: name their folder (weights = \"DIR\", --weights ",
-                 choice.plugin->kind == PluginKind::kReward ? cat(choice.model->name, "=") : "",
-                 "DIR)"));
-    return;
+    if (choice.model == nullptr || !choice.model->weights_required) return;
+    std::vector<std::string> names = choice.model->aliases;
+    names.insert(names.begin(), choice.model->name);
+    if (const auto pulled = pull::pulled_weights(names)) {
+      weights = pulled->string();
+      return;
+    }
+    const auto known = pull::can_be_pulled(names);
+    refuse(cat(where, " needs weights: ", known ? cat("`hnhost pull ", *known, "`, or ") : "",
+               "name their folder (weights = \"DIR\", --weights ",
+               choice.plugin->kind == PluginKind::kReward ? cat(choice.model->name, "=") : "",
+               "DIR)"));
   }
   weights = tidy(weights).string();
   std::error_code ignored;

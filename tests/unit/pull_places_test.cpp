@@ -1,0 +1,179 @@
+// The environment, the list, names.
+#include "pull/hub_places.hpp"
+#include "pull/repo_cache.hpp"
+#include "pull/weights_list.hpp"
+#include "unit/pull_support.hpp"
+
+namespace hn::pull::test {
+namespace {
+
+// Sets variables, and puts the former values back.
+class Environment {
+ public:
+  Environment() {
+    for (const char* name :
+         {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME",
+          "HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH",
+          "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}) {
+      const char* value = std::getenv(name);
+      before_.emplace_back(name,
+                           value == nullptr ? std::nullopt : std::optional<std::string>(value));
+      ::unsetenv(name);
+    }
+    set("HOME", "/home/me");
+  }
+  ~Environment() {
+    for (const auto& [name, value] : before_)
+      value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  static void set(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 1); }
+
+ private:
+  std::vector<std::pair<std::string, std::optional<std::string>>> before_;
+};
+
+TEST(PullPlaces, TheCacheIsWherePythonHasIt) {
+  const Environment environment;
+  EXPECT_EQ(hub_places().cache, "/home/me/.cache/huggingface/hub");
+  Environment::set("XDG_CACHE_HOME", "/x");
+  EXPECT_EQ(hub_places().cache, "/x/huggingface/hub");
+  Environment::set("HF_HOME", "~/hf/");
+  EXPECT_EQ(hub_places().cache, "/home/me/hf/hub");
+  Environment::set("HUGGINGFACE_HUB_CACHE", "/old");
+  EXPECT_EQ(hub_places().cache, "/old");
+  Environment::set("HF_HUB_CACHE", "/c/");
+  EXPECT_EQ(hub_places().cache, "/c");
+}
+
+TEST(PullPlaces, EndpointTokenAndOffline) {
+  const Environment environment;
+  const host::testing::TempFolder folder;
+  EXPECT_EQ(hub_places().endpoint, "https://huggingface.co");
+  EXPECT_EQ(hub_places().token, "");
+  EXPECT_FALSE(hub_places().offline);
+  Environment::set("HF_ENDPOINT", "https://mirror.example//");
+  EXPECT_EQ(hub_places().endpoint, "https://mirror.example");
+  Environment::set("HF_HOME", folder.path());
+  write_text(folder / "token", "from_home\n");
+  EXPECT_EQ(hub_places().token, "from_home");
+  write_text(folder / "t", " from_path \n");
+  Environment::set("HF_TOKEN_PATH", folder / "t");
+  EXPECT_EQ(hub_places().token, "from_path");
+  Environment::set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+  EXPECT_EQ(hub_places().token, "");
+  Environment::set("HUGGING_FACE_HUB_TOKEN", "older");
+  EXPECT_EQ(hub_places().token, "older");
+  Environment::set("HF_TOKEN", " tok\n");
+  EXPECT_EQ(hub_places().token, "tok");
+  for (const char* on : {"1", "on", "Yes", "TRUE"}) {
+    Environment::set("HF_HUB_OFFLINE", on);
+    EXPECT_TRUE(hub_places().offline) << on;
+  }
+  Environment::set("HF_HUB_OFFLINE", "0");
+  EXPECT_FALSE(hub_places().offline);
+}
+
+TEST(PullPlaces, OriginsAndPaths) {
+  EXPECT_EQ(origin_of("https://Hub.example/a?b"), "https://hub.example:443");
+  EXPECT_EQ(origin_of("http://hub.example"), "http://hub.example:80");
+  EXPECT_EQ(origin_of("http://hub.example:8080/x"), "http://hub.example:8080");
+  EXPECT_NE(origin_of("https://hub.example@evil.example/"), origin_of("https://hub.example/"));
+  EXPECT_EQ(origin_of("nothing"), "");
+  EXPECT_EQ(escaped_path("a b/ü+c.json"), "a%20b/%C3%BC%2Bc.json");
+}
+
+class Lists : public ::testing::Test {
+ protected:
+  WeightsList read(const std::string& models) {
+    write_text(folder_ / "w.toml", "schema = 1\n" + models);
+    return WeightsList::read({folder_ / "w.toml"});
+  }
+  std::string refused(const std::string& models) {
+    return message_of(HN_INVALID_ARGUMENT, [&] { read(models); });
+  }
+  host::testing::TempFolder folder_;
+};
+
+constexpr const char* kModel =
+    "[[models]]\nname = \"m\"\nrepo = \"o/n\"\nfiles = [\"*\"]\nlicence = \"L\"\n";
+
+TEST_F(Lists, TheInstalledListIsGood) {
+  const WeightsList list = WeightsList::read({HN_SOURCE_DIR "/host/data/weights.toml"});
+  for (const char* name :
+       {"sana-sprint", "sd-turbo", "flux-schnell", "hps", "imagereward", "pickscore", "clip-h"}) {
+    const ListedModel& model = list.need(name);
+    EXPECT_FALSE(model.licence_url.empty()) << name;
+    EXPECT_FALSE(model.patterns("").empty()) << name;
+  }
+  EXPECT_EQ(list.need("hps").weights, "HPS_v2.1_compressed.pt");
+  EXPECT_THAT(list.need("sd-turbo").patterns("fp16"),
+              Contains("unet/diffusion_pytorch_model.fp16.safetensors"));
+  EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { list.need("sdturbo"); }),
+              HasSubstr("did you mean 'sd-turbo'"));
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { list.need("sd-turbo").patterns("fp61"); }),
+              HasSubstr("did you mean 'fp16'"));
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { list.need("hps").patterns("fp16"); }),
+              HasSubstr("there are none"));
+}
+
+TEST_F(Lists, LaterFilesReplaceEntries) {
+  write_text(folder_ / "a.toml", std::string("schema = 1\n") + kModel);
+  write_text(folder_ / "b.toml", "schema = 1\n" + host::testing::replaced(kModel, "o/n", "mine/n") +
+                                     host::testing::replaced(kModel, "\"m\"", "\"k\""));
+  const WeightsList list =
+      WeightsList::read({folder_ / "a.toml", folder_ / "b.toml", folder_ / "none.toml"});
+  ASSERT_EQ(list.models().size(), 2u);
+  EXPECT_EQ(list.need("m").repo, "mine/n");
+  EXPECT_EQ(list.need("m").revision, "main");
+}
+
+TEST_F(Lists, MistakesAreNamedWithTheirLine) {
+  const auto with = [](const std::string& from, const std::string& to) {
+    return host::testing::replaced(kModel, from, to);
+  };
+  EXPECT_THAT(refused(with("o/n", "../n")),
+              AllOf(HasSubstr("w.toml:4"), HasSubstr("expected OWNER/NAME")));
+  EXPECT_THAT(refused(with("o/n", "o/n/x")), HasSubstr("expected OWNER/NAME"));
+  EXPECT_THAT(refused(with("o/n", "on")), HasSubstr("expected OWNER/NAME"));
+  EXPECT_THAT(refused(with("files", "file")), HasSubstr("w.toml"));
+  EXPECT_THAT(refused(with("licence = \"L\"\n", "")), HasSubstr("licence"));
+  EXPECT_THAT(refused(std::string(kModel) + "revision = \"../x\"\n"),
+              HasSubstr("expected a branch"));
+  EXPECT_THAT(refused(std::string(kModel) + "[models.known.\"a\"]\nsha256 = \"12\"\n"),
+              HasSubstr("64 lower-case hex digits"));
+  EXPECT_THAT(refused(std::string(kModel) + "[models.known.\"a\"]\nbytes = -1\n"),
+              HasSubstr("expected 0 or more"));
+  EXPECT_THAT(refused(std::string(kModel) + "license = 1\n"), HasSubstr("did you mean 'licence'"));
+  write_text(folder_ / "w.toml", "schema = 2\n");
+  EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { WeightsList::read({folder_ / "w.toml"}); }),
+              HasSubstr("expected 1, got 2"));
+}
+
+TEST_F(Lists, PatternsAlsoCrossSlashes) {
+  EXPECT_TRUE(matches("unet/*", "unet/a/b.json"));
+  EXPECT_TRUE(matches("*.json", "a/b.json"));
+  EXPECT_FALSE(matches("*.json", "a.jsonl"));
+  const WeightsList list = read(std::string(kModel) + "except = [\"*.bin\"]\n");
+  EXPECT_TRUE(list.need("m").leaves_out("a/b.bin"));
+  EXPECT_FALSE(list.need("m").leaves_out("a/b.json"));
+}
+
+TEST_F(Lists, RefsKeepWhatABranchStoodFor) {
+  const RepoCache cache(folder_.path(), "o/n");
+  EXPECT_FALSE(cache.commit_of("main"));
+  cache.write_ref("refs/pr/1", FakeHub::kCommit);
+  EXPECT_EQ(cache.commit_of("refs/pr/1"), FakeHub::kCommit);
+  EXPECT_EQ(cache.commit_of(FakeHub::kCommit), FakeHub::kCommit);
+  write_text(cache.folder() / "refs/main", "junk");
+  EXPECT_FALSE(cache.commit_of("main"));
+}
+
+TEST(PullModule, AMissingModuleSaysWhatToInstall) {
+  EXPECT_THAT(message_of(HN_UNSUPPORTED, [] { http_module("/none/libhnhost_http.so"); }),
+              AllOf(HasSubstr("/none/libhnhost_http.so"), HasSubstr("libcurl4-openssl-dev")));
+}
+
+}  // namespace
+}  // namespace hn::pull::test
