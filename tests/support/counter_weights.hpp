@@ -88,10 +88,11 @@ std::string inventory(const List& list) {
 
 // What a golden holds of a tensor too large to be stored: its products with kProbes directions.
 inline constexpr std::int64_t kProbes = 8;
-inline at::Tensor probes(const std::string& key, const at::Tensor& tensor) {
+inline at::Tensor probes(const std::string& key, const at::Tensor& tensor,
+                         std::int64_t count = kProbes) {
   const auto flat = tensor.detach().to(at::kDouble).flatten();
   std::vector<at::Tensor> products;
-  for (std::int64_t i = 0; i < kProbes; ++i)
+  for (std::int64_t i = 0; i < count; ++i)
     products.push_back(
         (flat * uniform("probe/" + key + "/" + std::to_string(i), flat.sizes()).to(at::kDouble))
             .sum());

@@ -61,10 +61,10 @@ FULL = 256   # tensors up to this many elements are stored whole
 PROBES = 8   # larger ones as their products with this many directions
 
 
-def probes(key, tensor):
+def probes(key, tensor, count=PROBES):
     """Products of `tensor` with the directions probe/KEY/0, 1, ..."""
     flat = tensor.detach().double().flatten()
-    return torch.stack([(flat * uniform(f"probe/{key}/{i}", flat.shape).double()).sum() for i in range(PROBES)]).float()
+    return torch.stack([(flat * uniform(f"probe/{key}/{i}", flat.shape).double()).sum() for i in range(count)]).float()
 
 
 def digest(out, key, tensor):
@@ -76,5 +76,5 @@ def digest(out, key, tensor):
 
 
 def digest_all(out, key, tensors):
-    """Stores the probes of many tensors, one row each, sorted by their names."""
-    out[key + ".rows"] = torch.stack([probes(f"{key}/{name}", tensors[name]) for name in sorted(tensors)])
+    """Stores half as many probes of many tensors, one row each, sorted by their names."""
+    out[key + ".rows"] = torch.stack([probes(f"{key}/{name}", tensors[name], PROBES // 2) for name in sorted(tensors)])

@@ -18,7 +18,7 @@ class SdTurbo : public Generator {
   }
 };
 
-// The golden model "plain": sharded float16 variants, as save_pretrained wrote them.
+// The golden model "plain": float16 variants, as save_pretrained wrote them.
 class SdCopy : public ModelCopy {
  public:
   SdCopy() : ModelCopy(kPlain, {"unet", "vae", "text_encoder", "scheduler", "tokenizer"}) {}

@@ -110,8 +110,9 @@ struct Loaded {
     ASSERT_EQ(rows.size(0), static_cast<std::int64_t>(params.size()));
     std::size_t i = 0;
     for (const auto& [name, p] : params) {
-      const auto error = golden::relative_error(counter::probes(key + "/" + name, grads[i + 1]),
-                                                rows[static_cast<std::int64_t>(i)]);
+      const auto error =
+          golden::relative_error(counter::probes(key + "/" + name, grads[i + 1], rows.size(1)),
+                                 rows[static_cast<std::int64_t>(i)]);
       record(stage + ", gradient by LoRA", error, kTolerance);
       if (error > kTolerance) ADD_FAILURE() << name;
       ++i;

@@ -48,8 +48,7 @@ def store(pipe, name, folder):
     for part in PARTS:
         module = getattr(pipe, part)
         if name == "plain":
-            shards = dict(max_shard_size="20KB") if part == "unet" else {}
-            copy.deepcopy(module).half().save_pretrained(os.path.join(folder, part), variant="fp16", **shards)
+            copy.deepcopy(module).half().save_pretrained(os.path.join(folder, part), variant="fp16")
         elif part == "text_encoder":
             module.config.save_pretrained(os.path.join(folder, part))
         else:
@@ -58,8 +57,7 @@ def store(pipe, name, folder):
     os.makedirs(os.path.join(folder, "tokenizer"))
     with open(os.path.join(folder, "tokenizer/tokenizer_config.json"), "w") as f:
         json.dump(dict(pad_token="!", model_max_length=MODELS[name]["length"], tokenizer_class="CLIPTokenizer"), f)
-    if name == "plain":   # the text model once more as torch.save wrote it in its time
-        torch.save(copy.deepcopy(pipe.text_encoder).half().state_dict(), os.path.join(HERE, "text_encoder.bin"))
+    if name == "plain":
         for file in ("vocab.json", "merges.txt"):
             os.symlink(os.path.relpath(os.path.join(VOCABULARY, file), os.path.join(folder, "tokenizer")), os.path.join(folder, "tokenizer", file))
 

@@ -15,7 +15,7 @@ def vae_blocks(n):
 TURBO = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing", steps_offset=1)
 
 MODELS = {
-    # SD-Turbo in small: linear projections, heads by list, the published scheduler. Stored as float16, the U-Net in shards.
+    # SD-Turbo in small: linear projections, heads by list, the published scheduler. Stored as float16.
     "plain": dict(
         latents=(8, 8), batch=2, targets=["all-linear"], rank=4, scheduler=TURBO, tile=4,
         unet=dict(sample_size=8, block_out_channels=(4, 8), layers_per_block=1, attention_head_dim=(1, 2), cross_attention_dim=8,
