@@ -1,6 +1,7 @@
 """Golden values of hps, pickscore, aesthetic and of clip in OpenCLIP's layout: the reference packages, forward and gradient.
 
     HPSV2=FOLDER python make.py [OUT_DIR]    # default: this folder. FOLDER: the unpacked wheel of hpsv2 1.2.0 (it lacks its vocabulary)
+    HPSV2=FOLDER python make.py tokenizers   # writes nothing: hpsv2's tokenizer against open_clip's
 
 Run with torch 2.11, torchvision 0.26, transformers 5.23, open-clip-torch 3.3, hpsv2 1.2.0 (its open_clip alone), pillow 13, Python 3.11.
 One folder a configuration: a random model in the published format (each file .gz; coarse_weights says why they are small) and golden.st.gz:
@@ -233,7 +234,17 @@ def make_hf(out, name, c):
     write(folder, c, score, official, vectors, n, {})
 
 
+def compare_tokenizers():
+    """hpsv2's tokenizer against open_clip's on the corpus of tests/golden/tokenizers."""
+    corpus = json.load(gzip.open(os.path.join(HERE, "../tokenizers/corpus.json.gz")))
+    ours = open_clip.SimpleTokenizer(os.path.join(os.path.dirname(open_clip.__file__), "bpe_simple_vocab_16e6.txt.gz"))
+    theirs = hpsv2("tokenizer").tokenize
+    differ = [s for s in corpus if not torch.equal(theirs([s], 77), ours([s], context_length=77))]
+    print(f"{len(corpus)} strings, {len(differ)} differ: {differ[:5]}")
+
+
 def main(out):
+    if out == "tokenizers": return compare_tokenizers()
     only = sys.argv[2:]
     for name, c in OPEN.items():
         if not only or name in only: make_open(out, name, c)
