@@ -30,9 +30,13 @@ struct BoundFunction {
   }
 
   Saved forward(std::span<const hn_cond* const> cond, bool keep) {
-    FunctionClient::Call call{in, out, cond, {}, rng_seed, rng_offset};
-    if (keep) call.need_grad = need_grad;
-    return fn->forward(call);
+    return fn->forward(call(cond, keep));
+  }
+  FunctionClient::Call call(std::span<const hn_cond* const> cond, bool keep) const {
+    FunctionClient::Call c{in, out, cond, {}, rng_seed, rng_offset, 0};
+    if (keep) c.need_grad = need_grad;
+    if (keep) c.saved_budget = saved_budget;
+    return c;
   }
   // add: to the gradients that are there, instead of overwriting them.
   void backward(const Saved& saved, bool add) {
@@ -45,6 +49,7 @@ struct BoundFunction {
   std::vector<at::Tensor> in, grad, out, cotangent;
   std::vector<std::uint8_t> need_grad, accumulate;
   std::uint64_t rng_seed = 0, rng_offset = 0;  // for what the function itself draws
+  std::uint64_t saved_budget = 0;              // of calls that keep; 0 = no limit
 };
 
 }  // namespace hn::core

@@ -7,6 +7,7 @@
 
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
+#include "core/memory_budget.hpp"
 
 namespace hn::core {
 namespace {
@@ -80,6 +81,15 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
 
 void Chain::stop_if_cancelled() const {
   generator_.instance().runtime().services.stop_if_cancelled("train_step");
+}
+
+void Chain::share_memory(std::span<const hn_cond* const> cond) {
+  memory_shared_ = true;
+  std::vector<Need> needs{need_of(generate_, cond)};
+  if (!finetune_) needs.push_back(need_of(net_, cond));
+  const auto shares = share_budget(train_.memory_budget, needs);
+  generate_.saved_budget = shares[0];
+  if (!finetune_) net_.saved_budget = shares[1];
 }
 
 at::Tensor Chain::rows(const at::Tensor& buffer, std::int64_t count) const {
@@ -159,22 +169,25 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   const PromptCache::Pins pins = prompts_.get(generator_.instance(), prompts);
   stop_if_cancelled();
 
-  Saved net_saved;
-  at::Tensor x = x0;
-  if (!finetune_) {
-    net_.in[net_noise_] = x0;
-    net_.out[net_offset_] = rows(delta_, b);
-    net_saved = net_.forward(pins.handles(), true);
-    require_finite_rows(rows(delta_, b), "delta", prompts);
-    x = rows(x_, b);
-    at::add_out(x, x0, rows(delta_, b));
-    stop_if_cancelled();
-  }
   const at::Tensor image = rows(image_, b), image_grad = rows(image_grad_, b);
+  at::Tensor x = finetune_ ? x0 : rows(x_, b);
   generate_.in[slots_.noise] = x;
   if (slots_.step_noise >= 0)
     generate_.in[static_cast<std::size_t>(slots_.step_noise)] = batch.step_noise;
   generate_.out[slots_.image] = image;
+  if (!finetune_) {
+    net_.in[net_noise_] = x0;
+    net_.out[net_offset_] = rows(delta_, b);
+  }
+  if (train_.memory_budget > 0 && !memory_shared_) share_memory(pins.handles());
+
+  Saved net_saved;
+  if (!finetune_) {
+    net_saved = net_.forward(pins.handles(), true);
+    require_finite_rows(rows(delta_, b), "delta", prompts);
+    at::add_out(x, x0, rows(delta_, b));
+    stop_if_cancelled();
+  }
   generate_.rng_seed = batch.rng_seed;
   generate_.rng_offset = batch.first;
   const Saved generate_saved = generate_.forward(pins.handles(), true);

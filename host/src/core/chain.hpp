@@ -65,6 +65,8 @@ class Chain {
     at::Tensor scores, cotangent;  // [batch]
   };
   void stop_if_cancelled() const;
+  // Once, with the prompts of the first batch, when a budget is set.
+  void share_memory(std::span<const hn_cond* const> cond);
   at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;
   // False when no reward has a gradient to give.
   bool score_image(const ChainBatch& batch, const at::Tensor& image,
@@ -78,6 +80,7 @@ class Chain {
   const TrainSpec& train_;
   PromptCache& prompts_;
   bool finetune_;
+  bool memory_shared_ = false;
   BoundFunction net_, generate_;  // fine-tuning uses generate_ alone
   GeneratorModel::GenerateSlots slots_;
   std::size_t net_noise_ = 0, net_offset_ = 0;

@@ -88,10 +88,9 @@ std::unique_ptr<CallMemory> FunctionClient::take_memory() {
   return memory;
 }
 
-Saved FunctionClient::forward(const Call& call) {
-  std::unique_ptr<CallMemory> memory = take_memory();
-  memory->in.assign(call.in);
-  memory->out.assign(call.out);
+hn_call FunctionClient::raw_call(const Call& call, CallMemory& memory) const {
+  memory.in.assign(call.in);
+  memory.out.assign(call.out);
   hn_call raw{};
   raw.struct_size = sizeof(raw);
   raw.stream = instance_.runtime().stream;
@@ -99,10 +98,10 @@ Saved FunctionClient::forward(const Call& call) {
     raw.cond = call.cond.data();
     raw.n_cond = call.cond.size();
   }
-  raw.in = memory->in.pointers.data();
-  raw.n_in = memory->in.pointers.size();
-  raw.out = memory->out.pointers.data();
-  raw.n_out = memory->out.pointers.size();
+  raw.in = memory.in.pointers.data();
+  raw.n_in = memory.in.pointers.size();
+  raw.out = memory.out.pointers.data();
+  raw.n_out = memory.out.pointers.size();
   if (!call.need_grad.empty()) {
     raw.flags = HN_CALL_WANT_GRAD;
     raw.need_grad = call.need_grad.data();
@@ -110,6 +109,26 @@ Saved FunctionClient::forward(const Call& call) {
   if (deterministic_ != Determinism::kNo) raw.flags |= HN_CALL_DETERMINISTIC;
   raw.rng_seed = call.rng_seed;
   raw.rng_offset = call.rng_offset;
+  raw.saved_budget_bytes = call.saved_budget;
+  return raw;
+}
+
+std::optional<hn_plan> FunctionClient::plan(const Call& call) {
+  CallMemory memory;
+  const hn_call raw = raw_call(call, memory);
+  hn_plan plan{};
+  plan.struct_size = sizeof(plan);
+  hn_status status = HN_OK;
+  instance_.call("plan", [&](hn_error* error) {
+    status = instance_.fn().plan(fn_, &raw, &plan, error);
+    return status == HN_UNSUPPORTED ? HN_OK : status;
+  });
+  return status == HN_OK ? std::optional(plan) : std::nullopt;
+}
+
+Saved FunctionClient::forward(const Call& call) {
+  std::unique_ptr<CallMemory> memory = take_memory();
+  hn_call raw = raw_call(call, *memory);
   hn_saved* saved = nullptr;
   const auto run = [&] {
     instance_.call(name_.c_str(), [&](hn_error* error) {

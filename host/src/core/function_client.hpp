@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -94,8 +95,11 @@ class FunctionClient {
     std::span<const hn_cond* const> cond;
     std::span<const std::uint8_t> need_grad;  // one a slot; empty: nothing is kept
     std::uint64_t rng_seed = 0, rng_offset = 0;
+    std::uint64_t saved_budget = 0;  // bytes kept between forward and backward; 0 = no limit
   };
   Saved forward(const Call& call);
+  // The plugin's estimate for such a call; nothing where it has none. Only shapes are read.
+  std::optional<hn_plan> plan(const Call& call);
   // cotangent and grad: one a slot, undefined = zero or not wanted. accumulate: one an input slot,
   // empty = overwrite all. A failed call that accumulates may have added to some gradients, so
   // HN_OUT_OF_MEMORY is not tried again here: start from clean gradients.
@@ -105,6 +109,8 @@ class FunctionClient {
  private:
   friend class Saved;
   std::unique_ptr<CallMemory> take_memory();
+  // The call as the plugin sees it; its arrays are in `memory`.
+  hn_call raw_call(const Call& call, CallMemory& memory) const;
 
   std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
   static int find(const std::vector<Slot>& slots, std::string_view name);

@@ -112,6 +112,9 @@ struct TrainSpec {
   NonFinite non_finite = NonFinite::kStop;
   std::int64_t max_skips = 20;    // in a row, then stop all the same
   std::int64_t micro_batch = 0;   // 0 = batch; smaller saves memory, same gradients
+  // Bytes that generator and noise network keep between forward and backward of one micro batch; 0 =
+  // no limit. Below it they compute again: the same results, on the CPU bit for bit.
+  std::uint64_t memory_budget = 0;
   bool reward_normalise = false;  // every score less its running mean, over its running deviation
   std::int64_t watch = 20;        // steps over which a reward is looked at for constants; 0 = never
   std::vector<GuardSpec> guards;

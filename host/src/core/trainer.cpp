@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
@@ -17,6 +18,8 @@ Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
     : spec_(spec),
       train_(spec.train),
       runtime_(generator.instance().runtime()),
+      generator_(generator),
+      prompts_(prompts),
       rewards_(rewards),
       noise_shape_(generator.noise_shape()),
       step_noises_(
@@ -30,6 +33,27 @@ Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
 
 std::int64_t Trainer::micro_batch() const {
   return train_.micro_batch > 0 ? std::min(train_.micro_batch, train_.batch) : train_.batch;
+}
+
+void Trainer::encode_ahead() {
+  encoded_ahead_ = true;
+  const auto option = [&](const char* key) -> std::string {
+    const auto found = spec_.generator.options.find(key);
+    const auto* text =
+        found == spec_.generator.options.end() ? nullptr : std::get_if<std::string>(&found->second);
+    return text == nullptr ? "" : *text;
+  };
+  if (option("text_encoder") != "free") return;
+  const std::set<std::string_view> distinct(train_.prompts.begin(), train_.prompts.end());
+  std::uint64_t done = 0;
+  for (const std::string_view prompt : distinct) {
+    runtime_.services.stop_if_cancelled("train_step");
+    const std::string text(prompt);
+    const std::size_t before = prompts_.size();
+    prompts_.get(generator_.instance(), std::span(&text, 1));
+    runtime_.services.progress("encode prompts", ++done, distinct.size());
+    if (option("prompt_cache") == "off" && prompts_.size() <= before) return;  // it is full
+  }
 }
 
 double Trainer::accumulate_gradients(ChainTotals& totals) {
@@ -112,6 +136,7 @@ StepReport Trainer::step() {
   report.step = steps_done_ + 1;
   report.lr = learning_rate(train_, report.step);
   report.rewards.assign(rewards_.size(), std::nan(""));
+  if (!encoded_ahead_) encode_ahead();
   try {
     ChainTotals totals;
     try {

@@ -34,6 +34,9 @@ class Trainer {
 
  private:
   std::int64_t micro_batch() const;
+  // A generator that frees its text encoder (option text_encoder = "free") reads all prompts before
+  // the first step, while it is loaded; without a cache on disk, as many as memory keeps.
+  void encode_ahead();
   double accumulate_gradients(ChainTotals& totals);  // returns the norm before clipping
   void require_finite_gradients(double norm) const;
   void fill_report(const ChainTotals& totals, StepReport& report);
@@ -41,6 +44,8 @@ class Trainer {
   const SessionSpec& spec_;
   const TrainSpec& train_;
   Runtime& runtime_;
+  GeneratorModel& generator_;
+  PromptCache& prompts_;
   const std::vector<std::unique_ptr<RewardModel>>& rewards_;
   std::vector<std::int64_t> noise_shape_;
   std::int64_t step_noises_;  // n - 1, or 0 without such a slot
@@ -52,6 +57,7 @@ class Trainer {
   RewardStates states_;
   std::uint64_t steps_done_ = 0;
   std::int64_t skips_ = 0;
+  bool encoded_ahead_ = false;
 };
 
 }  // namespace hn::core
