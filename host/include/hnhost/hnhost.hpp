@@ -39,7 +39,7 @@ void checked(const Call& call) {
   error.message = text.data();
   error.capacity = text.size();
   const hn_status status = call(&error);
-  if (status != HN_OK) throw Error(status, text.c_str());
+  if (status != HN_OK) throw Error(status, text.data());  // up to the zero
 }
 
 // call(hnhost_text**, hn_error*) -> hn_status; the text as a string.
