@@ -17,10 +17,11 @@ namespace {
 struct Options {
   ModelFlags model;
   SetupFlags setup;
-  std::string prompts_file, adapter;
+  std::string prompts_file, adapter, adapter_kind;
   std::string noise_in, noise_out, latents_out, images_out, delta_out, out_dir;
   std::vector<std::string> prompts;
   std::optional<std::int64_t> steps, count;
+  bool adapter_partial = false;
   std::int64_t seed = 0;
   std::int64_t batch = 16;
 };
@@ -52,6 +53,8 @@ int sample(const Options& o, const Command& command) {
   add_text("prompts_file", o.prompts_file);
   if (!o.prompts.empty()) add("prompts", toml_list(o.prompts));
   add_text("adapter", o.adapter);
+  add_text("adapter_kind", o.adapter_kind);
+  if (o.adapter_partial) add("adapter_partial", "true");
   add_text("noise_in", o.noise_in);
   add_text("noise_out", o.noise_out);
   add_text("latents_out", o.latents_out);
@@ -87,7 +90,13 @@ void add_sample(CLI::App& app, Command& command) {
   verb->footer(kFooter);
   add_common(*verb, command);
   o->model.add_to(*verb);
-  verb->add_option("--adapter", o->adapter, "A run directory or a PEFT folder")->type_name("DIR");
+  verb->add_option("--adapter", o->adapter,
+                   "A run directory, or a LoRA file or folder of peft, diffusers, kohya")
+      ->type_name("PATH");
+  verb->add_option("--adapter-kind", o->adapter_kind,
+                   "hypernet or finetune [the file's own; else by its format]")
+      ->type_name("KIND");
+  verb->add_flag("--adapter-partial", o->adapter_partial, "Leave out keys that fit nothing");
   verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV and JSONL too")
       ->type_name("FILE");
   verb->add_option("--prompt", o->prompts, "A prompt; repeat")

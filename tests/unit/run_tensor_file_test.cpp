@@ -57,7 +57,7 @@ TEST(TensorFile, ShapesAreNamed) {
   });
 }
 
-TEST(AdapterFolder, ReadsRankAlphaAndLayers) {
+TEST(AdapterFolder, IsFoundAndKnown) {
   const TestFolder folder;
   const auto path = folder.path() / "run" / "adapter";
   std::filesystem::create_directories(path);
@@ -68,21 +68,19 @@ TEST(AdapterFolder, ReadsRankAlphaAndLayers) {
   write_safetensors(path / "adapter_model.safetensors", tensors, {{"hn.net", "finetune"}});
   std::ofstream(path / "adapter_config.json")
       << R"({"r": 2, "lora_alpha": 4, "peft_type": "LORA"})";
-  EXPECT_EQ(adapter_folder(folder.path() / "run"), path);
-  EXPECT_EQ(adapter_folder(path), path);
-  const core::NetSpec net = read_net(path);
-  EXPECT_EQ(net.rank, 2);
-  EXPECT_EQ(net.alpha, 4);
-  EXPECT_EQ(net.kind, core::NetKind::kFinetune);
-  EXPECT_EQ(net.targets, std::vector<std::string>{"a.to_q"});
-  expect_error(HN_NOT_FOUND, {"adapter_model.safetensors"}, [&] { adapter_folder(folder.path()); });
-}
-
-TEST(AdapterFolder, NoLoraTensors) {
-  const TestFolder folder;
-  write_tensor(folder.path() / "adapter_model.safetensors", "x", {1}, {0});
-  folder.write("adapter_config.json", R"({"r": 2, "lora_alpha": 4})");
-  expect_error(HN_DATA_LOSS, {"lora_A.weight"}, [&] { read_net(folder.path()); });
+  EXPECT_EQ(adapter_path(folder.path() / "run"), path);
+  EXPECT_EQ(adapter_path(path), path);
+  EXPECT_EQ(adapter_path(path / "adapter_model.safetensors"), path / "adapter_model.safetensors");
+  EXPECT_EQ(adapter_kind(path, ""), core::NetKind::kFinetune) << "the file says so";
+  EXPECT_EQ(adapter_kind(path, "hypernet"), core::NetKind::kHypernet);
+  expect_error(HN_INVALID_ARGUMENT, {"kind", "'x'"}, [&] { adapter_kind(path, "x"); });
+  write_safetensors(path / "adapter_model.safetensors", tensors);
+  EXPECT_EQ(adapter_kind(path, ""), core::NetKind::kHypernet) << "peft's";
+  expect_error(HN_NOT_FOUND, {"adapter_model.safetensors", "pytorch_lora_weights.safetensors"},
+               [&] { adapter_path(folder.path()); });
+  write_safetensors(folder.path() / "pytorch_lora_weights.safetensors", tensors);
+  EXPECT_EQ(adapter_path(folder.path()), folder.path());
+  EXPECT_EQ(adapter_kind(folder.path(), ""), core::NetKind::kFinetune) << "diffusers'";
 }
 
 }  // namespace

@@ -58,6 +58,10 @@ class Adapter {
 void save_peft(const Adapter& adapter, const std::vector<std::string>& all_layers,
                const std::filesystem::path& folder);
 
+// True for a folder that load_peft is to read, strictly; files and diffusers' folders are
+// read_lora's.
+bool is_peft_folder(const std::filesystem::path& folder);
+
 // float32, float16 and bfloat16 are read. HN_INVALID_ARGUMENT lists everything that does not fit at
 // once: missing and unexpected tensors, shapes, rank, alpha; then the adapter is unchanged.
 void load_peft(Adapter& adapter, const std::filesystem::path& folder);

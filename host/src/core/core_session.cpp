@@ -8,6 +8,7 @@
 
 #include "core/checkpoint.hpp"
 #include "core/lipschitz.hpp"
+#include "core/lora_file.hpp"
 #include "core/sampler.hpp"
 #include "core/scorer.hpp"
 #include "core/spec_check.hpp"
@@ -88,10 +89,25 @@ class CoreSession final : public Session {
     return enter([&] { return core::score(reward, *prompts_, reward.device(), request); });
   }
   void save_adapter(const std::filesystem::path& folder) override {
-    enter([&] { save_peft(adapter("save_adapter"), generator_->layer_paths(), folder); });
+    enter([&] {
+      std::vector<std::string> paths;
+      const Adapter& saved = adapter("save_adapter");
+      for (const AdapterLayer& layer : generator_->layers(spec_.net.kind))
+        paths.push_back(layer.name);
+      save_peft(saved, paths, folder);
+    });
   }
   void load_adapter(const std::filesystem::path& folder) override {
-    enter([&] { load_peft(adapter("load_adapter"), folder); });
+    enter([&] {
+      Adapter& into = adapter("load_adapter");
+      if (is_peft_folder(folder)) {
+        load_peft(into, folder);
+        return;
+      }
+      const LoraFile file = read_lora(folder, generator_->layers(spec_.net.kind));
+      report_lora(file, spec_.net.file_partial, services_);
+      report_lora_gaps(file, put_lora(into, file), services_);
+    });
   }
   void save_checkpoint(const std::filesystem::path& file) override {
     enter([&] { core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), file); });
@@ -142,11 +158,18 @@ class CoreSession final : public Session {
 
   void open_generator() {
     services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
-    generator_ =
-        std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.net, spec_.device);
+    generator_ = std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.device);
+    std::optional<LoraFile> file;
+    if (!spec_.net.file.empty()) {
+      file = read_lora(spec_.net.file, generator_->layers(spec_.net.kind));
+      report_lora(*file, spec_.net.file_partial, services_);
+      spec_.net = lora_net(*file, spec_.net);
+    }
+    generator_->adapt(spec_.net);
     if (generator_->adapted() != nullptr)
       adapter_ = std::make_unique<Adapter>(*generator_->adapted(), spec_.net, spec_.seed, device_,
                                            spec_.generator.name);
+    if (file) report_lora_gaps(*file, put_lora(*adapter_, *file), services_);
     shapes_.noise = generator_->noise_shape();
     shapes_.image = generator_->image_shape();
     shapes_.steps = generator_->steps();

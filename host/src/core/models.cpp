@@ -14,6 +14,7 @@ Options with_adapter(Options options, const NetSpec& net) {
   options["lora.rank"] = net.rank;
   options["lora.alpha"] = net.alpha;
   if (!net.targets.empty()) options["lora.targets"] = net.targets;
+  if (net.dense_groups) options["lora.dense_groups"] = true;
   return options;
 }
 
@@ -51,18 +52,20 @@ GeneratorModel::GenerateSlots GeneratorModel::slots(const FunctionClient& genera
   return slots;
 }
 
-GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const NetSpec& net,
-                               const std::string& device) {
-  const Options options = with_device(spec.options, device);
-  instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
-  generate_ = std::make_unique<FunctionClient>(*instance_, "generate", options);
+GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec,
+                               const std::string& device)
+    : name_(spec.name), options_(with_device(spec.options, device)) {
+  instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options_);
+  generate_ = std::make_unique<FunctionClient>(*instance_, "generate", options_);
   const GenerateSlots at = slots(*generate_);
   noise_shape_ = sample_shape(*generate_, generate_->inputs()[at.noise]);
   image_shape_ = sample_shape(*generate_, generate_->outputs()[at.image]);
-  steps_ = steps_of(*generate_, at.step_noise, options);
-  if (net.kind == NetKind::kNone) return;
+  steps_ = steps_of(*generate_, at.step_noise, options_);
+}
 
-  const Options adapted = with_adapter(options, net);
+void GeneratorModel::adapt(const NetSpec& net) {
+  if (net.kind == NetKind::kNone) return;
+  const Options adapted = with_adapter(options_, net);
   if (net.kind == NetKind::kFinetune) {
     adapted_ = std::make_unique<FunctionClient>(*instance_, "generate", adapted);
     slots(*adapted_);
@@ -72,15 +75,15 @@ GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, cons
   adapted_->input("noise");
   const Slot& offset = adapted_->outputs()[adapted_->output("offset")];
   if (sample_shape(*adapted_, offset) != noise_shape_)
-    throw Error(HN_UNSUPPORTED, spec.name + ": noise_net: expected 'offset' shaped as the noise " +
+    throw Error(HN_UNSUPPORTED, name_ + ": noise_net: expected 'offset' shaped as the noise " +
                                     shape_text(noise_shape_) + ", got " + shape_text(offset.shape));
 }
 
-std::vector<std::string> GeneratorModel::layer_paths() {
-  std::vector<std::string> paths;
-  if (adapted_ == nullptr || instance_->adapter() == nullptr) return paths;
+std::vector<AdapterLayer> GeneratorModel::layers(NetKind kind) {
+  std::vector<AdapterLayer> layers;
+  if (kind == NetKind::kNone || instance_->adapter() == nullptr) return layers;
   const hn_adapter_v1& table = *instance_->adapter();
-  const std::string& name = adapted_->name();
+  const std::string name = kind == NetKind::kFinetune ? "generate" : "noise_net";
   std::uint64_t count = 0;
   instance_->call("layer_count", [&](hn_error* error) {
     return table.layer_count(instance_->raw(), str(name), &count, error);
@@ -91,9 +94,10 @@ std::vector<std::string> GeneratorModel::layer_paths() {
     instance_->call("layer", [&](hn_error* error) {
       return table.layer(instance_->raw(), str(name), i, &layer, error);
     });
-    paths.emplace_back(view(layer.name));
+    layers.push_back({std::string(view(layer.name)), layer.kind == HN_LAYER_CONV2D,
+                      layer.in_features, layer.out_features, layer.kernel_h, layer.groups});
   }
-  return paths;
+  return layers;
 }
 
 RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device device)

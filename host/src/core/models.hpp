@@ -7,23 +7,25 @@
 #include <vector>
 
 #include "core/function_client.hpp"
+#include "core/lora_names.hpp"
 
 namespace hn::core {
 
 class GeneratorModel {
  public:
-  // Opens "generate", and for kHypernet "noise_net", for kFinetune "generate" once more, with
-  // lora.rank, lora.alpha and lora.targets. HN_UNSUPPORTED names a slot that is missing or has no
-  // fixed size, and noise_net's offset where it is not shaped as the noise.
-  GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const NetSpec& net,
-                 const std::string& device);
+  // Opens "generate". HN_UNSUPPORTED names a slot that is missing or has no fixed size.
+  GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const std::string& device);
+  // Opens the function that carries the adapter, with lora.rank, lora.alpha and lora.targets: for
+  // kHypernet "noise_net", for kFinetune "generate" once more, for kNone nothing. HN_UNSUPPORTED
+  // where noise_net's offset is not shaped as the noise.
+  void adapt(const NetSpec& net);
 
   Instance& instance() { return *instance_; }
   FunctionClient& generate() { return *generate_; }
   // noise_net or the fine-tuned generate; NULL for kNone.
   FunctionClient* adapted() { return adapted_.get(); }
-  // Every layer that could carry an adapter, by path; empty when the plugin does not tell.
-  std::vector<std::string> layer_paths();
+  // Every layer that could carry an adapter of this kind; empty when the plugin does not tell.
+  std::vector<AdapterLayer> layers(NetKind kind);
 
   const std::vector<std::int64_t>& noise_shape() const { return noise_shape_; }  // [C,h,w]
   const std::vector<std::int64_t>& image_shape() const { return image_shape_; }  // [3,H,W]
@@ -37,6 +39,8 @@ class GeneratorModel {
   static GenerateSlots slots(const FunctionClient& generate);
 
  private:
+  std::string name_;
+  Options options_;
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<FunctionClient> generate_, adapted_;
   std::vector<std::int64_t> noise_shape_, image_shape_;

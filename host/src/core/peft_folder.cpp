@@ -107,6 +107,12 @@ void save_peft(const Adapter& adapter, const std::vector<std::string>& all_layer
   write_file_atomically(folder / kConfig, config.dump(2) + "\n");
 }
 
+bool is_peft_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder, ignored) &&
+         !std::filesystem::exists(folder / "pytorch_lora_weights.safetensors", ignored);
+}
+
 void load_peft(Adapter& adapter, const std::filesystem::path& folder) {
   TensorProblems problems("[adapter] " + folder.string());
   check_config(adapter.net(), folder / kConfig, problems);

@@ -79,6 +79,12 @@ struct NetSpec {
   std::int64_t rank = 16;
   double alpha = 32;
   std::vector<std::string> targets;  // empty: every linear layer
+  // B of a grouped convolution as [out, rank, 1, 1], as peft wrote it until June 2025.
+  bool dense_groups = false;
+  // A LoRA file or folder to begin with: rank, alpha, targets and dense_groups are then taken from
+  // it.
+  std::filesystem::path file;
+  bool file_partial = false;  // keys that fit nothing are a warning, not an error
 };
 
 enum class Regulariser {

@@ -1,49 +1,47 @@
 #include "run/adapter_folder.hpp"
 
-#include "json/json_file.hpp"
 #include "safetensors/safetensors.hpp"
 
 namespace hn::run {
 namespace {
 
-constexpr const char* kWeights = "adapter_model.safetensors";
-constexpr const char* kConfig = "adapter_config.json";
-constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kSuffix = ".lora_A.weight";
+namespace fs = std::filesystem;
+
+constexpr const char* kPeft = "adapter_model.safetensors";
+constexpr const char* kDiffusers = "pytorch_lora_weights.safetensors";
 
 }  // namespace
 
-std::filesystem::path adapter_folder(const std::filesystem::path& path) {
+fs::path adapter_path(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return path;
   for (const auto& folder : {path, path / "adapter"})
-    if (std::filesystem::exists(folder / kWeights)) return folder;
-  throw Error(HN_NOT_FOUND, "[adapter] expected " + std::string(kWeights) + " in " + path.string() +
-                                " or " + (path / "adapter").string());
+    for (const char* name : {kPeft, "adapter_model.bin", kDiffusers, "pytorch_lora_weights.bin"})
+      if (fs::exists(folder / name, ignored)) return folder;
+  throw Error(HN_NOT_FOUND, "[adapter] expected a LoRA file, or " + std::string(kPeft) + " or " +
+                                kDiffusers + " in " + path.string() + " or " +
+                                (path / "adapter").string());
 }
 
-core::NetSpec read_net(const std::filesystem::path& folder) {
-  core::NetSpec net;
-  const nlohmann::json config = read_json_file(folder / kConfig);
-  JsonObject object(config, (folder / kConfig).string());
-  net.rank = object.get<std::int64_t>("r");
-  net.alpha = object.get<double>("lora_alpha");
-  const SafetensorsFile file = SafetensorsFile::open(folder / kWeights);
-  for (const TensorView& tensor : file.tensors()) {
-    std::string_view name = tensor.name;
-    if (!name.ends_with(kSuffix)) continue;
-    name.remove_suffix(kSuffix.size());
-    if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
-    net.targets.emplace_back(name);
+core::NetKind adapter_kind(const fs::path& adapter, const std::string& asked) {
+  if (asked == "hypernet") return core::NetKind::kHypernet;
+  if (asked == "finetune") return core::NetKind::kFinetune;
+  if (!asked.empty())
+    throw Error(HN_INVALID_ARGUMENT,
+                "[adapter] kind: expected \"hypernet\" or \"finetune\", got '" + asked + "'");
+  std::error_code ignored;
+  fs::path file = adapter;
+  if (fs::is_directory(adapter, ignored))
+    file = fs::exists(adapter / kPeft, ignored) ? adapter / kPeft : adapter / kDiffusers;
+  if (fs::is_regular_file(file, ignored) && file.extension() == ".safetensors") {
+    const SafetensorsFile opened = SafetensorsFile::open(file);
+    const auto kind = opened.metadata().find("hn.net");
+    if (kind != opened.metadata().end())
+      return kind->second == "finetune" ? core::NetKind::kFinetune : core::NetKind::kHypernet;
   }
-  if (net.targets.empty())
-    throw Error(HN_DATA_LOSS,
-                "[" + (folder / kWeights).string() +
-                    "] expected tensors named base_model.model.<layer>.lora_A.weight, "
-                    "got none of " +
-                    std::to_string(file.tensors().size()));
-  const auto kind = file.metadata().find("hn.net");
-  net.kind = kind != file.metadata().end() && kind->second == "finetune" ? core::NetKind::kFinetune
-                                                                         : core::NetKind::kHypernet;
-  return net;
+  const bool peft =
+      file.stem() == "adapter_model" || fs::exists(adapter / "adapter_model.bin", ignored);
+  return peft ? core::NetKind::kHypernet : core::NetKind::kFinetune;
 }
 
 }  // namespace hn::run

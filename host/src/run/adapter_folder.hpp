@@ -8,14 +8,15 @@
 
 namespace hn::run {
 
-// The PEFT folder that `path` means: the folder itself, or adapter/ in a run directory.
-// Errors: HN_NOT_FOUND names both places.
-std::filesystem::path adapter_folder(const std::filesystem::path& path);
+// The file or folder that `path` means: itself where it is a LoRA file, or a folder with one
+// (adapter_model, as peft has it, or pytorch_lora_weights, as diffusers), or adapter/ in a run
+// directory. Errors: HN_NOT_FOUND names the places.
+std::filesystem::path adapter_path(const std::filesystem::path& path);
 
-// Rank, alpha and layers of a PEFT folder, the layers from the names of its tensors, since
-// target_modules may be a pattern. Kind: the file's metadata "hn.net"; an adapter made elsewhere
-// has none and is taken for a noise hypernetwork.
-// Errors: HN_NOT_FOUND, HN_DATA_LOSS (broken files, no LoRA tensor).
-core::NetSpec read_net(const std::filesystem::path& folder);
+// Whether it moves the noise or changes the generator: the metadata "hn.net" of files made here.
+// Others have none: peft's are taken for noise hypernetworks, as the published ones are, and
+// diffusers' and kohya's for fine-tunes of the generator. `asked`: "hypernet", "finetune", or ""
+// for this rule. Errors: HN_INVALID_ARGUMENT, HN_DATA_LOSS.
+core::NetKind adapter_kind(const std::filesystem::path& adapter, const std::string& asked);
 
 }  // namespace hn::run

@@ -15,7 +15,8 @@ namespace {
 
 struct Request {
   std::string config, prompts_file, noise_in, latents_out, images_out, delta_out, noise_out;
-  std::string adapter, out_dir;
+  std::string adapter, adapter_kind, out_dir;
+  bool adapter_partial = false;
   std::vector<std::string> prompts;
   std::int64_t count = 0;
   std::uint64_t seed = 0;
@@ -36,7 +37,9 @@ Request parse(std::string_view text) {
   take("delta_out", request.delta_out);
   take("noise_out", request.noise_out);
   take("adapter", request.adapter);
+  take("adapter_kind", request.adapter_kind);
   take("out_dir", request.out_dir);
+  request.adapter_partial = table.find_bool("adapter_partial").value_or(false);
   request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
   request.count = table.find_i64("count").value_or(0);
   request.seed = static_cast<std::uint64_t>(table.find_i64("seed").value_or(0));
@@ -133,15 +136,16 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   config.net.kind = core::NetKind::kNone;
   std::filesystem::path adapter;
   if (!request.adapter.empty()) {
-    adapter = adapter_folder(request.adapter);
-    config.net = read_net(adapter);
+    adapter = adapter_path(request.adapter);
+    config.net.file = adapter;  // rank, alpha and layers are the file's
+    config.net.file_partial = request.adapter_partial;
+    config.net.kind = adapter_kind(adapter, request.adapter_kind);
   }
   const core::Services services = host::make_services(host, hooks);
   const auto begin = std::chrono::steady_clock::now();
   core::SampleRequest sample;
   sample.prompts = request_prompts(request, config, host.registry());
   const auto session = host.open_session(config, services, /*with_prompts=*/false);
-  if (!adapter.empty()) session->load_adapter(adapter);
   read_noise(request, session->shapes(), sample);
   sample.seed = request.seed;
   sample.batch = request.batch;
