@@ -2,8 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <hn/cpp/error.hpp>
+
+#include "torch/attention.hpp"
 
 namespace hn {
 namespace {
@@ -69,25 +70,11 @@ void ClipEncoder::prepare() {
 
 at::Tensor ClipEncoder::attend(const Layer& layer, const at::Tensor& x, const at::Tensor& mask,
                                bool deterministic) const {
-  const std::int64_t batch = x.size(0), length = x.size(1), head = config_.width / config_.heads;
-  const at::Tensor joined = at::linear(x, layer.joined.weight, layer.joined.bias)
-                                .view({batch, length, 3, config_.heads, head})
-                                .permute({2, 0, 3, 1, 4});
-  const at::Tensor q = joined.select(0, 0), k = joined.select(0, 1), v = joined.select(0, 2);
-  const double scale = 1.0 / std::sqrt(static_cast<double>(head));
-  at::Tensor mixed;
-  if (deterministic && !x.device().is_cpu()) {
-    at::Tensor scores = at::matmul(q, k.transpose(-1, -2)) * scale;
-    if (mask.defined())
-      scores = scores.masked_fill(mask.logical_not(), -std::numeric_limits<double>::infinity());
-    mixed = at::matmul(at::softmax(scores, -1, at::kFloat).to(x.scalar_type()), v);
-  } else {
-    mixed = at::scaled_dot_product_attention(
-        q, k, v, mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt,
-        /*dropout_p=*/0.0, /*is_causal=*/false, scale);
-  }
-  return at::linear(mixed.transpose(1, 2).reshape({batch, length, config_.width}), layer.out.weight,
-                    layer.out.bias);
+  const auto qkv = at::linear(x, layer.joined.weight, layer.joined.bias).chunk(3, -1);
+  const at::Tensor mixed =
+      hn::attend(split_heads(qkv[0], config_.heads), split_heads(qkv[1], config_.heads),
+                 split_heads(qkv[2], config_.heads), mask, deterministic);
+  return at::linear(join_heads(mixed), layer.out.weight, layer.out.bias);
 }
 
 at::Tensor ClipEncoder::forward(const at::Tensor& x, const at::Tensor& mask,
