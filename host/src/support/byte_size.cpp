@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "support/cat.hpp"
+
 namespace hn::host {
 namespace {
 
@@ -22,16 +24,21 @@ constexpr std::array<std::pair<std::string_view, double>, 10> kUnits = {{{"", 1}
                                                                          {"gib", 1073741824.0},
                                                                          {"tib", 1099511627776.0}}};
 
+std::string_view stripped(std::string_view text) {
+  const absl::string_view inner = absl::StripAsciiWhitespace(to_absl(text));
+  return {inner.data(), inner.size()};
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  text = absl::StripAsciiWhitespace(text);
+  text = stripped(text);
   const std::size_t end = text.find_first_not_of("0123456789.");
   const std::string_view digits = text.substr(0, end);
   double number = 0;
-  if (digits.empty() || !absl::SimpleAtod(digits, &number)) return std::nullopt;
-  const std::string unit = absl::AsciiStrToLower(
-      absl::StripAsciiWhitespace(end == std::string_view::npos ? "" : text.substr(end)));
+  if (digits.empty() || !absl::SimpleAtod(to_absl(digits), &number)) return std::nullopt;
+  std::string unit(end == std::string_view::npos ? "" : stripped(text.substr(end)));
+  absl::AsciiStrToLower(&unit);
   for (const auto& [name, factor] : kUnits) {
     if (unit != name) continue;
     const double bytes = number * factor;
