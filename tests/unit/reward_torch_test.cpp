@@ -35,7 +35,7 @@ TEST(JudgeDetector, LogitsEqualThePythonOriginal) {
   const judge::Detector detector(
       fs::path(HN_SOURCE_DIR) / "plugins/rewards/judge/weights/judge.safetensors", at::kCPU);
   const at::Tensor image =
-      load(file, "image").slice(0, 0, std::nullopt, 3).to(at::kFloat) / 127.5 - 1.0;
+      load(file, "image").slice(0, 0, std::nullopt, 6).to(at::kFloat) / 127.5 - 1.0;
   const judge::Logits logits = detector.forward(image);
   EXPECT_LE(relative(logits.objects, load(file, "objects")), 1e-4);
   EXPECT_LE(relative(logits.colours, load(file, "colours")), 1e-4);

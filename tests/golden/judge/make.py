@@ -6,7 +6,7 @@ Uses plugins/generators/sana_sprint/scripts (judge.py, captions.py, rendering.py
 
 golden.safetensors
     image                   [N,3,64,64] uint8: drawn scenes of all categories, then blends of two scenes, then noise
-    objects, colours, background   logits of every third image, float32
+    objects, colours, background   logits of every sixth image, float32
     right, background_right [M] uint8: verdicts of (image, prompt) pairs
     pair_image              [M] int32
     metadata "prompts": JSON, M captions; half are the image's own, half have one attribute altered
@@ -67,14 +67,14 @@ def main(out):
     check_vocabulary()
     rng = np.random.default_rng(7)
     judge = load_judge(ROOT / "plugins/rewards/judge/weights/judge.safetensors")
-    drawn, scenes = make_scenes(42, Sprites(), seed=77, kinds=range(6))
+    drawn, scenes = make_scenes(24, Sprites(), seed=77, kinds=range(6))
     blends = [(0.5 * drawn[i] + 0.5 * drawn[i + 1]).astype(np.uint8) for i in range(0, 12, 2)]
     noise = [rng.integers(0, 256, (64, 64, 3)).astype(np.uint8) for _ in range(3)]
     soft = [np.kron(rng.integers(0, 256, (4, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8) for _ in range(3)]
     image = torch.from_numpy(np.stack([*drawn, *blends, *noise, *soft])).permute(0, 3, 1, 2).contiguous()
     pictures = image.float() / 127.5 - 1
     findings = find(judge, pictures)
-    with torch.no_grad(): logits = judge(pictures[::3])
+    with torch.no_grad(): logits = judge(pictures[::6])
 
     prompts, pair_image, right, background_right = [], [], [], []
     for i, finding in enumerate(findings):
