@@ -19,8 +19,13 @@ using hn::sd::Prompt;
 
 constexpr double kTolerance = 1e-4;
 
+hn::test::ParityTable& table() {
+  static hn::test::ParityTable made(golden::kModels);
+  return made;
+}
+
 class PrintTable : public testing::Environment {
-  void TearDown() override { golden::Table::get().print(); }
+  void TearDown() override { table().print(); }
 };
 const auto* const print_table = testing::AddGlobalTestEnvironment(new PrintTable);
 
@@ -28,7 +33,7 @@ using Params = std::map<std::string, at::Tensor>;  // by slot name, in sorted or
 
 struct Loaded {
   explicit Loaded(const std::string& name, at::ScalarType dtype = at::kFloat)
-      : golden(name), model(golden.folder(), {.dtype = dtype}) {
+      : golden(name), model(golden.folder(), options(dtype)) {
     // Equal prompts share a handle, as a host's cache makes it.
     for (const auto& text : golden.texts("prompts")) {
       auto& prompt = cache[text];
@@ -47,6 +52,11 @@ struct Loaded {
     const std::int64_t factor = model.vae().config().factor();
     latents = {batch, channels, size[0], size[1]};
     pixels = {batch, 3, size[0] * factor, size[1] * factor};
+  }
+  static hn::sd::LoadOptions options(at::ScalarType dtype) {
+    hn::sd::LoadOptions o;
+    o.dtype = dtype;
+    return o;
   }
   at::Tensor input(const std::string& what, at::IntArrayRef shape, bool unit_variance) const {
     const std::string key = golden.name() + "/" + what;
@@ -87,16 +97,12 @@ struct Loaded {
   }
 
   void record(const std::string& stage, double error, double tolerance) const {
-    golden::Table::get().add(stage, golden.name(), error);
+    table().add(stage, golden.name(), error);
     EXPECT_LE(error, tolerance) << stage << " of " << golden.name();
   }
   void expect(const std::string& stage, const at::Tensor& got, const std::string& key,
               double tolerance = kTolerance) const {
-    if (golden.has(key))
-      record(stage, golden::relative_error(got, golden.get(key)), tolerance);
-    else
-      record(stage, golden::relative_error(counter::probes(key, got), golden.get(key + ".probes")),
-             tolerance);
+    record(stage, hn::test::digest_error(golden, key, got), tolerance);
   }
   // Gradients by `x` and by all adapter matrices.
   void expect_gradients(const std::string& stage, const std::string& key, const at::Tensor& value,
@@ -111,8 +117,8 @@ struct Loaded {
     std::size_t i = 0;
     for (const auto& [name, p] : params) {
       const auto error =
-          golden::relative_error(counter::probes(key + "/" + name, grads[i + 1], rows.size(1)),
-                                 rows[static_cast<std::int64_t>(i)]);
+          hn::test::relative_error(counter::probes(key + "/" + name, grads[i + 1], rows.size(1)),
+                                   rows[static_cast<std::int64_t>(i)]);
       record(stage + ", gradient by LoRA", error, kTolerance);
       if (error > kTolerance) ADD_FAILURE() << name;
       ++i;
@@ -166,9 +172,9 @@ TEST_P(SdGolden, Scheduler) {
     }
     const auto want = loaded->golden.get(key);
     loaded->record("scheduler, time steps",
-                   golden::relative_error(at::tensor(times, at::kDouble), want[0]), 1e-7);
+                   hn::test::relative_error(at::tensor(times, at::kDouble), want[0]), 1e-7);
     loaded->record("scheduler, sigmas",
-                   golden::relative_error(at::tensor(sigmas, at::kDouble), want[1]), 1e-6);
+                   hn::test::relative_error(at::tensor(sigmas, at::kDouble), want[1]), 1e-6);
     EXPECT_NEAR(schedule.init_sigma, loaded->golden.get(key + ".init").item<double>(),
                 1e-6 * schedule.init_sigma);
   }
@@ -314,15 +320,14 @@ TEST_P(SdGolden, QuantisedWeights) {
   const auto x = loaded->noise().requires_grad_(true);
   const auto want = loaded->model.noise_net(x, loaded->prompts, lora),
              got = model.noise_net(x, loaded->prompts, lora);
-  const double error = golden::relative_error(got, want.detach());
-  golden::Table::get().add("int8 weights against float32, noise_net", GetParam(), error);
+  const double error = hn::test::relative_error(got, want.detach());
+  table().add("int8 weights against float32, noise_net", GetParam(), error);
   EXPECT_LT(error, 0.1);
   EXPECT_GT(error, 0.0);
   const auto cotangent = loaded->latent_cotangent();
   const double gradient_error =
-      golden::relative_error(gradient(got, x, cotangent), gradient(want, x, cotangent));
-  golden::Table::get().add("int8 weights against float32, noise_net's gradient", GetParam(),
-                           gradient_error);
+      hn::test::relative_error(gradient(got, x, cotangent), gradient(want, x, cotangent));
+  table().add("int8 weights against float32, noise_net's gradient", GetParam(), gradient_error);
   EXPECT_LT(gradient_error, 0.2);
 }
 
@@ -332,8 +337,7 @@ TEST_P(SdGolden, Bfloat16) {
   const Loaded half(GetParam(), at::kBFloat16);
   half.expect("latents, steps 1, bfloat16", half.sample(half.noise(), 1), "latents.1",
               3 * half.golden.number("bfloat16_error") + 5e-3);
-  golden::Table::get().add("the reference's own, bfloat16", GetParam(),
-                           half.golden.number("bfloat16_error"));
+  table().add("the reference's own, bfloat16", GetParam(), half.golden.number("bfloat16_error"));
 }
 
 // Directional derivatives in float64 of the whole chain, noise network included, so that nothing
