@@ -114,15 +114,16 @@ WeightFiles WeightFiles::open_index(const fs::path& index) {
   return WeightFiles(std::move(state));
 }
 
-WeightFiles::WeightFiles(SafetensorsFolder folder) {
+WeightFiles::WeightFiles(const SafetensorsFolder& folder) {
   auto state = std::make_shared<State>();
   state->path = folder.path();
+  const auto shared = std::make_shared<const SafetensorsFolder>(folder);
   for (const std::string& name : folder.names()) {
     const TensorView& stored = folder.at(name);
     state->tensors[name] = {
         {name, stored.dtype, stored.shape, contiguous_strides(stored.shape), stored.data},
         folder.keep_alive(name),
-        [folder, name] { folder.release(name); }};
+        [shared, name] { shared->release(name); }};
   }
   state_ = std::move(state);
 }

@@ -34,7 +34,7 @@ class WeightFiles {
                           std::initializer_list<const char*> preferred = {});
 
   // The same tensors.
-  WeightFiles(SafetensorsFolder folder);  // NOLINT: a folder is a special case of this
+  WeightFiles(const SafetensorsFolder& folder);  // NOLINT: a folder is a special case of this
   explicit WeightFiles(const TorchFile& file);
   // Names, shapes and types alone, every `data` nullptr: what a checkpoint would have. `where`
   // stands for the path in messages.
