@@ -1,10 +1,11 @@
-// hnhost compare: finished runs side by side on one page.
+// hnhost compare: finished runs side by side on one page, or two sets of pictures pair by pair.
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "compare.hpp"
 #include "overlay.hpp"
+#include "score_sets.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -14,6 +15,7 @@ struct Options {
   std::vector<std::string> groups;
   std::vector<std::string> y;
   std::string x, out = "compare.html", title = "Runs side by side";
+  SetFlags set;  // with a reward: two sets of pictures
 };
 
 // "label=dir,dir"; without a label the directory's name.
@@ -34,6 +36,12 @@ RunGroup parse_group(const std::string& text) {
 }
 
 int compare(const Options& o, const Command& command) {
+  if (!o.set.reward.rewards.empty() || !o.set.setup.config.empty())
+    return compare_sets(o.set, o.groups, command);
+  if (o.x.empty())
+    throw UsageError(HN_INVALID_ARGUMENT,
+                     "[compare] expected --x NAME with runs, or --reward NAME with two folders of "
+                     "pictures");
   std::vector<RunGroup> groups;
   for (const auto& each : o.groups) groups.push_back(parse_group(each));
   const HostHandle host(command);
@@ -83,25 +91,29 @@ std::string comparison_table(const nlohmann::json& comparison) {
 
 void add_compare(CLI::App& app, Command& command) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("compare", "Finished runs side by side on one page");
+  CLI::App* verb = app.add_subcommand(
+      "compare", "Finished runs side by side on one page, or two sets of pictures pair by pair");
   verb->footer(
       "Example:\n  hnhost compare --x redness hypernetwork=runs/h0,runs/h1,runs/h2 "
       "fine-tune=runs/f0 --out compare.html\n\nRuns of one label (other seeds of the same thing) "
       "are "
       "pooled in the table. The page shows every\nmeasure over --x along the training: what the "
       "gain "
-      "costs.");
+      "costs.\n\n  hnhost compare --reward clip,hps --weights hps=DIR before/ after/ --prompts "
+      "prompts.csv\n\nWith --reward: two folders (or tables) of pictures, paired by name: how "
+      "often "
+      "B wins, with Wilson's\n95 % interval, and the paired difference.");
   add_common(*verb, command);
-  verb->add_option("runs", o->groups, "LABEL=DIR,DIR,... or DIR; repeat")->required();
-  verb->add_option("--x", o->x, "The measure of the horizontal axis")
-      ->type_name("NAME")
+  verb->add_option("runs", o->groups, "LABEL=DIR,DIR,... or DIR; repeat. With --reward: A B")
       ->required();
+  verb->add_option("--x", o->x, "The measure of the horizontal axis")->type_name("NAME");
   verb->add_option("--y", o->y, "Measures to draw over it; repeat [all others]")
       ->type_name("NAME")
       ->take_all()
       ->allow_extra_args(false);
   verb->add_option("--out", o->out, "The page [compare.html]")->type_name("FILE");
   verb->add_option("--title", o->title, "The page's title")->type_name("TEXT");
+  o->set.add_to(*verb);
   verb->callback([o, &command] { command.run = [o, &command] { return compare(*o, command); }; });
 }
 

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
+#include "reward_flags.hpp"
 #include "shared_options.hpp"
 #include "signals.hpp"
 #include "table.hpp"
@@ -17,8 +18,9 @@ namespace {
 struct Options {
   ModelFlags model;
   SetupFlags setup;
-  std::string prompts, sample_prompts, eval_prompts, out, net;
-  std::vector<std::string> rewards, measures;
+  RewardFlags reward;
+  std::string prompts, sample_prompts, eval_prompts, out, net, memory_budget;
+  std::vector<std::string> measures;
   std::optional<std::int64_t> steps, batch, seed, rank;
   std::optional<double> lr, kl;
   bool overwrite = false;
@@ -32,6 +34,8 @@ constexpr const char* kFooter =
     "  hnhost train --config my.toml --set train.lr=0.0005 --set "
     "net.targets='[\"to_q\",\"to_v\"]'\n"
     "  hnhost train --generator sana-sprint --weights DIR --reward clip --prompts prompts.txt\n"
+    "  hnhost train --reward hps=5,clip=1 --weights hps=DIR --reward-option hps.every=2 \\\n"
+    "      --monitor judge --guard judge=drop:0.1\n"
     "\nThe run directory holds config.toml, adapter/ (PEFT), metrics.jsonl, TensorBoard events,\n"
     "samples/, report.html and summary.json. The same command goes on where it was stopped.\n"
     "Every key of the configuration: docs/configuration.md";
@@ -51,7 +55,7 @@ void apply_defaults(const Options& o, Overlay& overlay) {
     overlay.set_text("run.dir", o.out);
   } else if (o.setup.config.empty()) {
     std::string name = o.model.generator.empty() ? "emoji-sprint" : o.model.generator;
-    for (const auto& reward : o.rewards) name += "-" + parse_reward(reward).name;
+    if (!o.reward.rewards.empty()) name += "-" + o.reward.label();
     if (!o.net.empty() && o.net != "hypernet") name += "-" + o.net;
     for (char& c : name)
       if (c == '/') c = '_';
@@ -73,6 +77,7 @@ std::string config_text(const Options& o) {
   text("train.sample_prompts", o.sample_prompts);
   text("eval.prompts", o.eval_prompts);
   text("net.kind", o.net);
+  text("train.memory_budget", o.memory_budget);
   integer("train.steps", o.steps);
   integer("train.batch", o.batch);
   integer("seed", o.seed);
@@ -80,21 +85,13 @@ std::string config_text(const Options& o) {
   if (o.lr) overlay.set("train.lr", shortest(*o.lr));
   if (o.kl) overlay.set("train.reg_weight", shortest(*o.kl));
   if (o.overwrite) overlay.set("run.overwrite", "true");
-  if (!o.rewards.empty()) {
-    std::string list = "[";
-    for (const auto& each : o.rewards) {
-      const NamedWeight reward = parse_reward(each);
-      list += (list.size() > 1 ? ", " : "") + std::string("{name = ") + toml_text(reward.name) +
-              (reward.weight.empty() ? "" : ", weight = " + reward.weight) + "}";
-    }
-    overlay.set("reward", list + "]");
-  }
+  o.reward.lay(overlay, parse_weights(o.model.weights), /*trained=*/true);
   o.setup.lay(overlay);
   return overlay.over_file(o.setup.config);
 }
 
 int train(const Options& o, const Command& command) {
-  if (o.setup.config.empty() && o.rewards.empty())
+  if (o.setup.config.empty() && o.reward.rewards.empty())
     throw UsageError(HN_INVALID_ARGUMENT,
                      "[train] expected --reward NAME (or --config FILE), got none; hnhost list "
                      "rewards shows them");
@@ -138,10 +135,8 @@ void add_train(CLI::App& app, Command& command) {
   verb->footer(kFooter);
   add_common(*verb, command);
   o->model.add_to(*verb);
-  verb->add_option("--reward", o->rewards, "A reward to train on; repeat for a sum")
-      ->type_name("NAME[=WEIGHT]")
-      ->take_all()
-      ->allow_extra_args(false);
+  o->reward.add_to(*verb);
+  o->reward.add_training_to(*verb);
   verb->add_option("--measure", o->measures, "A reward that is only measured; repeat [clip, judge]")
       ->type_name("NAME")
       ->take_all()
@@ -153,6 +148,9 @@ void add_train(CLI::App& app, Command& command) {
       ->type_name("FILE");
   verb->add_option("--steps", o->steps, "Optimiser steps")->type_name("N");
   verb->add_option("--batch", o->batch, "Samples a step")->type_name("N");
+  verb->add_option("--memory-budget", o->memory_budget,
+                   "Most memory kept between forward and backward, as 8GiB; below it, compute again")
+      ->type_name("SIZE");
   verb->add_option("--lr", o->lr, "Learning rate")->type_name("X");
   verb->add_option("--kl", o->kl, "Weight of the KL term (train.reg_weight)")->type_name("X");
   verb->add_option("--rank", o->rank, "Rank of the LoRA matrices")->type_name("N");

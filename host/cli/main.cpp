@@ -75,9 +75,11 @@ int main(int argc, char** argv) {
   hn::cli::add_sample(app, command);
   hn::cli::add_score(app, command);
   hn::cli::add_compare(app, command);
+  hn::cli::add_rewards(app, command);
   hn::cli::add_list(app, command);
   hn::cli::add_inspect(app, command);
   hn::cli::add_pull(app, command);
+  hn::cli::add_selftest(app, command);
   hn::cli::add_validate(app, command);
   hn::cli::add_new(app, command);
   hn::cli::add_demo(app, command);

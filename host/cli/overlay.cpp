@@ -37,37 +37,45 @@ std::string toml_list(const std::vector<std::string>& texts) {
   return out + "]";
 }
 
-NamedWeight parse_reward(const std::string& text) {
+std::string toml_value(const std::string& text) {
+  static const std::regex value(
+      R"(true|false|[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?|".*"|'.*'|\[[^]*\]|\{[^]*\})");
+  return std::regex_match(text, value) ? text : toml_text(text);
+}
+
+std::string toml_number(const std::string& text, const std::string& where) {
   static const std::regex number(R"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)");
+  if (!std::regex_match(text, number))
+    throw UsageError(HN_INVALID_ARGUMENT, "[" + where + "] expected a number, got '" + text + "'");
+  std::ostringstream toml;
+  toml.precision(17);
+  toml << std::stod(text);
+  std::string out = toml.str();
+  if (out.find_first_of(".e") == std::string::npos) out += ".0";
+  return out;
+}
+
+NamedWeight parse_reward(const std::string& text) {
   // The last '=', so that a path with one can still be named.
   const std::size_t equals = text.rfind('=');
   NamedWeight reward{text.substr(0, equals),
                      equals == std::string::npos ? "" : text.substr(equals + 1)};
-  if (reward.name.empty() ||
-      (equals != std::string::npos && !std::regex_match(reward.weight, number)))
+  if (reward.name.empty())
     throw UsageError(HN_INVALID_ARGUMENT,
-                     "[--reward] expected NAME or NAME=WEIGHT with a number, got '" + text + "'");
-  if (equals != std::string::npos) {
-    std::ostringstream toml;  // "1." and ".5" are numbers, but not TOML's
-    toml.precision(17);
-    toml << std::stod(reward.weight);
-    reward.weight = toml.str();
-    if (reward.weight.find_first_of(".e") == std::string::npos) reward.weight += ".0";
-  }
+                     "[--reward] expected NAME or NAME=WEIGHT, got '" + text + "'");
+  if (equals != std::string::npos)
+    reward.weight = toml_number(reward.weight, "--reward " + reward.name);
   return reward;
 }
 
 void Overlay::assign(const std::string& assignment) {
   static const std::regex key(R"([A-Za-z0-9_\-]+(\.([A-Za-z0-9_\-]+|"[^"]+"))*)");
-  static const std::regex toml_value(
-      R"(true|false|[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?|".*"|'.*'|\[[^]*\]|\{[^]*\})");
   const std::size_t equals = assignment.find('=');
   const std::string name = assignment.substr(0, equals);
   if (equals == std::string::npos || !std::regex_match(name, key))
     throw UsageError(HN_INVALID_ARGUMENT,
                      "[--set] expected KEY=VALUE such as train.lr=0.001, got '" + assignment + "'");
-  const std::string value = assignment.substr(equals + 1);
-  set(name, std::regex_match(value, toml_value) ? value : toml_text(value));
+  set(name, toml_value(assignment.substr(equals + 1)));
 }
 
 std::string Overlay::over_file(const std::string& file) const {

@@ -1,5 +1,7 @@
 #include "shared_options.hpp"
 
+#include "reward_flags.hpp"
+
 namespace hn::cli {
 namespace {
 
@@ -11,14 +13,17 @@ void lay_text(Overlay& overlay, const char* key, const std::string& value) {
 
 void ModelFlags::add_to(CLI::App& verb) {
   verb.add_option("--generator", generator, "Model or plugin [emoji-sprint]")->type_name("NAME");
-  verb.add_option("--weights", weights, "The generator's weights, in diffusers layout")
-      ->type_name("DIR");
+  verb.add_option("--weights", weights,
+                  "The generator's weights, in diffusers layout; NAME=DIR: a reward's. Repeat")
+      ->type_name("[NAME=]DIR")
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_option("--dtype", dtype, "float32 or bfloat16")->type_name("DTYPE");
 }
 
 void ModelFlags::lay(Overlay& overlay) const {
   lay_text(overlay, "generator", generator);
-  lay_text(overlay, "weights", weights);
+  lay_text(overlay, "weights", parse_weights(weights).generator);
   lay_text(overlay, "dtype", dtype);
 }
 

@@ -13,7 +13,8 @@ namespace hn::cli {
 
 // --generator, --weights, --dtype.
 struct ModelFlags {
-  std::string generator, weights, dtype;
+  std::string generator, dtype;
+  std::vector<std::string> weights;  // see parse_weights
   void add_to(CLI::App& verb);
   void lay(Overlay& overlay) const;
 };

@@ -293,6 +293,35 @@ TEST_F(CoreEnsemble, AStopIsRememberedAndRefusesFurtherSteps) {
   EXPECT_THAT(resumed->stopped(), HasSubstr("a guard stopped"));
 }
 
+// The fake pictures are 2 x 2; two rewards see them through one resize to 3 x 3.
+TEST_F(CoreEnsemble, ASharedResizeHasTheGradientOfItsOwn) {
+  const auto loss_at = [&](SessionSpec spec, const Numbers& adapter) {
+    spec.train.lr = 0;
+    const auto session = open_session(spec, {});
+    set_adapter(*session, adapter, folder_, spec.net.rank);
+    return session->train_step().loss;
+  };
+  SessionSpec spec = fake_spec();
+  spec.train.reg_weight = 0;
+  spec.rewards = {quadratic("a", 2), quadratic("b", 1), quadratic("whole", 0.5)};
+  spec.rewards[0].resize = spec.rewards[1].resize = 3;
+  spec.rewards[1].batch = 2;
+  const Numbers adapter = busy_adapter(), gradient = gradient_at(spec);
+  double largest = 0;
+  for (const auto& [name, values] : gradient)
+    for (const float g : values) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  ASSERT_GT(largest, 1e-3);
+  for (const auto& [name, values] : gradient)
+    for (std::size_t i = 0; i < values.size(); i += 3) {
+      Numbers up = adapter, down = adapter;
+      up[name][i] += 2e-2f;
+      down[name][i] -= 2e-2f;
+      const double width = static_cast<double>(up[name][i]) - down[name][i];
+      EXPECT_NEAR((loss_at(spec, up) - loss_at(spec, down)) / width, values[i], 5e-3 * largest)
+          << name << " " << i;
+    }
+}
+
 TEST_F(CoreEnsemble, BadSettingsAreNamed) {
   SessionSpec spec = fake_spec();
   spec.rewards[0].every = 0;

@@ -50,6 +50,21 @@ HN_EXPORT hn_status hnhost_list(hnhost*, hn_str kind, hnhost_text** out, hn_erro
 /* JSON: one plugin or model by name, alias, id or path, in full. HN_NOT_FOUND names the nearest.
  * [any-thread] */
 HN_EXPORT hn_status hnhost_inspect(hnhost*, hn_str name, hnhost_text** out, hn_error*);
+/* JSON: the catalogue of rewards, a row for each set of weights that has a name, with what was
+ * measured on this machine. [any-thread] */
+HN_EXPORT hn_status hnhost_rewards(hnhost*, hnhost_text** out, hn_error*);
+/* Measures rewards, each in a child process, and keeps the figures in the user's cache folder.
+ * request: TOML of rewards, weights, threads, size, seconds, each of them optional (docs/cli.md).
+ * out: the catalogue. Call it before the process has started threads. [one-at-a-time] */
+struct hnhost_hooks;
+HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct hnhost_hooks*,
+                                           hnhost_text** out, hn_error*);
+/* JSON: what a folder or file of weights is, and which plugins can read it, by a dry run of their
+ * loading: every tensor that is missing, of another shape or not wanted, component by component.
+ * Nothing of the tensors is read. name: a plugin or model to ask alone; "" for all. (docs/weights.md)
+ * [one-at-a-time] */
+HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
+                                           hn_error*);
 /* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
  * options: TOML of create options. Call it before the process has started threads. [one-at-a-time]
  */
@@ -149,6 +164,22 @@ HN_EXPORT hn_status hnhost_sample_files(hnhost*, hn_str request, const hnhost_ho
                                         hnhost_text** out, hn_error*);
 HN_EXPORT hn_status hnhost_score_files(hnhost*, hn_str request, const hnhost_hooks*,
                                        hnhost_text** out, hn_error*);
+/* Rewards over folders, tables and lists of pictures of any sizes, a row each, continued where a
+ * former call stopped; and two such sets pair by pair. Requests as TOML (see docs/cli.md), out:
+ * JSON. */
+HN_EXPORT hn_status hnhost_score_set(hnhost*, hn_str request, const hnhost_hooks*,
+                                     hnhost_text** out, hn_error*);
+HN_EXPORT hn_status hnhost_compare_sets(hnhost*, hn_str request, const hnhost_hooks*,
+                                        hnhost_text** out, hn_error*);
+/* Opened rewards that answer requests in JSON, {"image": path, "prompt": text} or a list of such, as
+ * `hnhost score --stdin` does. batch: pictures of one size at a time. A request that cannot be
+ * answered gives an object with "error". Closed before its host. [one-at-a-time] */
+typedef struct hnhost_scorer hnhost_scorer;
+HN_EXPORT hn_status hnhost_scorer_open(hnhost*, hn_str config, uint64_t batch, hnhost_scorer** out,
+                                       hn_error*);
+HN_EXPORT hn_status hnhost_scorer_answer(hnhost_scorer*, hn_str request, hnhost_text** out,
+                                         hn_error*);
+HN_EXPORT void hnhost_scorer_close(hnhost_scorer*); /* NULL is allowed */
 /* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare),
  * out: the numbers as JSON. */
 HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, hn_error*);
@@ -157,6 +188,11 @@ HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, h
  * kept. [any-thread] */
 HN_EXPORT hn_status hnhost_pull(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
                                 hn_error*);
+/* Installed rewards looked at for what a bad install does, and compared with the scores that their
+ * manifests know: request as TOML (see docs/cli.md, selftest), out: JSON. A reward that fails is a
+ * row, not an error. [any-thread] */
+HN_EXPORT hn_status hnhost_selftest(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
+                                    hn_error*);
 /* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c").
  */
 HN_EXPORT hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_error*);

@@ -1,8 +1,8 @@
 // Every key of the configuration, once: the reader, the writer and the list of keys visit the same
 // functions, so none of them can know a key that another does not.
 //
-// A visitor has text, flag, integer, number, maybe (a number that may be left
-// out), list, integers and choice, each with the key, the
+// A visitor has text, flag, integer, number, bytes (a text such as "8GiB"), maybe (a number that may
+// be left out), list, integers and choice, each with the key, the
 // field, and for numbers the least and greatest value allowed.
 #pragma once
 
@@ -71,6 +71,7 @@ void visit_reward(Visitor& v, RewardConfig& c) {
   v.text("weights", c.weights);
   v.integer("every", c.every, 0, kManyI64);
   v.integer("batch", c.batch, 0, kManyI64);
+  v.integer("resize", c.resize, 0, 16384);
 }
 
 template <class Visitor>
@@ -98,6 +99,7 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.integer("steps", s.steps, 0, kManyI64);
   v.integer("batch", s.batch, 1, kManyI64);
   v.integer("micro_batch", s.micro_batch, 0, kManyI64);
+  v.bytes("memory_budget", s.memory_budget);
   v.integer("accumulation", s.accumulation, 1, kManyI64);
   v.choice("optimiser", s.optimiser, kOptimisers);
   v.number("lr", s.lr, 0, kInfinite);

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "config/fields.hpp"
+#include "support/byte_size.hpp"
 #include "support/cat.hpp"
 #include "support/nearest.hpp"
 #include "support/toml_table.hpp"
@@ -35,6 +36,13 @@ class Reader {
     if (*value < least) table_.fail(key, cat("expected at least ", least, ", got ", *value));
     if (*value > most) table_.fail(key, cat("expected at most ", most, ", got ", *value));
     field = *value;
+  }
+  void bytes(const char* key, std::uint64_t& field) {
+    const auto value = table_.find_str(key);
+    if (!value) return;
+    const auto parsed = value->empty() ? std::optional<std::uint64_t>(0) : parse_bytes(*value);
+    if (!parsed) table_.fail(key, cat("expected ", kByteSizes, ", got '", *value, "'"));
+    field = *parsed;
   }
   void maybe(const char* key, std::optional<double>& field) {
     if (const auto value = table_.find_f64(key)) field = *value;
@@ -84,6 +92,7 @@ struct KeyLister {
     add(key);
   }
   void number(const char* key, double&, double, double) { add(key); }
+  void bytes(const char* key, std::uint64_t&) { add(key); }
   void maybe(const char* key, std::optional<double>&) { add(key); }
   void list(const char* key, std::vector<std::string>&) { add(key); }
   void integers(const char* key, std::vector<std::int64_t>&) { add(key); }

@@ -23,6 +23,8 @@ struct RewardConfig {
   // never (evaluation alone measures it then).
   std::int64_t every = 1;
   std::int64_t batch = 0;  // it sees the first so many samples of a batch; 0: all
+  std::int64_t resize =
+      0;  // pixels that pictures are resized to before; rewards of one number share
   bool weight_given = false, every_given = false;
 };
 

@@ -43,6 +43,7 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   spec.higher_is_better = facts.higher_is_better;
   spec.every = reward.every;
   spec.batch = reward.batch;
+  spec.resize = reward.resize;
   for (const Detector& detector : choice.plugin->detectors)
     if (detector.model.empty() || (choice.model != nullptr && detector.model == choice.model->name))
       spec.alarms.push_back({detector.score, detector.tolerance, detector.means});

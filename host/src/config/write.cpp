@@ -1,6 +1,7 @@
 #include <absl/strings/str_join.h>
 
 #include "config/fields.hpp"
+#include "support/byte_size.hpp"
 #include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
@@ -18,6 +19,9 @@ struct Writer {
     line(key, cat(field));
   }
   void number(const char* key, double field, double, double) { line(key, toml_float(field)); }
+  void bytes(const char* key, std::uint64_t field) {
+    text(key, field == 0 ? std::string() : format_bytes(field));
+  }
   void maybe(const char* key, const std::optional<double>& field) {
     if (field) line(key, toml_float(*field));
   }

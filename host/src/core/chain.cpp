@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
 #include "core/memory_budget.hpp"
+#include "core/shared_resize.hpp"
 
 namespace hn::core {
 namespace {
@@ -32,6 +34,17 @@ void require_finite(const at::Tensor& per_sample, const std::string& what,
 void require_finite_rows(const at::Tensor& tensor, const std::string& what,
                          std::span<const std::string> prompts) {
   require_finite(tensor.flatten(1).sum(at::IntArrayRef{1}), what, prompts);
+}
+
+// The batch at `edge` pixels, made when it is first wanted; NULL where the image has that size or
+// no resize is asked for.
+SharedResize* resized_for(std::int64_t edge, const at::Tensor& image,
+                          std::vector<std::unique_ptr<SharedResize>>& made) {
+  if (edge == 0 || (image.size(2) == edge && image.size(3) == edge)) return nullptr;
+  for (const auto& each : made)
+    if (each->edge() == edge) return each.get();
+  made.push_back(std::make_unique<SharedResize>(image, edge));
+  return made.back().get();
 }
 
 FunctionClient& base(GeneratorModel& generator, bool finetune) {
@@ -113,6 +126,7 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
                         std::span<const RewardTurn> turns, double share,
                         const at::Tensor& image_grad, ChainTotals& totals) {
   bool written = false;
+  std::vector<std::unique_ptr<SharedResize>> resizes;
   const std::int64_t samples = image.size(0);
   for (std::size_t k = 0; k < rewards_.size(); ++k) {
     stop_if_cancelled();
@@ -126,7 +140,9 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
     const std::string name = "reward " + r.model->spec().name;
     const auto prompts = batch.prompts.first(static_cast<std::size_t>(count));
     const bool here = r.model->device() == image.device();
-    const at::Tensor seen = rows(image, count);
+    SharedResize* const shared = resized_for(r.model->spec().resize, image, resizes);
+    const at::Tensor& source = shared != nullptr ? shared->resized() : image;
+    const at::Tensor seen = rows(source, count);
     const at::Tensor input = here ? seen : seen.to(r.model->device());
     const at::Tensor scores = rows(r.scores, count);
     r.score.in[r.model->image_slot()] = input;
@@ -145,17 +161,28 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
       r.score.cotangent[r.model->score_slot()] = cotangent;
       // The first gradient is written, the others are added to it; samples that it did not see, and
       // all of them for one that comes from another device, begin at zero.
-      const at::Tensor into = here ? rows(image_grad, count) : at::empty_like(input);
-      if (!written && !here) image_grad.zero_();
-      if (!written && here && count < samples) image_grad.narrow(0, count, samples - count).zero_();
+      const at::Tensor target = shared != nullptr ? shared->gradient() : image_grad;
+      const bool begun = shared != nullptr || written;
+      const at::Tensor into = here ? rows(target, count) : at::empty_like(input);
+      if (!begun && !here) target.zero_();
+      if (!begun && here && count < samples) target.narrow(0, count, samples - count).zero_();
       r.score.grad[r.model->image_slot()] = into;
-      r.score.backward(saved, here && written);
-      if (!here) rows(image_grad, count).add_(into.to(image_grad.device()));
-      written = true;
-      require_finite_rows(rows(image_grad, count), "gradient of " + name, prompts);
+      r.score.backward(saved, here && begun);
+      if (!here) rows(target, count).add_(into.to(target.device()));
+      written = written || shared == nullptr;
+      require_finite_rows(rows(target, count), "gradient of " + name, prompts);
     }
     if (turn.check_prompts && batch.position == 0 && count > 1 && r.model->needs_prompts())
       step.blind = blind_to_prompts(r, prompts, scores);
+  }
+  for (const auto& each : resizes) {
+    if (!each->has_gradient()) continue;
+    const at::Tensor back = each->backward();
+    if (written)
+      image_grad.add_(back);
+    else
+      image_grad.copy_(back);
+    written = true;
   }
   return written;
 }

@@ -55,6 +55,7 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
     f[prefix + "train"] = r.train ? "true" : "false";
     f[prefix + "every"] = std::to_string(r.every);
     f[prefix + "batch"] = std::to_string(r.batch);
+    f[prefix + "resize"] = std::to_string(r.resize);
     f[prefix + "weight"] = number(r.weight);
     f[prefix + "loss_scale"] = number(r.loss_scale);
     add_options(f, prefix + "options.", r.options);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <hn/cpp/tensor.hpp>
+#include <optional>
 
 #include "core/bound_function.hpp"
 #include "core/host_tensor.hpp"
+#include "core/shared_resize.hpp"
 
 namespace hn::core {
 
@@ -49,7 +51,11 @@ ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
       pins = prompts.get(reward.instance(), std::span(request.prompts)
                                                 .subspan(static_cast<std::size_t>(first),
                                                          static_cast<std::size_t>(n)));
-    const at::Tensor batch = images.narrow(0, first, n).to(device);
+    const at::Tensor whole = images.narrow(0, first, n).to(device);
+    const std::int64_t edge = reward.spec().resize;
+    std::optional<SharedResize> resize;
+    if (edge > 0 && (whole.size(2) != edge || whole.size(3) != edge)) resize.emplace(whole, edge);
+    const at::Tensor batch = resize ? resize->resized() : whole;
     fn.in[reward.image_slot()] = batch;
     for (std::size_t o = 0; o < outputs.size(); ++o)
       if (outputs[o].dtype == at::kFloat && outputs[o].shape.size() == 1)
@@ -63,11 +69,11 @@ ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
       std::copy_n(host.const_data_ptr<float>(), n, column.begin() + first);
     }
     if (request.want_grad) {
-      const at::Tensor grad = at::empty(batch.sizes(), options);
+      const at::Tensor grad = resize ? resize->gradient() : at::empty(batch.sizes(), options);
       fn.cotangent[reward.score_slot()] = at::ones({n}, options);
       fn.grad[reward.image_slot()] = grad;
       fn.backward(saved, false);
-      gradient.narrow(0, first, n).copy_(grad);
+      gradient.narrow(0, first, n).copy_(resize ? resize->backward() : grad);
     }
     services.progress("scoring", static_cast<std::uint64_t>(first + n),
                       static_cast<std::uint64_t>(count));

@@ -60,6 +60,9 @@ struct RewardSpec {
   // It sees the first so many samples of each optimiser batch; 0: all. Its gradient is that of the
   // mean over what it sees.
   std::int64_t batch = 0;
+  // Pixels that the pictures are resized to before the reward sees them (SharedResize); 0: they
+  // come as they are. Rewards of one number share the resized batch and the way back.
+  std::int64_t resize = 0;
   std::vector<ScoreAlarm> alarms;
 };
 
@@ -116,10 +119,10 @@ struct TrainSpec {
   LatentMode latents = LatentMode::kInf;
   std::int64_t latent_count = 16;  // of kMulti
   NonFinite non_finite = NonFinite::kStop;
-  std::int64_t max_skips = 20;    // in a row, then stop all the same
-  std::int64_t micro_batch = 0;   // 0 = batch; smaller saves memory, same gradients
-  // Bytes that generator and noise network keep between forward and backward of one micro batch; 0 =
-  // no limit. Below it they compute again: the same results, on the CPU bit for bit.
+  std::int64_t max_skips = 20;   // in a row, then stop all the same
+  std::int64_t micro_batch = 0;  // 0 = batch; smaller saves memory, same gradients
+  // Bytes that generator and noise network keep between forward and backward of one micro batch; 0
+  // = no limit. Below it they compute again: the same results, on the CPU bit for bit.
   std::uint64_t memory_budget = 0;
   bool reward_normalise = false;  // every score less its running mean, over its running deviation
   std::int64_t watch = 20;        // steps over which a reward is looked at for constants; 0 = never

@@ -90,6 +90,7 @@ void check_spec(const SessionSpec& spec) {
     p.require(!reward.train || reward.every >= 1, field + ".every", "1 or more where it is trained",
               reward.every);
     p.require(reward.batch >= 0, field + ".batch", "0 (all) or more", reward.batch);
+    p.require(reward.resize >= 0, field + ".resize", "0 (as they come) or more", reward.resize);
   }
   p.require(spec.train.watch >= 0, "train.watch", "0 (never) or more", spec.train.watch);
   for (const GuardSpec& guard : spec.train.guards) check_guard(guard, spec.rewards, p);

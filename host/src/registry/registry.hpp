@@ -40,6 +40,9 @@ class Registry {
   // The JSON of hnhost_list and hnhost_inspect; docs/embedding.md lists the fields.
   nlohmann::json list(std::string_view kind) const;
   nlohmann::json inspect(std::string_view name) const;
+  // The JSON of hnhost_rewards without what was measured: a row for each reward and set of weights
+  // that has a name.
+  nlohmann::json catalogue() const;
 
   const std::deque<BundleRow>& rows() const { return rows_; }
 

@@ -6,7 +6,16 @@
 #include "run/compare.hpp"
 #include "run/job.hpp"
 #include "run/new_project.hpp"
+#include "run/reward_speed.hpp"
 #include "run/sample_files.hpp"
+#include "run/score_set.hpp"
+#include "run/scorer_service.hpp"
+
+struct hnhost_scorer {
+  hnhost_scorer(hn::host::Host& host, std::string_view config, std::int64_t batch)
+      : service(host, config, batch) {}
+  hn::run::ScorerService service;
+};
 
 namespace {
 
@@ -49,6 +58,53 @@ hn_status hnhost_score_files(hnhost* host, hn_str request, const hnhost_hooks* h
     return hn::run::score_files(open, hn::view(request), hooks);
   });
 }
+
+hn_status hnhost_rewards(hnhost* host, hnhost_text** out, hn_error* error) {
+  return answer(host, out, error,
+                [&](hn::host::Host& open) { return hn::run::rewards_catalogue(open); });
+}
+
+hn_status hnhost_measure_rewards(hnhost* host, hn_str request, const hnhost_hooks* hooks,
+                                 hnhost_text** out, hn_error* error) {
+  return answer(host, out, error, [&](hn::host::Host& open) {
+    return hn::run::measure_rewards(open, hn::view(request), hooks);
+  });
+}
+
+hn_status hnhost_score_set(hnhost* host, hn_str request, const hnhost_hooks* hooks,
+                           hnhost_text** out, hn_error* error) {
+  return answer(host, out, error, [&](hn::host::Host& open) {
+    return hn::run::score_set(open, hn::view(request), hooks);
+  });
+}
+
+hn_status hnhost_compare_sets(hnhost* host, hn_str request, const hnhost_hooks* hooks,
+                              hnhost_text** out, hn_error* error) {
+  return answer(host, out, error, [&](hn::host::Host& open) {
+    return hn::run::compare_sets(open, hn::view(request), hooks);
+  });
+}
+
+hn_status hnhost_scorer_open(hnhost* host, hn_str config, uint64_t batch, hnhost_scorer** out,
+                             hn_error* error) {
+  return hn::guard(error, [&] {
+    need(host, "a host");
+    need(out, "a place for the scorer");
+    *out = nullptr;
+    *out = new hnhost_scorer(host->host, hn::view(config), static_cast<std::int64_t>(batch));
+  });
+}
+
+hn_status hnhost_scorer_answer(hnhost_scorer* scorer, hn_str request, hnhost_text** out,
+                               hn_error* error) {
+  return hn::guard(error, [&] {
+    need(scorer, "a scorer");
+    need(out, "a place for the text");
+    hn::host::give_text(scorer->service.answer(hn::view(request)), out);
+  });
+}
+
+void hnhost_scorer_close(hnhost_scorer* scorer) { delete scorer; }
 
 hn_status hnhost_compare(hnhost* host, hn_str request, hnhost_text** out, hn_error* error) {
   return answer(host, out, error,

@@ -25,10 +25,14 @@ inline constexpr int kMaxImageSide = 16384;
 // A PNG file's bytes, 8 bit RGB; the same picture always gives the same bytes.
 std::string encode_png(const Image& image);
 
-// PNG or JPEG. Grey becomes RGB, alpha is dropped and 16 bits become 8, as Pillow's convert("RGB")
-// does; EXIF orientation is not applied. `where` starts messages.
-// Errors: HN_DATA_LOSS (neither format, truncated, larger than kMaxImageSide).
+// PNG, JPEG or WebP. Grey becomes RGB, alpha is dropped and 16 bits become 8, as Pillow's
+// convert("RGB") does; EXIF orientation is not applied. `where` starts messages. Errors:
+// HN_DATA_LOSS (none of these formats, truncated, larger than kMaxImageSide).
 Image decode_image(std::string_view bytes, const std::string& where);
+
+// The WebP part of it.
+bool is_webp(std::string_view bytes);
+Image decode_webp(std::string_view bytes, const std::string& where);
 
 // Errors: those of decode_image, and HN_NOT_FOUND where the file cannot be read.
 Image read_image(const std::filesystem::path& file);

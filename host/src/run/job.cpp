@@ -111,7 +111,8 @@ void Job::open() {
   plan_.batch = config_.eval.batch;
   for (const auto& reward : host::session_spec(config_, host_.registry()).rewards) {
     const bool higher = host_.registry().reward(reward.name).reward().higher_is_better;
-    measures_.push_back({reward.name, reward.weight, reward.train, higher});
+    measures_.push_back(
+        {reward.name, reward.weight, reward.train, higher, !reward.train && reward.every > 0});
     plan_.rewards.push_back(reward.name);
   }
   session_ = host_.open_session(config_, services_);
@@ -198,7 +199,9 @@ bool Job::after_step(const core::StepReport& report) {
                      {"train/loss", report.loss},     {"train/grad_norm", report.grad_norm},
                      {"train/lr", report.lr},         {"train/delta_rms", report.delta_rms}};
   for (std::size_t k = 0; k < report.rewards.size(); ++k) {
-    if (k >= measures_.size() || !measures_[k].trained) continue;
+    // What did not run in this step has no number; a skipped step says so for all.
+    const bool ran = std::isfinite(report.rewards[k]);
+    if (k >= measures_.size() || (!ran && !(report.skipped && measures_[k].trained))) continue;
     rewards[measures_[k].name] = finite_or_null(report.rewards[k]);
     scalars.emplace_back("train/" + measures_[k].name, report.rewards[k]);
   }
@@ -212,6 +215,8 @@ bool Job::after_step(const core::StepReport& report) {
                                 {"grad_norm", finite_or_null(report.grad_norm)},
                                 {"lr", report.lr},
                                 {"seconds", report.seconds}};
+  if (report.reward_factor != 1) row["reward_factor"] = report.reward_factor;
+  if (!report.warnings.empty()) row["warnings"] = report.warnings;
   if (report.skipped) {
     row["skipped"] = report.why;
     host_.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + " skipped: " + report.why);
@@ -262,7 +267,8 @@ void Job::train() {
   };
   EvaluationPlan on_the_way = plan_;
   on_the_way.seeds.resize(1);
-  while (config_.net.kind != core::NetKind::kNone && session_->step() < steps) {
+  while (config_.net.kind != core::NetKind::kNone && session_->step() < steps &&
+         session_->stopped().empty()) {
     if (wants_stop()) cancelled();
     const bool stop = after_step(session_->train_step());
     const std::uint64_t step = session_->step();
@@ -273,7 +279,8 @@ void Job::train() {
       measure(step, evaluate(*session_, services_, on_the_way, /*adapted=*/true, "scoring"));
     }
     if (stop) cancelled();
-    if (step == steps || due(step, config_.train.checkpoint_every)) save_checkpoint();
+    if (step == steps || due(step, config_.train.checkpoint_every) || !session_->stopped().empty())
+      save_checkpoint();
   }
 }
 
@@ -292,6 +299,7 @@ std::string Job::finish() {
                      session_->step(), std::nullopt};
   input.name = directory_.root().filename().string();
   input.picture_prompts = picture_prompts_;
+  input.stopped = session_->stopped();
   if (config_.net.kind == core::NetKind::kHypernet) {
     progress("measuring the Lipschitz constant");
     const std::size_t n = std::min<std::size_t>(4, picture_prompts_.size());

@@ -1,5 +1,6 @@
 #include "run/report.hpp"
 
+#include "run/divergence.hpp"
 #include "run/svg.hpp"
 
 namespace hn::run {
@@ -25,14 +26,73 @@ Series over_steps(const std::vector<nlohmann::json>& metrics, const std::string&
   return series;
 }
 
+bool ran_in_training(const std::vector<nlohmann::json>& metrics, const std::string& name) {
+  for (const auto& row : metrics)
+    if (row.value("kind", "") == "train" && row.contains("rewards") &&
+        row.at("rewards").contains(name))
+      return true;
+  return false;
+}
+
+// The trained sum and each monitor in units of their own noise, and the gap between them.
+std::string monitor_section(const nlohmann::ordered_json& summary,
+                            const std::vector<nlohmann::json>& metrics) {
+  std::string charts, rows;
+  for (const auto& monitor : summary.value("monitors", nlohmann::ordered_json::array())) {
+    const auto name = monitor.at("name").get<std::string>();
+    const auto verdict = monitor.at("verdict").get<std::string>();
+    Divergence d = divergence(metrics, name, monitor.at("higher_is_better").get<bool>());
+    rows += "<tr><td>" + escape_html(name) + "</td><td>" + std::to_string(d.steps.size()) +
+            "</td><td class=\"" +
+            (verdict == "diverging"  ? "worse"
+             : verdict == "together" ? "better"
+                                     : "dim") +
+            "\">" + verdict + "</td></tr>";
+    if (d.steps.empty()) continue;
+    Series trained, monitored, gap;
+    trained.name = "trained rewards";
+    monitored.name = name + ", never trained on";
+    gap.name = "divergence";
+    trained.x = monitored.x = gap.x = d.steps;
+    trained.y = std::move(d.trained);
+    monitored.y = std::move(d.monitored);
+    gap.y = std::move(d.gap);
+    monitored.colour = 1;
+    gap.colour = 5;
+    charts += svg_chart({"Trained rewards and " + name,
+                         "step",
+                         "change in units of noise",
+                         {std::move(trained), std::move(monitored), std::move(gap)}});
+  }
+  if (rows.empty()) return "";
+  return "<h2>Monitors</h2><p class=\"dim\">Rewards that were never trained on. Diverging: the "
+         "trained ones rose while it fell.</p><table><tr><th>monitor</th><th>measurements</th>"
+         "<th>verdict</th></tr>" +
+         rows + "</table><div class=\"charts\">" + charts + "</div>";
+}
+
+std::string warning_section(const nlohmann::ordered_json& summary) {
+  std::string items;
+  for (const auto& warning : summary.value("warnings", nlohmann::ordered_json::array()))
+    items += "<li>step " + std::to_string(warning.at("step").get<std::uint64_t>()) + ": " +
+             escape_html(warning.at("text").get<std::string>()) + "</li>";
+  return items.empty() ? "" : "<h2>Warnings</h2><ul class=\"worse\">" + items + "</ul>";
+}
+
 std::string reward_charts(const nlohmann::ordered_json& summary,
                           const std::vector<nlohmann::json>& metrics) {
   std::string out;
   for (const auto& row : summary.at("measures")) {
     const auto name = row.at("name").get<std::string>();
     const bool trained = row.at("trained").get<bool>();
-    Chart chart{trained ? name : name + " (measured only)", "step", "score", {}};
-    if (trained) {
+    const bool monitor = !trained && ran_in_training(metrics, name);
+    Chart chart{name + (trained   ? ""
+                        : monitor ? " (monitor)"
+                                  : " (measured only)"),
+                "step",
+                "score",
+                {}};
+    if (trained || ran_in_training(metrics, name)) {
       Series batch = over_steps(metrics, "train", "rewards", name);
       batch.name = "training batch";
       chart.series.push_back(std::move(batch));
@@ -93,6 +153,10 @@ std::string run_report(const nlohmann::ordered_json& summary,
                      " held-out prompts with " + std::to_string(evaluation.at("seeds").size()) +
                      " fixed noise(s) each; before and after see the same noise.</p>";
   body += measures_table(summary.at("measures"));
+  if (summary.contains("stopped") && summary.at("stopped").is_string())
+    body += "<p class=\"worse\">Stopped early: " +
+            escape_html(summary.at("stopped").get<std::string>()) + "</p>";
+  body += warning_section(summary) + monitor_section(summary, metrics);
   body += "<h2>Before and after</h2>" + picture_table(pairs, "before", "after");
   body += "<h2>Curves</h2><div class=\"charts\">" + reward_charts(summary, metrics) +
           single_chart(metrics, "kl", "½‖Δ‖² of a sample", 2) +

@@ -4,21 +4,36 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/append_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/csv.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/divergence.cpp
   ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/event_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/image_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/metrics.cpp
   ${CMAKE_CURRENT_LIST_DIR}/new_project.cpp
   ${CMAKE_CURRENT_LIST_DIR}/page.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pictures.cpp
   ${CMAKE_CURRENT_LIST_DIR}/report.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/reward_speed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_files.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/score_items.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/score_set.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/score_table.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/scorer_service.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/set_scorer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stb.cpp
   ${CMAKE_CURRENT_LIST_DIR}/summary.cpp
   ${CMAKE_CURRENT_LIST_DIR}/svg.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/tensor_file.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/tensor_file.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/webp.cpp)
+# libwebp, for pictures that are scored (Debian's libwebp-dev).
+find_path(WEBP_INCLUDE_DIR webp/decode.h REQUIRED)
+find_library(WEBP_LIBRARY webp REQUIRED)
+target_include_directories(hnhost_lib PRIVATE ${WEBP_INCLUDE_DIR})
+target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:${WEBP_LIBRARY}>)
 target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn_json> $<BUILD_INTERFACE:hn_safetensors>)

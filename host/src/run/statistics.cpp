@@ -1,5 +1,6 @@
 #include "run/statistics.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
 #include <limits>
@@ -95,6 +96,18 @@ Mean pooled(const std::vector<std::vector<double>>& rows) {
   const Mean prompts = mean_of(over_runs);
   const Mean seeds = mean_of(by_run);
   return {seeds.mean, std::hypot(prompts.standard_error, seeds.standard_error), prompts.n};
+}
+
+Interval wilson(std::size_t wins, std::size_t n) {
+  if (n == 0) return {kNaN, 0, 1};
+  constexpr double z = 1.959963984540054;  // of 95 %
+  const auto count = static_cast<double>(n);
+  const double share = static_cast<double>(wins) / count;
+  const double below = 1 + z * z / count;
+  const double middle = (share + z * z / (2 * count)) / below;
+  const double half =
+      z / below * std::sqrt(share * (1 - share) / count + z * z / (4 * count * count));
+  return {share, std::max(0.0, middle - half), std::min(1.0, middle + half)};
 }
 
 Verdict verdict(const Mean& difference, bool higher_is_better) {

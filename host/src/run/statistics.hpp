@@ -19,6 +19,14 @@ struct Mean {
 // Values that are not finite are left out: the judge answers NaN where a column does not apply.
 Mean mean_of(std::span<const double> values);
 
+// A share with its confidence interval.
+struct Interval {
+  double value = 0, low = 0, high = 0;
+};
+// wins of n, and Wilson's score interval at 95 % (E. B. Wilson, JASA 1927): it stays inside 0..1
+// and is honest for few samples. n = 0: NaN, 0 and 1.
+Interval wilson(std::size_t wins, std::size_t n);
+
 enum class Verdict { kUnclear, kBetter, kWorse };
 
 // before and after of the same samples (same prompt, same noise), and their difference.

@@ -48,6 +48,7 @@ Image decode_image(std::string_view bytes, const std::string& where) {
   if (bytes.size() > INT32_MAX)
     throw Error(HN_DATA_LOSS, "[" + where + "] expected an image below 2 GiB, got " +
                                   std::to_string(bytes.size()) + " bytes");
+  if (is_webp(bytes)) return decode_webp(bytes, where);
   Image image;
   int channels = 0;
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
@@ -55,7 +56,7 @@ Image decode_image(std::string_view bytes, const std::string& where) {
                                           &image.height, &channels, 3);
   if (pixels == nullptr) {
     const char* reason = stbi_failure_reason();
-    throw Error(HN_DATA_LOSS, "[" + where + "] expected a PNG or JPEG image, got " +
+    throw Error(HN_DATA_LOSS, "[" + where + "] expected a PNG, JPEG or WebP image, got " +
                                   std::to_string(bytes.size()) + " bytes that cannot be read (" +
                                   (reason == nullptr ? "unknown" : reason) + ")");
   }

@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include "run/divergence.hpp"
+
 namespace hn::run {
 namespace {
 
@@ -40,6 +42,36 @@ nlohmann::ordered_json measures_json(const SummaryInput& input) {
                     {"after", to_json(result.after)},
                     {"difference", to_json(result.difference)},
                     {"verdict", verdict_text(verdict(result.difference, higher))}});
+  }
+  return rows;
+}
+
+// What was said of rewards on the way, each text once, with the step where it came up.
+nlohmann::ordered_json warnings_json(const std::vector<nlohmann::json>& metrics) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& row : metrics)
+    if (row.contains("warnings"))
+      for (const auto& text : row.at("warnings"))
+        rows.push_back({{"step", row.at("step")}, {"text", text}});
+  return rows;
+}
+
+nlohmann::ordered_json monitors_json(const SummaryInput& input,
+                                     const std::vector<nlohmann::json>& metrics) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const Measure& measure : input.measures) {
+    if (!measure.monitor) continue;
+    const Divergence d = divergence(metrics, measure.name, measure.higher_is_better);
+    const auto last = [](const std::vector<double>& values) {
+      return values.empty() ? nlohmann::ordered_json(nullptr) : finite_or_null(values.back());
+    };
+    rows.push_back({{"name", measure.name},
+                    {"higher_is_better", measure.higher_is_better},
+                    {"measurements", d.steps.size()},
+                    {"trained_change", last(d.trained)},
+                    {"monitor_change", last(d.monitored)},
+                    {"gap", last(d.gap)},
+                    {"verdict", d.verdict()}});
   }
   return rows;
 }
@@ -83,6 +115,10 @@ nlohmann::ordered_json make_summary(const SummaryInput& input,
   out["train_seconds"] = seconds;
   out["samples_per_second"] = seconds > 0 ? samples / seconds : 0.0;
   out["skipped_steps"] = skipped;
+  out["monitors"] = monitors_json(input, metrics);
+  out["warnings"] = warnings_json(metrics);
+  out["stopped"] = input.stopped.empty() ? nlohmann::ordered_json(nullptr)
+                                         : nlohmann::ordered_json(input.stopped);
   out["peak_memory_bytes"] = peak_memory_bytes();
   out["plugin_memory_bytes"] = input.shapes.used_bytes;
   return out;

@@ -18,6 +18,7 @@ struct Measure {
   double weight = 0;
   bool trained = true;
   bool higher_is_better = true;
+  bool monitor = false;  // never trained on, measured on the way
 };
 
 struct SummaryInput {
@@ -31,6 +32,7 @@ struct SummaryInput {
   std::optional<double> lipschitz;  // the largest over a few prompts; none without a noise network
   std::string name{};
   std::vector<std::string> picture_prompts{};
+  std::string stopped{};  // by a guard: why
 };
 
 // Times come from the rows of metrics.jsonl, so that they count a resumed run whole. docs/cli.md

@@ -1,0 +1,225 @@
+#include "run/score_set.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <thread>
+
+#include "run/evaluate.hpp"
+#include "run/score_table.hpp"
+#include "run/statistics.hpp"
+#include "support/toml_table.hpp"
+
+namespace hn::run {
+namespace {
+
+struct Request {
+  std::string config, out;
+  std::vector<std::string> a, b;  // of a comparison
+  ItemSource source;
+  std::int64_t batch = 16, decoders = 0;
+};
+
+Request parse(std::string_view text, const char* where) {
+  auto table = host::TomlTable::parse(text, where);
+  Request r;
+  const auto list = [&](const char* key) {
+    return table.find_list(key).value_or(std::vector<std::string>{});
+  };
+  r.config = table.find_str("config").value_or("");
+  r.out = table.find_str("out").value_or("");
+  r.source.inputs = list("inputs");
+  r.a = list("a");
+  r.b = list("b");
+  r.source.prompts = list("prompts");
+  r.source.prompts_file = table.find_str("prompts_file").value_or("");
+  r.batch = table.find_i64("batch").value_or(16);
+  r.decoders = table.find_i64("decoders").value_or(0);
+  if (r.batch < 1) table.fail("batch", "expected 1 or more");
+  if (r.decoders < 0) table.fail("decoders", "expected 0 (all cores) or more");
+  table.finish();
+  if (r.decoders == 0) r.decoders = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
+  return r;
+}
+
+host::RunConfig scoring_config(const host::Host& host, const std::string& toml) {
+  host::RunConfig config = host.configure(toml);
+  config.net.kind = core::NetKind::kNone;
+  return config;
+}
+
+// Means that need no list of the scores.
+struct Tally {
+  double sum = 0;
+  std::size_t n = 0;
+  void add(double score) {
+    if (!std::isfinite(score)) return;
+    sum += score;
+    ++n;
+  }
+  nlohmann::ordered_json mean() const {
+    return n == 0 ? nlohmann::ordered_json(nullptr) : finite_or_null(sum / static_cast<double>(n));
+  }
+};
+
+}  // namespace
+
+std::string score_set(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
+  const Request request = parse(text, "score request");
+  std::vector<ScoreItem> items = list_items(request.source);
+  const std::size_t all = items.size();
+  SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
+  std::optional<ScoreTable> table;
+  if (!request.out.empty()) {
+    table.emplace(request.out, scorer.names());
+    std::erase_if(items, [&](const ScoreItem& item) { return table->has(item); });
+  }
+  scorer.require_prompts(items);
+
+  std::vector<Tally> tallies(scorer.names().size());
+  std::size_t errors = 0;
+  auto rows = nlohmann::ordered_json::array();
+  const auto begin = std::chrono::steady_clock::now();
+  if (!items.empty())
+    scorer.run(items, request.batch, static_cast<int>(request.decoders), [&](const ScoredRow& row) {
+      for (std::size_t k = 0; k < tallies.size(); ++k) tallies[k].add(row.scores[k]);
+      if (!row.error.empty()) ++errors;
+      if (table)
+        table->append(row);
+      else
+        rows.push_back(row_json(row, scorer.names()));
+    });
+  if (table) table->sync();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+
+  nlohmann::ordered_json answer = {
+      {"images", all},
+      {"scored", items.size() - errors},
+      {"skipped", all - items.size()},
+      {"errors", errors},
+      {"seconds", seconds},
+      {"images_per_second", seconds > 0 ? static_cast<double>(items.size()) / seconds : 0}};
+  answer["rewards"] = nlohmann::ordered_json::array();
+  for (std::size_t k = 0; k < tallies.size(); ++k)
+    answer["rewards"].push_back(
+        {{"name", scorer.names()[k]}, {"mean", tallies[k].mean()}, {"n", tallies[k].n}});
+  if (table)
+    answer["out"] = request.out;
+  else
+    answer["rows"] = std::move(rows);
+  return answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+namespace {
+
+// What two sets share: the path below the folder, or the file's name.
+std::string pair_key(const ScoreItem& item) {
+  std::filesystem::path key = item.image;
+  if (key.is_absolute()) key = key.filename();
+  return key.replace_extension().string();
+}
+
+struct Pairs {
+  std::vector<ScoreItem> a, b;
+  std::size_t only_a = 0, only_b = 0;
+};
+
+Pairs pair_up(const Request& request) {
+  ItemSource a = request.source, b = request.source;
+  a.inputs = request.a;
+  b.inputs = request.b;
+  Pairs pairs;
+  std::map<std::string, ScoreItem> right;
+  for (ScoreItem& item : list_items(b)) {
+    const std::string key = pair_key(item);
+    right.emplace(key, std::move(item));
+  }
+  for (ScoreItem& item : list_items(a)) {
+    const auto other = right.find(pair_key(item));
+    if (other == right.end()) {
+      ++pairs.only_a;
+      continue;
+    }
+    // One prompt a pair: what only one side says is the other's too.
+    if (other->second.prompt.empty()) other->second.prompt = item.prompt;
+    if (item.prompt.empty()) item.prompt = other->second.prompt;
+    if (item.prompt != other->second.prompt)
+      throw Error(HN_INVALID_ARGUMENT, "[compare] " + item.image + " has the prompt '" +
+                                           item.prompt + "' on one side and '" +
+                                           other->second.prompt + "' on the other");
+    pairs.a.push_back(std::move(item));
+    pairs.b.push_back(std::move(other->second));
+    right.erase(other);
+  }
+  pairs.only_b = right.size();
+  if (pairs.a.empty())
+    throw Error(HN_INVALID_ARGUMENT,
+                "[compare] expected pictures of one name in both sets, got none");
+  return pairs;
+}
+
+nlohmann::ordered_json compared(const std::string& name, const std::vector<double>& a,
+                                const std::vector<double>& b, bool higher_is_better) {
+  std::size_t wins_a = 0, wins_b = 0, ties = 0;
+  std::vector<double> left, right, differences;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) continue;
+    left.push_back(a[i]);
+    right.push_back(b[i]);
+    differences.push_back(b[i] - a[i]);
+    if (a[i] == b[i])
+      ++ties;
+    else
+      ++((b[i] > a[i]) == higher_is_better ? wins_b : wins_a);
+  }
+  const Interval rate = wilson(wins_b, wins_a + wins_b);
+  const Mean difference = mean_of(differences);
+  return {{"name", name},
+          {"pairs", differences.size()},
+          {"wins_a", wins_a},
+          {"wins_b", wins_b},
+          {"ties", ties},
+          {"win_rate_b",
+           {{"rate", finite_or_null(rate.value)},
+            {"low", finite_or_null(rate.low)},
+            {"high", finite_or_null(rate.high)}}},
+          {"a", to_json(mean_of(left))},
+          {"b", to_json(mean_of(right))},
+          {"difference", to_json(difference)},
+          {"verdict", verdict_text(verdict(difference, higher_is_better))}};
+}
+
+}  // namespace
+
+std::string compare_sets(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
+  const Request request = parse(text, "compare request");
+  const Pairs pairs = pair_up(request);
+  SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
+  const std::size_t rewards = scorer.names().size();
+  std::vector<std::vector<double>> scores[2];
+  std::size_t errors = 0;
+  const std::vector<ScoreItem>* sides[2] = {&pairs.a, &pairs.b};
+  for (int side = 0; side < 2; ++side) {
+    scorer.require_prompts(*sides[side]);
+    scores[side].resize(rewards);
+    scorer.run(*sides[side], request.batch, static_cast<int>(request.decoders),
+               [&](const ScoredRow& row) {
+                 if (!row.error.empty()) ++errors;
+                 for (std::size_t k = 0; k < rewards; ++k) scores[side][k].push_back(row.scores[k]);
+               });
+  }
+  nlohmann::ordered_json answer = {{"pairs", pairs.a.size()},
+                                   {"only_in_a", pairs.only_a},
+                                   {"only_in_b", pairs.only_b},
+                                   {"errors", errors}};
+  answer["rewards"] = nlohmann::ordered_json::array();
+  for (std::size_t k = 0; k < rewards; ++k) {
+    const bool higher = host.registry().reward(scorer.names()[k]).reward().higher_is_better;
+    answer["rewards"].push_back(compared(scorer.names()[k], scores[0][k], scores[1][k], higher));
+  }
+  return answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace hn::run

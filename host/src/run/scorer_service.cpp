@@ -1,0 +1,79 @@
+#include "run/scorer_service.hpp"
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "run/score_table.hpp"
+
+namespace hn::run {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+host::RunConfig scoring_config(const host::Host& host, std::string_view toml) {
+  host::RunConfig config = host.configure(toml);
+  config.net.kind = core::NetKind::kNone;
+  return config;
+}
+
+// What is wrong with one request; empty: nothing.
+std::string problem(const Json& request) {
+  if (!request.is_object()) return "expected an object with image and prompt";
+  if (!request.contains("image") || !request.at("image").is_string())
+    return "expected a path under image";
+  if (request.contains("prompt") && !request.at("prompt").is_string())
+    return "expected a text under prompt";
+  return "";
+}
+
+}  // namespace
+
+ScorerService::ScorerService(host::Host& host, std::string_view config, std::int64_t batch)
+    : scorer_(host, scoring_config(host, config), host::make_services(host, nullptr)),
+      batch_(batch) {
+  if (batch < 1)
+    throw Error(HN_INVALID_ARGUMENT, "[score] expected batch >= 1, got " + std::to_string(batch));
+}
+
+std::string ScorerService::answer(std::string_view text) {
+  Json requests = Json::parse(text.begin(), text.end(), nullptr, false);
+  const bool list = requests.is_array();
+  if (requests.is_discarded()) {
+    requests = Json::array({Json{{"error", "not JSON"}}});
+  } else if (!list) {
+    requests = Json::array({std::move(requests)});
+  }
+  std::vector<ScoreItem> items;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Json& request = requests[i];
+    if (request.is_object() && request.contains("error")) continue;
+    std::string wrong = problem(request);
+    if (wrong.empty()) {
+      const auto image = request.at("image").get<std::string>();
+      const ScoreItem item{image, image, request.value("prompt", "")};
+      try {
+        scorer_.require_prompts({&item, 1});
+        items.push_back(item);
+        places.push_back(i);
+        continue;
+      } catch (const Error& e) {
+        wrong = e.what();
+      }
+    }
+    if (!request.is_object()) request = Json::object();
+    request["error"] = wrong;
+  }
+  std::size_t next = 0;
+  if (!items.empty())
+    scorer_.run(items, batch_, static_cast<int>(std::thread::hardware_concurrency()),
+                [&](const ScoredRow& row) {
+                  Json& request = requests[places[next++]];
+                  const Json scored = row_json(row, scorer_.names());
+                  for (const char* key : {"scores", "columns", "error"})
+                    if (scored.contains(key)) request[key] = scored.at(key);
+                });
+  return (list ? requests : requests[0]).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace hn::run

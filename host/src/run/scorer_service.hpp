@@ -1,0 +1,27 @@
+// Requests one by one, as JSON: what the verb score does between stdin and stdout.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "run/set_scorer.hpp"
+
+namespace hn::run {
+
+class ScorerService {
+ public:
+  // config: TOML of a configuration with rewards.
+  ScorerService(host::Host& host, std::string_view config, std::int64_t batch);
+
+  // request: {"image": path, "prompt": text} or a list of such; further keys come back as they are.
+  // Answer: the request's object with "scores" (and "columns") or "error" added; a list for a list,
+  // in its order. A request that is not understood is an answer with "error", never an exception.
+  // Errors: HN_OUT_OF_MEMORY, HN_DEVICE_LOST.
+  std::string answer(std::string_view request);
+
+ private:
+  SetScorer scorer_;
+  std::int64_t batch_;
+};
+
+}  // namespace hn::run

@@ -1,0 +1,162 @@
+"""Times `hnhost score` beside transformers' CLIPModel and CLIPProcessor: the same weights, pictures and prompts, in one run.
+
+    python tests/bench/scoring.py speed  --hnhost build/release/bin/hnhost [--threads 1] [--pictures 48]
+    python tests/bench/scoring.py memory --hnhost build/release/bin/hnhost
+
+speed: two models, the embedded tiny CLIP and a random ViT-B/32 that is saved for the purpose, at batch 1 and 16. Each side reads JPEG
+files, resizes as transformers does (preprocess = "official"), encodes a prompt a picture and scores; loading is not counted. The sides
+alternate, the median of the rounds counts, and the scores must agree. memory: the peak of the process over 1,000 and over 10,000 pictures.
+Needs transformers, torch, numpy and Pillow. Prints a Markdown table.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+TINY = Path(__file__).resolve().parents[2] / "plugins/rewards/clip/weights/tiny-clip"
+WORDS = "red blue green cat dog bird tree house star moon car boat cup chair apple cloud".split()
+
+
+def make_pictures(folder: Path, count: int, side: int, kind: str) -> list[str]:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    prompts = []
+    with open(folder / "prompts.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "prompt"])
+        for i in range(count):
+            coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            coarse.resize((side, side), Image.BICUBIC).save(folder / f"{i:05}.{kind}")
+            prompts.append(" ".join(rng.choice(WORDS, 6)) + f" {i}")
+            table.writerow([f"{i:05}.{kind}", prompts[-1]])
+    return prompts
+
+
+def make_vit_b32(folder: Path) -> None:
+    """A random model of ViT-B/32's size with the tiny model's tokeniser."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    tiny = json.loads((TINY / "config.json").read_text())
+    torch.manual_seed(0)
+    config = CLIPConfig()  # the published ViT-B/32's sizes are its defaults
+    config.text_config.eos_token_id = tiny["text_config"]["eos_token_id"]
+    config.text_config.bos_token_id = tiny["text_config"]["bos_token_id"]
+    config.text_config.pad_token_id = tiny["text_config"]["pad_token_id"]
+    CLIPModel(config).save_pretrained(folder)
+    for name in ("merges.txt", "vocab.json", "tokenizer.json", "tokenizer_config.json"):
+        if (TINY / name).exists():
+            shutil.copy(TINY / name, folder)
+    processor = json.loads((TINY / "preprocessor_config.json").read_text())
+    processor["size"] = {"shortest_edge": 224}
+    processor["crop_size"] = {"height": 224, "width": 224}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+
+
+def run_hn(hnhost: str, model: Path, pictures: Path, batch: int, threads: int) -> tuple[float, list[float]]:
+    command = [hnhost, "score", str(pictures), "--reward", "clip", "--weights", f"clip={model}", "--prompts",
+               str(pictures / "prompts.csv"), "--batch", str(batch), "--threads", str(threads), "--decoders", str(threads),
+               "--reward-option", "clip.preprocess=official", "--json", "--quiet"]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="PASSIVE")
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    return answer["seconds"], [row["scores"]["clip"] for row in answer["rows"]]
+
+
+def run_python(model: Path, pictures: Path, batch: int, threads: int) -> tuple[float, list[float]]:
+    command = [sys.executable, __file__, "peer", "--model", str(model), "--folder", str(pictures), "--batch", str(batch),
+               "--threads", str(threads)]
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    return answer["seconds"], answer["scores"]
+
+
+def peer(options: argparse.Namespace) -> None:
+    import torch
+    from transformers import CLIPModel, CLIPProcessor
+
+    torch.set_num_threads(options.threads)
+    model = CLIPModel.from_pretrained(options.model).eval()
+    processor = CLIPProcessor.from_pretrained(options.model)
+    folder = Path(options.folder)
+    with open(folder / "prompts.csv") as file:
+        rows = list(csv.DictReader(file))
+    scores: list[float] = []
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for i in range(0, len(rows), options.batch):
+            part = rows[i:i + options.batch]
+            images = [Image.open(folder / row["image"]).convert("RGB") for row in part]
+            inputs = processor(text=[row["prompt"] for row in part], images=images, return_tensors="pt", padding=True, truncation=True)
+            out = model(**inputs)
+            scores += (out.image_embeds * out.text_embeds).sum(-1).tolist()
+    print(json.dumps({"seconds": time.perf_counter() - start, "scores": scores}))
+
+
+def speed(options: argparse.Namespace) -> None:
+    print("| model | batch | hn, ms a picture | Python, ms a picture | Python / hn | largest difference of a score |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as root:
+        big = Path(root) / "vit-b32"
+        make_vit_b32(big)
+        for name, model, count in (("tiny CLIP, 64 px", TINY, options.pictures * 8), ("ViT-B/32, 224 px", big, options.pictures)):
+            pictures = Path(root) / f"pictures-{count}"
+            if not pictures.exists():
+                make_pictures(pictures, count, 256, "jpg")
+            for batch in (1, 16):
+                ours, theirs, ratios, worst = [], [], [], 0.0
+                for _ in range(options.rounds):
+                    seconds, scores = run_hn(options.hnhost, model, pictures, batch, options.threads)
+                    peer_seconds, peer_scores = run_python(model, pictures, batch, options.threads)
+                    worst = max(worst, max(abs(a - b) for a, b in zip(scores, peer_scores, strict=True)))
+                    ours.append(1000 * seconds / count)
+                    theirs.append(1000 * peer_seconds / count)
+                    ratios.append(peer_seconds / seconds)
+                if worst > 1e-4:
+                    sys.exit(f"{name}: the scores differ by {worst}")
+                median = statistics.median
+                print(f"| {name} | {batch} | {median(ours):.2f} ({min(ours):.2f}-{max(ours):.2f}) | {median(theirs):.2f} "
+                      f"({min(theirs):.2f}-{max(theirs):.2f}) | {median(ratios):.2f} | {worst:.1e} |", flush=True)
+
+
+def memory(options: argparse.Namespace) -> None:
+    print("| pictures | peak MiB | seconds |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as root:
+        for count in (1000, 10000):
+            pictures = Path(root) / str(count)
+            make_pictures(pictures, count, 64, "png")
+            start = time.perf_counter()
+            process = subprocess.Popen([options.hnhost, "score", str(pictures), "--reward", "clip,brightness", "--prompts",
+                                        str(pictures / "prompts.csv"), "--out", str(Path(root) / f"{count}.jsonl"), "--threads", "1",
+                                        "--quiet"], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status != 0:
+                sys.exit("hnhost failed")
+            print(f"| {count} | {usage.ru_maxrss / 1024:.0f} | {time.perf_counter() - start:.1f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "memory", "peer"))
+    parser.add_argument("--hnhost")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pictures", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--model")
+    parser.add_argument("--folder")
+    parser.add_argument("--batch", type=int)
+    options = parser.parse_args()
+    {"speed": speed, "memory": memory, "peer": peer}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+# host/src/run: sets of pictures, their tables, comparisons, and what monitors say.
+if(TARGET hnhost_internal)
+  hn_add_test(NAME run_sets_test
+    SOURCES unit/run_csv_test.cpp unit/run_divergence_test.cpp unit/run_score_items_test.cpp unit/run_score_table_test.cpp
+    LIBS hnhost_internal LABELS unit)
+endif()
