@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -20,6 +21,12 @@ inline std::uint64_t fnv1a64(std::string_view text) {
   std::uint64_t h = 0xcbf29ce484222325u;
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return h;
+}
+
+inline std::string hex(std::uint64_t number) {
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(number));
+  return text;
 }
 
 // float32 in [-1, 1).
@@ -81,9 +88,7 @@ std::string inventory(const List& list) {
   std::sort(lines.begin(), lines.end());
   std::string text;
   for (const auto& line : lines) text += (text.empty() ? "" : "\n") + line;
-  char hash[17];
-  std::snprintf(hash, sizeof(hash), "%016llx", static_cast<unsigned long long>(fnv1a64(text)));
-  return std::to_string(lines.size()) + ":" + hash;
+  return std::to_string(lines.size()) + ":" + hex(fnv1a64(text));
 }
 
 // What a golden holds of a tensor too large to be stored: its products with kProbes directions.

@@ -11,8 +11,11 @@
 
 #include <algorithm>
 
+#include "tokenizers/text_file.hpp"
+
 namespace {
 
+namespace fs = std::filesystem;
 using golden::Golden;
 using hn::sd::Model;
 using hn::sd::Prompt;
@@ -372,6 +375,35 @@ TEST_P(SdGolden, FiniteDifferences) {
   int checked = 0;
   for (const auto& [name, p] : params)
     if (name.starts_with("conv_out") || ++checked <= 4) check("finite differences by LoRA", p);
+}
+
+// Ids of thousands of strings, padded with "!", which also cuts strings that have one.
+TEST(SdTokens, AreTheReferencesForTheWholeCorpus) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("hn_sd_tokens_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  for (const char* file : {"vocab.json", "merges.txt"})
+    fs::copy(golden::kVocabulary / file, folder / file, fs::copy_options::overwrite_existing);
+  std::ofstream(folder / "tokenizer_config.json")
+      << R"({"pad_token": "!", "model_max_length": 77})";
+  const auto tokenizer = hn::ClipTokenizer::from_hugging_face(folder);
+  fs::remove_all(folder);
+  EXPECT_EQ(tokenizer.pad_id(), 0);
+  EXPECT_EQ(tokenizer.max_length(), 77);
+
+  const auto corpus = nlohmann::json::parse(
+      hn::read_text_file(golden::kSource / "tests/golden/tokenizers/corpus.json.gz", "corpus"));
+  const auto want = nlohmann::json::parse(std::ifstream(golden::kGoldens / "tokens.json"));
+  constexpr std::size_t kChunk = 40;
+  ASSERT_EQ(corpus.size(), want.size() * kChunk);
+  for (std::size_t c = 0; c < want.size(); ++c) {
+    std::string ids;
+    for (std::size_t i = c * kChunk; i < (c + 1) * kChunk; ++i)
+      for (const auto id : tokenizer.encode(corpus[i].get<std::string>(), 77).ids)
+        ids += (ids.empty() ? "" : " ") + std::to_string(id);
+    EXPECT_EQ(counter::hex(counter::fnv1a64(ids)), want[c].get<std::string>())
+        << "strings " << c * kChunk << " to " << (c + 1) * kChunk - 1;
+  }
 }
 
 // Schedules without a model: the numbers, and where the steps lead with the answer cos(x + t).

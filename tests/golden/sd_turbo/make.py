@@ -1,6 +1,6 @@
 """Goldens for plugins/generators/sd_turbo, made with diffusers, transformers and peft.
 
-    python make.py [NAME ...]         writes NAME/ beside this file; without names all of models.py, and schedulers/
+    python make.py [NAME ...]         writes NAME/ beside this file; without names all of models.py, schedulers/ and tokens.json
     python make.py --checkpoint DIR   writes the small model "plain" as a whole pipeline with save_pretrained, to try the plugin with
     needs torch 2.11.0, diffusers 0.42.1, transformers 5.23.0, peft 0.21.2, safetensors, numpy
 
@@ -9,7 +9,7 @@ in its metadata. Weights, inputs and cotangents are computed from their names (t
 "plain" is stored whole, by save_pretrained in float16, as users' folders are. Vocabulary: the tiny CLIP's. Large tensors are kept as their
 products with 8 directions. Compared by golden_test.cpp: |C++ - golden| <= 1e-4 of the golden's largest magnitude.
 """
-import copy, json, os, shutil, sys
+import copy, gzip, json, os, shutil, sys
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig, inject_adapter_in_model
@@ -18,7 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../../support")]
-from counter_weights import digest, digest_all, fill, inventory, noise, uniform, weight  # noqa: E402
+from counter_weights import digest, digest_all, fill, fnv1a64, inventory, noise, uniform, weight  # noqa: E402
 from models import MODELS, PROMPTS, SCHEDULERS, STEPS  # noqa: E402
 
 VOCABULARY = os.path.join(HERE, "../../../plugins/rewards/clip/weights/tiny-clip")
@@ -145,6 +145,19 @@ def make_schedulers():
     save_file(out, os.path.join(folder, "golden.safetensors"))
 
 
+def make_tokens():
+    """Hashes of the ids of 4,000 strings, 40 at a time, padded with "!" to 77, where a "!" in a string is that token too."""
+    with gzip.open(os.path.join(HERE, "../tokenizers/corpus.json.gz")) as f:
+        corpus = json.load(f)
+    tokenizer = CLIPTokenizer(vocab=os.path.join(VOCABULARY, "vocab.json"), merges=os.path.join(VOCABULARY, "merges.txt"), pad_token="!",
+                              model_max_length=77)
+    rows = tokenizer(corpus, padding="max_length", max_length=77, truncation=True).input_ids
+    hashes = [f"{fnv1a64(' '.join(str(i) for row in rows[at:at + 40] for i in row)):016x}" for at in range(0, len(rows), 40)]
+    with open(os.path.join(HERE, "tokens.json"), "w") as f:
+        json.dump(hashes, f, indent=0)
+        f.write("\n")
+
+
 def make(name):
     torch.manual_seed(0)
     folder, spec = os.path.join(HERE, name), MODELS[name]
@@ -233,5 +246,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--checkpoint"]:
         build("plain").save_pretrained(sys.argv[2])
     else:
-        for model in sys.argv[1:] or [*MODELS, "schedulers"]:
-            make_schedulers() if model == "schedulers" else make(model)
+        for model in sys.argv[1:] or [*MODELS, "schedulers", "tokens"]:
+            {"schedulers": make_schedulers, "tokens": make_tokens}.get(model, lambda: make(model))()
