@@ -14,8 +14,8 @@ TEST(Help, EveryVerbExplainsItself) {
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, HasSubstr("Examples:"));
   EXPECT_THAT(top.out, HasSubstr("Exit codes:"));
-  for (const char* verb : {"train", "sample", "score", "compare", "list", "inspect", "validate",
-                           "new", "demo", "version"}) {
+  for (const char* verb : {"train", "sample", "score", "compare", "list", "inspect", "selftest",
+                           "validate", "new", "demo", "version"}) {
     EXPECT_THAT(top.out, HasSubstr(verb));
     const Outcome help = hnhost({verb, "--help"});
     EXPECT_EQ(help.code, 0) << verb;
