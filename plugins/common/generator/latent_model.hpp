@@ -50,11 +50,6 @@ struct PassContext {
   std::function<void()> between_steps;  // to be called before each step, may throw; may be empty
 };
 
-enum class ModelPart { kDenoiser, kDecoder, kEncoder };
-struct PassBytes {
-  std::uint64_t saved = 0, work = 0;
-};
-
 // A prompt's tensors by name, as they are kept on disk.
 using PromptTensors = std::map<std::string, at::Tensor>;
 
@@ -109,8 +104,6 @@ class LatentModel {
   virtual at::Tensor decode(const at::Tensor& latents, const PassContext& context) const = 0;
   virtual at::Tensor encode(const at::Tensor& image, const PassContext& context) const = 0;
 
-  // Unused: hn_plan is measured.
-  virtual PassBytes estimate(ModelPart, std::int64_t, std::int64_t) const { return {}; }
   // Bytes of the weights held.
   virtual std::uint64_t bytes() const = 0;
   // Forgets caches.
