@@ -1,7 +1,10 @@
 // hnhost inspect: one plugin or model in full.
+#include <algorithm>
+#include <array>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "command.hpp"
 #include "table.hpp"
@@ -53,16 +56,120 @@ int inspect(const std::string& name, const Command& command) {
   return kOk;
 }
 
+// "12.3 M"
+std::string count_text(double n) {
+  static constexpr std::array<const char*, 4> kUnits = {"", " k", " M", " G"};
+  std::size_t unit = 0;
+  for (; n >= 1000 && unit + 1 < kUnits.size(); n /= 1000) ++unit;
+  std::ostringstream out;
+  out.precision(n < 100 ? 3 : 4);
+  out << n << kUnits.at(unit);
+  return out.str();
+}
+
+void print_set(const ordered_json& set) {
+  std::cout << "    " << set.at("file").get<std::string>();
+  if (const auto variant = set.at("variant").get<std::string>(); !variant.empty())
+    std::cout << " (variant " << variant << ")";
+  if (set.contains("problem")) {
+    std::cout << ": " << set.at("problem").get<std::string>() << "\n";
+    return;
+  }
+  std::cout << ": " << set.at("tensors") << " tensors, "
+            << count_text(set.at("parameters").get<double>()) << " parameters, "
+            << count_text(set.at("bytes").get<double>()) << "B";
+  for (const auto& [dtype, n] : set.at("dtypes").items()) std::cout << ", " << dtype << " x " << n;
+  std::cout << "\n";
+}
+
+void print_reader(const ordered_json& row) {
+  const auto model = row.at("model").get<std::string>();
+  std::cout << "\n"
+            << row.at("kind").get<std::string>() << " " << row.at("plugin").get<std::string>()
+            << (model.empty() ? "" : " (" + model + ")") << ": "
+            << row.at("status").get<std::string>() << "\n";
+  for (const auto& component : row.at("components")) {
+    std::cout << "  " << component.at("model").get<std::string>() << ": wants "
+              << component.at("tensors") << " tensors, "
+              << count_text(component.at("parameters").get<double>()) << " parameters\n";
+    for (const char* key : {"missing", "wrong_shape", "unexpected"}) {
+      const auto& names = component.at(key);
+      if (names.empty()) continue;
+      std::cout << "    " << (std::string(key) == "wrong_shape" ? "wrong shape" : key) << " ("
+                << names.size() << "):\n";
+      for (const auto& name : names) std::cout << "      " << name.get<std::string>() << "\n";
+    }
+  }
+  if (const auto message = row.at("message").get<std::string>(); !message.empty())
+    std::cout << "  " << message << "\n";
+}
+
+// What the folder is, then the plugins that can read it, or, where none can, why.
+int inspect_weights(const std::string& path, const std::string& name, const Command& command) {
+  const HostHandle host(command);
+  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
+    return hnhost_inspect_weights(host.get(), str(path), str(name), out, error);
+  });
+  const ordered_json all = ordered_json::parse(text);
+  const auto& readers = all.at("read_by");
+  const bool fits = std::any_of(readers.begin(), readers.end(),
+                                [](const auto& row) { return row.at("status") == "fits"; });
+  const bool lora = all.at("kind") == "lora";
+  if (command.json) {
+    print_json(text);
+    return fits || lora ? kOk : kFailure;
+  }
+  std::cout << all.at("path").get<std::string>() << ": " << all.at("kind").get<std::string>() << " "
+            << all.at("class").get<std::string>() << ", "
+            << count_text(all.at("parameters").get<double>()) << " parameters, "
+            << count_text(all.at("bytes").get<double>()) << "B\n";
+  if (all.contains("problem")) std::cout << "  " << all.at("problem").get<std::string>() << "\n";
+  for (const auto& component : all.at("components")) {
+    std::cout << "  " << component.at("name").get<std::string>() << ": "
+              << component.at("class").get<std::string>() << "\n";
+    if (component.contains("problem"))
+      std::cout << "    " << component.at("problem").get<std::string>() << "\n";
+    for (const auto& set : component.at("weights")) print_set(set);
+  }
+  if (lora) {
+    std::cout << "\nan adapter: hnhost sample --generator NAME --adapter " << path << "\n";
+    return kOk;
+  }
+  // Without a fit the nearest tells what is wrong; plugins that understood nothing are left out,
+  // unless nobody did.
+  bool any = false;
+  for (const auto& row : readers) {
+    const bool nearest = row.at("status") == "does not fit" || !row.at("components").empty();
+    if (fits ? row.at("status") != "fits" : !nearest && name.empty()) continue;
+    print_reader(row);
+    any = true;
+  }
+  if (!any)
+    for (const auto& row : readers) print_reader(row);
+  return fits ? kOk : kFailure;
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, Command& command) {
   auto name = std::make_shared<std::string>();
-  CLI::App* verb = app.add_subcommand("inspect", "One plugin or model in full");
-  verb->footer("Examples:\n  hnhost inspect clip\n  hnhost inspect ./my_reward.hnp --json");
+  auto weights = std::make_shared<std::string>();
+  CLI::App* verb =
+      app.add_subcommand("inspect", "One plugin or model in full, or a folder of weights");
+  verb->footer(
+      "Examples:\n  hnhost inspect clip\n  hnhost inspect ./my_reward.hnp --json\n"
+      "  hnhost inspect --weights DIR              # what it is, who can read it, what is wrong\n"
+      "  hnhost inspect sd-turbo --weights DIR     # asks one plugin");
   add_common(*verb, command);
-  verb->add_option("name", *name, "Name, alias, id, or path of a bundle")->required();
-  verb->callback(
-      [name, &command] { command.run = [name, &command] { return inspect(*name, command); }; });
+  verb->add_option("name", *name, "Name, alias, id, or path of a bundle")->type_name("NAME");
+  verb->add_option("--weights", *weights, "A folder or file of weights")->type_name("PATH");
+  verb->callback([name, weights, &command] {
+    command.run = [name, weights, &command] {
+      if (name->empty() && weights->empty())
+        throw UsageError(HN_INVALID_ARGUMENT, "inspect: expected a NAME, or --weights PATH");
+      return weights->empty() ? inspect(*name, command) : inspect_weights(*weights, *name, command);
+    };
+  });
 }
 
 }  // namespace hn::cli

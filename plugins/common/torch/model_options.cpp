@@ -7,10 +7,16 @@
 #include <charconv>
 #include <hn/cpp/error.hpp>
 
+#include "torch/weight_audit.hpp"
+
 namespace hn {
 
 at::Device device_option(const Config& config) {
   const std::string name = config.str("device", "cpu");
+  // Shapes without numbers: a dry run of the loading, see weight_audit.hpp.
+  const std::string report = config.str("weights_report", "");
+  set_weight_report(report);
+  if (name == "meta" && !report.empty()) return at::kMeta;
   if (name == "cpu") return at::kCPU;
   int index = 0;
   bool known = name == "cuda";

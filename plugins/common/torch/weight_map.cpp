@@ -6,6 +6,8 @@
 #include <hn/cpp/error.hpp>
 #include <sstream>
 
+#include "torch/weight_audit.hpp"
+
 namespace hn {
 namespace {
 
@@ -106,7 +108,11 @@ at::Tensor WeightMap::stored(const std::string& name) const {
 }
 
 at::Tensor WeightMap::take(const std::string& name, at::IntArrayRef shape) {
-  if (!check(name, shape)) return {};
+  const bool there = check(name, shape);
+  // A reported dry run goes on to the next component, whose constructor may use what it got.
+  if (!there && reporting_weights())
+    return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
+  if (!there) return {};
   if (device_.is_meta() || files_.at(prefix_ + name).data == nullptr)
     return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
   const auto tensor = stored(name);
@@ -134,6 +140,14 @@ void WeightMap::finish(const std::vector<std::string>& ignored) const {
     bool known = false;
     for (const auto& start : ignored) known = known || name.starts_with(start);
     if (!known) unexpected.push_back(files_.spelling(name));
+  }
+  if (reporting_weights()) {
+    WeightReport report{where_,   files_.path(), requested_.size(), 0,
+                        missing_, mismatched_,   unexpected};
+    for (const ExpectedTensor& tensor : requested_)
+      report.parameters += static_cast<std::uint64_t>(c10::multiply_integers(tensor.shape));
+    add_weight_report(report);
+    return;
   }
   if (missing_.empty() && mismatched_.empty() && unexpected.empty()) return;
   std::ostringstream out;

@@ -1,0 +1,210 @@
+// hnhost pull and hnhost inspect --weights, as their users run them.
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "cli_support.hpp"
+#include "safetensors/safetensors.hpp"
+#include "support/fake_hub.hpp"
+
+namespace hn::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+const fs::path kEmoji = HN_SOURCE_DIR "/plugins/generators/sana_sprint/weights/emoji-sprint";
+const fs::path kClip = HN_SOURCE_DIR "/plugins/rewards/clip/weights/tiny-clip";
+
+// A copy of a published folder that a test may spoil.
+class Weights : public ::testing::Test {
+ protected:
+  fs::path copy(const fs::path& from) {
+    const fs::path to = folder_.path() / from.filename();
+    fs::copy(from, to, fs::copy_options::recursive);
+    for (const auto& entry : fs::recursive_directory_iterator(to))
+      fs::permissions(entry.path(), fs::perms::owner_all, fs::perm_options::add);
+    return to;
+  }
+  // Rewrites a file: change(tensors) edits names and shapes; data of another size is zeros.
+  template <class Change>
+  void rewrite(const fs::path& file, const Change& change) {
+    std::vector<TensorToWrite> tensors;
+    const SafetensorsFile opened = SafetensorsFile::open(file);
+    for (const TensorView& view : opened.tensors())
+      tensors.push_back({view.name, view.dtype, view.shape, view.data, view.nbytes});
+    change(tensors);
+    std::vector<std::vector<char>> zeros;
+    for (TensorToWrite& tensor : tensors) {
+      std::uint64_t bytes = dtype_bits(tensor.dtype) / 8;
+      for (const auto size : tensor.shape) bytes *= static_cast<std::uint64_t>(size);
+      if (bytes == tensor.nbytes) continue;
+      zeros.emplace_back(bytes);
+      tensor.data = zeros.back().data();
+      tensor.nbytes = bytes;
+    }
+    write_safetensors(file.string() + ".new", tensors);
+    fs::rename(file.string() + ".new", file);
+  }
+  static nlohmann::json row(const Outcome& outcome, const std::string& plugin) {
+    const auto all = outcome.json();
+    for (const auto& each : all.at("read_by"))
+      if (each.at("plugin") == plugin) return each;
+    ADD_FAILURE() << "no row of " << plugin;
+    return {};
+  }
+  static nlohmann::json component(const nlohmann::json& row, const std::string& name) {
+    for (const auto& each : row.at("components"))
+      if (each.at("model").get<std::string>().find(name) != std::string::npos) return each;
+    ADD_FAILURE() << "no component " << name << " in " << row.dump();
+    return {};
+  }
+  TestFolder folder_;
+};
+
+TEST_F(Weights, AGoodFolderIsExplained) {
+  const Outcome outcome = hnhost({"inspect", "--weights", kEmoji.string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err << outcome.out;
+  const auto all = outcome.json();
+  EXPECT_EQ(all.at("kind"), "diffusers pipeline");
+  EXPECT_EQ(all.at("class"), "SanaSprintPipeline");
+  EXPECT_EQ(all.at("components").size(), 5u);
+  const auto sana = row(outcome, "sana_sprint");
+  EXPECT_EQ(sana.at("status"), "fits");
+  EXPECT_EQ(sana.at("components").size(), 3u);
+  EXPECT_EQ(row(outcome, "clip").at("status"), "refused");
+  const Outcome text = hnhost({"inspect", "--weights", kEmoji.string()});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("SanaTransformer2DModel"),
+                              HasSubstr("generator sana_sprint"), HasSubstr("fits")));
+}
+
+TEST_F(Weights, ARewardsFolderIsFound) {
+  const Outcome outcome = hnhost({"inspect", "--weights", kClip.string(), "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  EXPECT_EQ(outcome.json().at("kind"), "model");
+  EXPECT_EQ(row(outcome, "clip").at("status"), "fits");
+}
+
+TEST_F(Weights, MissingExtraAndMisshapenTensorsOfEachComponentAreListed) {
+  const fs::path folder = copy(kEmoji);
+  std::string gone, bent;
+  rewrite(folder / "transformer/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
+    gone = tensors.front().name;
+    tensors.erase(tensors.begin());
+    tensors.front().shape = {3};
+    bent = tensors.front().name;
+  });
+  rewrite(folder / "vae/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
+    TensorToWrite more = tensors.front();
+    more.name = "decoder.odd.weight";
+    tensors.push_back(more);
+  });
+  const Outcome outcome =
+      hnhost({"inspect", "sana-sprint", "--weights", folder.string(), "--json"});
+  EXPECT_EQ(outcome.code, 1);
+  const auto sana = row(outcome, "sana_sprint");
+  EXPECT_EQ(sana.at("status"), "does not fit");
+  EXPECT_THAT(component(sana, "transformer").at("missing").dump(), HasSubstr(gone));
+  EXPECT_THAT(component(sana, "transformer").at("wrong_shape").dump(),
+              AllOf(HasSubstr(bent), HasSubstr("[3]")));
+  EXPECT_THAT(component(sana, "vae").at("unexpected").dump(), HasSubstr("decoder.odd.weight"));
+  EXPECT_THAT(component(sana, "text_encoder").at("missing"), IsEmpty());
+  const Outcome text = hnhost({"inspect", "--weights", folder.string()});
+  EXPECT_EQ(text.code, 1);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("missing (1)"), HasSubstr("wrong shape (1)"),
+                              HasSubstr("unexpected (1)"), HasSubstr(gone)));
+}
+
+TEST_F(Weights, MixedFoldersAreNamed) {
+  const fs::path folder = copy(kEmoji);
+  fs::copy_file(kClip / "config.json", folder / "text_encoder/config.json",
+                fs::copy_options::overwrite_existing);
+  const Outcome outcome = hnhost({"inspect", "--weights", folder.string(), "--json"});
+  EXPECT_EQ(outcome.code, 1);
+  bool told = false;
+  const auto all = outcome.json();
+  for (const auto& each : all.at("components"))
+    if (each.at("name") == "text_encoder")
+      told = each.value("problem", "")
+                 .find(
+                     "model_index.json names the class Gemma2Model, its own configuration "
+                     "CLIPModel") != std::string::npos;
+  EXPECT_TRUE(told) << outcome.out;
+  EXPECT_EQ(row(outcome, "sana_sprint").at("status"), "refused");
+  EXPECT_THAT(row(outcome, "sana_sprint").at("message").get<std::string>(),
+              HasSubstr("text_encoder"));
+}
+
+TEST_F(Weights, DamagedAndMissingFilesAreTold) {
+  const fs::path folder = copy(kEmoji);
+  const fs::path file = folder / "vae/diffusion_pytorch_model.safetensors";
+  fs::resize_file(file, fs::file_size(file) / 2);
+  std::ofstream(folder / "transformer/diffusion_pytorch_model.safetensors.index.json")
+      << R"({"weight_map": {"a": "diffusion_pytorch_model-00001-of-00001.safetensors"}})";
+  fs::remove(folder / "transformer/diffusion_pytorch_model.safetensors");
+  fs::remove_all(folder / "scheduler");
+  const Outcome outcome = hnhost({"inspect", "--weights", folder.string(), "--json"});
+  EXPECT_EQ(outcome.code, 1);
+  std::map<std::string, std::string> problems;
+  const auto all = outcome.json();
+  for (const auto& each : all.at("components")) {
+    problems[each.at("name")] += each.value("problem", "");
+    for (const auto& set : each.at("weights"))
+      problems[each.at("name")] += set.value("problem", "");
+  }
+  EXPECT_THAT(problems["vae"], HasSubstr("diffusion_pytorch_model.safetensors"));
+  EXPECT_THAT(problems["transformer"],
+              HasSubstr("diffusion_pytorch_model-00001-of-00001.safetensors"));
+  EXPECT_THAT(problems["scheduler"], HasSubstr("its folder is missing"));
+  EXPECT_EQ(row(outcome, "sana_sprint").at("status"), "refused");
+}
+
+TEST_F(Weights, AdaptersAndOtherThings) {
+  const Outcome lora =
+      hnhost({"inspect", "--weights", HN_SOURCE_DIR "/tests/golden/lora/peft_patterns", "--json"});
+  EXPECT_EQ(lora.code, 0) << lora.err;
+  EXPECT_EQ(lora.json().at("kind"), "lora");
+  const Outcome none = hnhost({"inspect", "--weights", (folder_.path() / "none").string()});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("does not exist"));
+  EXPECT_EQ(hnhost({"inspect"}).code, 2);
+  const Outcome unknown = hnhost({"inspect", "sana-sprnt", "--weights", kEmoji.string()});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("or 'sana-sprint'"));
+}
+
+TEST_F(Weights, PullFetchesAsksAndFinds) {
+  const FakeHub hub({{"config.json", "{}"}, {"w.safetensors", std::string(200'000, 'x')}});
+  ::setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  ::setenv("HF_HUB_CACHE", (folder_.path() / "hub").c_str(), 1);
+  const fs::path list = folder_.path() / "list.toml";
+  std::ofstream(list) << "schema = 1\n[[models]]\nname = \"tiny\"\nrepo = \"o/n\"\nfiles = "
+                         "[\"*\"]\nlicence = \"Strict\"\n";
+  const std::vector<std::string> base = {"pull", "tiny", "--list", list.string()};
+  const Outcome refused = hnhost(base);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("licence: Strict"), HasSubstr("has to be accepted")));
+  const Outcome dry = hnhost(base + std::vector<std::string>{"--dry-run", "--json"});
+  EXPECT_EQ(dry.code, 0);
+  EXPECT_EQ(dry.json().at("missing_bytes"), 200'002);
+  const Outcome done = hnhost(base + std::vector<std::string>{"--accept-licence"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const std::string snapshot = done.out.substr(0, done.out.find('\n'));
+  EXPECT_TRUE(fs::exists(fs::path(snapshot) / "w.safetensors"));
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  const Outcome offline = hnhost(base);
+  ::unsetenv("HF_HUB_OFFLINE");
+  EXPECT_EQ(offline.out, snapshot + "\n");
+  const Outcome listed = hnhost({"pull", "--list", list.string(), "--json"});
+  EXPECT_EQ(listed.json().at("models").at(0).at("weights"), snapshot);
+  ::unsetenv("HF_ENDPOINT");
+  ::unsetenv("HF_HUB_CACHE");
+}
+
+}  // namespace
+}  // namespace hn::test
