@@ -65,12 +65,6 @@ HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct
  * [one-at-a-time] */
 HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
                                            hn_error*);
-/* JSON: what a folder or file of weights is, and which plugins can read it, by a dry run of their
- * loading: every tensor that is missing, of another shape or not wanted, component by component.
- * Nothing of the tensors is read. name: a plugin or model to ask alone; "" for all. (docs/weights.md)
- * [one-at-a-time] */
-HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
-                                           hn_error*);
 /* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
  * options: TOML of create options. Call it before the process has started threads. [one-at-a-time]
  */
