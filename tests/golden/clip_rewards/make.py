@@ -2,6 +2,7 @@
 
     HPSV2=FOLDER python make.py [OUT_DIR]    # default: this folder. FOLDER: the unpacked wheel of hpsv2 1.2.0 (it lacks its vocabulary)
     HPSV2=FOLDER python make.py tokenizers   # writes nothing: hpsv2's tokenizer against open_clip's
+    HPSV2=FOLDER python make.py command HNHOST BUILD/golden/clip_rewards/hps_derived   # hpsv2's files-to-scores against `hnhost score`
 
 Run with torch 2.11, torchvision 0.26, transformers 5.23, open-clip-torch 3.3, hpsv2 1.2.0 (its open_clip alone), pillow 13, Python 3.11.
 One folder a configuration: a random model in the published format (each file .gz; coarse_weights says why they are small) and golden.st.gz:
@@ -10,7 +11,7 @@ One folder a configuration: a random model in the published format (each file .g
     text      [3,D] unit text vectors of the prompts in the metadata (not for aesthetic); image has the first, large the second
 Tolerance: 1e-4 relative to the largest value, in float32.
 """
-import gzip, importlib, json, os, shutil, sys, types
+import gzip, importlib, json, os, re, shutil, subprocess, sys, tempfile, types
 import numpy as np, open_clip, torch, torchvision.transforms as T
 from PIL import Image
 from safetensors.torch import save_file
@@ -243,8 +244,27 @@ def compare_tokenizers():
     print(f"{len(corpus)} strings, {len(differ)} differ: {differ[:5]}")
 
 
+def compare_command(hnhost, folder):
+    """hpsv2's way from a file to a score (img_score.py) against `hnhost score`, on the unpacked model hps_derived in `folder`."""
+    c, package = OPEN["hps_derived"], hpsv2("model")
+    model = package.CLIP(c["embed"], package.CLIPVisionCfg(**c["vision"]), package.CLIPTextCfg(**c["text"]), output_dict=True)
+    model.load_state_dict(torch.load(os.path.join(folder, c["file"]), map_location="cpu")["state_dict"]); model.eval()
+    preprocess = hpsv2("transform").image_transform(c["vision"]["image_size"], is_train=False)
+    text, generator, want = hpsv2("tokenizer").tokenize([PROMPTS[0]], 77), torch.Generator().manual_seed(3), []
+    with tempfile.TemporaryDirectory() as pics:
+        for i, (h, w) in enumerate([(64, 64), (80, 120), (33, 50), (200, 90)]):
+            path = os.path.join(pics, f"{i}.png"); pictures(images(1, h, w, generator))[0].save(path)
+            with torch.no_grad(): o = model(preprocess(Image.open(path)).unsqueeze(0), text)
+            want.append((o["image_features"] @ o["text_features"].T).item())
+        answer = subprocess.run([hnhost, "score", "--json", "--reward", "hps", "--weights", "hps=" + folder, "--reward-option",
+                                 "hps.preprocess=official", "--prompt", PROMPTS[0], pics], capture_output=True, text=True, check=True).stdout
+    got = [float(x) for x in re.findall(r'"hps": (-?[0-9.e-]+)', answer)][-len(want):]
+    print(f"hpsv2  {want}\nhnhost {got}\nlargest difference {max(abs(a - b) for a, b in zip(want, got)):.1e}")
+
+
 def main(out):
     if out == "tokenizers": return compare_tokenizers()
+    if out == "command": return compare_command(*sys.argv[2:4])
     only = sys.argv[2:]
     for name, c in OPEN.items():
         if not only or name in only: make_open(out, name, c)
