@@ -43,7 +43,8 @@ endforeach()
 # What the thread sanitizer looks at: a host and its sessions from many threads. LibTorch knows nothing of sanitizers, so nothing here
 # loads it.
 set(_hn_threads loader_library_test registry_registry_test capi_session_test capi_threads_test)
-add_custom_target(thread_tests DEPENDS ${_hn_threads})
+add_custom_target(thread_tests)
+add_dependencies(thread_tests ${_hn_threads})
 foreach(name IN LISTS _hn_threads)
   set_property(TEST ${name} APPEND PROPERTY LABELS threads)
 endforeach()
