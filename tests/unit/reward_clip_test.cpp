@@ -13,31 +13,13 @@
 #include <nlohmann/json.hpp>
 
 #include "safetensors/safetensors.hpp"
-#include "unit/reward_support.hpp"
+#include "unit/reward_published_support.hpp"
 
 namespace hn::test {
 namespace {
 
-namespace fs = std::filesystem;
-
 const fs::path kGolden = fs::path(HN_SOURCE_DIR) / "tests/golden/clip";
 const fs::path kTiny = fs::path(HN_SOURCE_DIR) / "plugins/rewards/clip/weights/tiny-clip";
-
-Tensor load(const SafetensorsFile& file, const std::string& name) {
-  const TensorView& v = file.at(name);
-  std::vector<float> values(static_cast<std::size_t>(v.numel()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (v.dtype == TensorDtype::kF32) {
-      std::memcpy(&values[i], v.data + 4 * i, 4);
-    } else {  // bfloat16: the upper half of a float32
-      std::uint16_t half;
-      std::memcpy(&half, v.data + 2 * i, 2);
-      const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
-      std::memcpy(&values[i], &bits, 4);
-    }
-  }
-  return Tensor(v.shape, std::move(values));
-}
 
 Tensor first_image(const Tensor& images) {
   std::vector<std::int64_t> shape = images.shape;
@@ -77,36 +59,37 @@ class ClipParity : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(ClipParity, ForwardAndGradientEqualTransformers) {
-  const Tensor image = load(file_, "image");
+  const Tensor image = golden_tensor(file_, "image");
   const auto [cosine, gradient] = open()->score_and_gradient(image);
-  const double forward = relative_error(cosine, load(file_, "cosine").data);
-  const double backward = relative_error(gradient, load(file_, "gradient").data);
+  const double forward = relative_error(cosine, golden_tensor(file_, "cosine").data);
+  const double backward = relative_error(gradient, golden_tensor(file_, "gradient").data);
   EXPECT_LE(forward, 1e-4);
   EXPECT_LE(backward, 1e-4);
   const double logit =
-      relative_error(open({{"output", "logit"}})->score(image), load(file_, "logit").data);
+      relative_error(open({{"output", "logit"}})->score(image), golden_tensor(file_, "logit").data);
   EXPECT_LE(logit, 1e-4);
 
   auto official = open({{"preprocess", "official"}});
-  EXPECT_LE(relative_error(official->score(image), load(file_, "official").data), 1e-4);
+  EXPECT_LE(relative_error(official->score(image), golden_tensor(file_, "official").data), 1e-4);
   ASSERT_EQ(official->set_prompts({prompts_[0]}).status, HN_OK);
   const auto [value, straight] = official->score_and_gradient(first_image(image));
-  const double official_backward = relative_error(straight, load(file_, "official_gradient").data);
+  const double official_backward =
+      relative_error(straight, golden_tensor(file_, "official_gradient").data);
   EXPECT_LE(official_backward, 1e-4);
 
   // bfloat16 has 8 bits of mantissa: cosines within 0.02 of float32 on every configuration,
   // transformers' own as well.
   const auto half = open({{"dtype", "bfloat16"}})->score(image);
-  const double ours = largest_difference(half, load(file_, "cosine").data);
-  const double theirs =
-      largest_difference(load(file_, "bfloat16").data, load(file_, "cosine").data);
+  const double ours = largest_difference(half, golden_tensor(file_, "cosine").data);
+  const double theirs = largest_difference(golden_tensor(file_, "bfloat16").data,
+                                           golden_tensor(file_, "cosine").data);
   EXPECT_LE(ours, 0.02) << "transformers' own bfloat16 is off by " << theirs;
 
   std::printf("%s: forward %.1e, gradient %.1e, logit %.1e, bfloat16 %.4f (transformers' %.4f)\n",
               name_.c_str(), forward, backward, logit, ours, theirs);
   if (const char* path = std::getenv("HN_PARITY_TABLE")) {
     const double official_forward = relative_error(open({{"preprocess", "official"}})->score(image),
-                                                   load(file_, "official").data);
+                                                   golden_tensor(file_, "official").data);
     char row[256];
     std::snprintf(row, sizeof row, "| %s | %.1e | %.1e | %.1e | %.1e | %.1e | %.4f | %.4f |\n",
                   name_.c_str(), forward, backward, logit, official_forward, official_backward,
@@ -117,7 +100,7 @@ TEST_P(ClipParity, ForwardAndGradientEqualTransformers) {
 
 TEST_P(ClipParity, TextVectorsEqualTransformersPaddedBatch) {
   const auto reward = open();
-  const Tensor want = load(file_, "text");
+  const Tensor want = golden_tensor(file_, "text");
   const std::int64_t d = want.shape[1];
   ASSERT_EQ(reward->cond_table()->embedding_size(reward->instance()),
             static_cast<std::uint64_t>(d));
@@ -162,6 +145,7 @@ class ClipFolder : public testing::Test {
                                      testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder_);
     fs::copy(kGolden / "quick", folder_);
+    fs::remove(folder_ / "golden.safetensors");  // a lone weights file of any name would be opened
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -230,6 +214,7 @@ TEST_F(ClipFolder, NamesMissingFiles) {
   fs::copy(kGolden / "quick/config.json", folder_);
   fs::remove(folder_ / "model.safetensors");
   expect_refused(HN_NOT_FOUND, {"model.safetensors"});
+  fs::copy(kGolden / "quick/model.safetensors", folder_);
   fs::remove(folder_ / "vocab.json");
   expect_refused(HN_NOT_FOUND, {"vocab.json"});
   fs::remove_all(folder_);
