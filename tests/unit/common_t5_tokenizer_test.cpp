@@ -82,6 +82,10 @@ TEST_F(T5TokenizerTest, SentencePieceFileAgreesWithSentencePiece) {
   expect_same_ids(open_model("t5"), golden_ids("t5"), 1, true);
 }
 
+TEST_F(T5TokenizerTest, ASmallModelWithoutATable) {
+  expect_same_ids(open_model("tiny"), golden_ids("tiny"), 8, true);
+}
+
 TEST_F(T5TokenizerTest, BytesUserDefinedPiecesAndUntouchedSpaces) {
   expect_same_ids(open_model("bytes"), golden_ids("bytes"), 8, true);
 }

@@ -117,6 +117,7 @@ def main():
         rules(tsv, kept)
         models = {
             "t5": dict(vocab_size=420, character_coverage=0.995, normalization_rule_tsv=tsv),
+            "tiny": dict(vocab_size=200, character_coverage=0.98, normalization_rule_name="identity"),
             # Everything that T5's file leaves at its default.
             "bytes": dict(vocab_size=560, character_coverage=0.98, normalization_rule_name="identity", byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False,
                           user_defined_symbols=["red", "a cat", "é", "▁▁"]),

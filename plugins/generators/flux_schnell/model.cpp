@@ -1,0 +1,143 @@
+#include "model.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <hn/cpp/error.hpp>
+#include <map>
+
+#include "generator/pipeline_folder.hpp"
+
+namespace hn::flux {
+namespace {
+
+void check_widths(const std::filesystem::path& folder, const TransformerConfig& transformer,
+                  const AutoencoderKLConfig& vae, const PromptEncoder& prompts) {
+  const auto require = [&](std::int64_t has, std::int64_t wanted, const char* what,
+                           const char* field) {
+    if (has == wanted) return;
+    throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + what + " " +
+                                  std::to_string(has) + ", the transformer's " + field + " is " +
+                                  std::to_string(wanted));
+  };
+  require(4 * vae.latent_channels, transformer.in_channels,
+          "the VAE's latents, packed by four, have channels", "in_channels");
+  require(prompts.t5_config().d_model, transformer.text_dim, "text_encoder_2 has a width of",
+          "joint_attention_dim");
+  require(prompts.clip().width(), transformer.pooled_dim, "text_encoder has a width of",
+          "pooled_projection_dim");
+}
+
+}  // namespace
+
+Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
+  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline");
+  const c10::NoGradGuard no_grad;
+  // The small files first, so that a wrong folder costs no time.
+  const auto config = TransformerConfig::read(folder / "transformer" / "config.json");
+  const auto vae = AutoencoderKLConfig::read(folder / "vae" / "config.json", "flux_schnell");
+  scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
+  PromptOptions prompts = options.prompts;
+  prompts.quantise = options.quantise;
+  prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant,
+                                             prompts);
+  check_widths(folder, config, vae, *prompts_);
+
+  const auto open = [&](const char* part) {
+    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
+                     options.device, std::string("flux_schnell ") + part);
+  };
+  auto weights = open("transformer");
+  weights.set_quantise(options.quantise);
+  transformer_ = std::make_unique<Transformer>(config, weights);
+  weights.finish();
+  auto vae_weights = open("vae");
+  vae_ = std::make_unique<AutoencoderKL>(vae, vae_weights);
+  vae_weights.finish();
+  bytes_ = weights.bytes() + vae_weights.bytes();
+  report_ = weights.report();
+}
+
+std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {
+  const c10::NoGradGuard no_grad;
+  return restore_prompt(text, prompts_->encode(text));
+}
+
+std::unique_ptr<Prompt> Model::restore_prompt(std::string_view text,
+                                              const PromptStates& states) const {
+  const auto check = [&](const at::Tensor& x, const char* what, std::int64_t dim,
+                         std::int64_t width) {
+    if (x.defined() && x.dim() == dim && x.size(-1) == width && x.scalar_type() == options_.dtype)
+      return;
+    throw Error(HN_DATA_LOSS, std::string("[flux_schnell] a prompt's ") + what + ": expected " +
+                                  at::toString(options_.dtype) + " of " + std::to_string(dim) +
+                                  " dimensions, the last one " + std::to_string(width) + ", got " +
+                                  (x.defined() ? std::string(at::toString(x.scalar_type())) + " " +
+                                                     c10::str(x.sizes())
+                                               : "nothing"));
+  };
+  check(states.states, "states", 2, transformer_->config().text_dim);
+  check(states.pooled, "pooled state", 1, transformer_->config().pooled_dim);
+  auto prompt = std::make_unique<Prompt>();
+  prompt->text = text;
+  prompt->states = {states.states.to(options_.device), states.pooled.to(options_.device)};
+  return prompt;
+}
+
+Text Model::text(std::span<const Prompt* const> prompts) const {
+  std::map<const Prompt*, std::int64_t> number;
+  std::vector<std::int64_t> of_sample;
+  std::vector<at::Tensor> states, pooled;
+  for (const Prompt* prompt : prompts) {
+    const auto [place, fresh] = number.emplace(prompt, static_cast<std::int64_t>(states.size()));
+    of_sample.push_back(place->second);
+    if (!fresh) continue;
+    states.push_back(prompt->states.states);
+    pooled.push_back(prompt->states.pooled);
+  }
+  Text text{at::stack(states), at::stack(pooled), {}};
+  if (states.size() > 1 && states.size() < prompts.size())
+    text.prompt_of_sample = at::tensor(of_sample, at::kLong).to(options_.device);
+  return text;
+}
+
+at::Tensor Model::noise_net(const at::Tensor& noise, const Pass& pass, BlockRunner& run) const {
+  return (*transformer_)(noise.to(options_.dtype), text(pass.prompts), 1.0, pass.guidance,
+                         pass.lora, run)
+      .to(noise.scalar_type());
+}
+
+at::Tensor Model::sample(const at::Tensor& noise, std::int64_t steps, const Pass& pass,
+                         BlockRunner& run, const std::function<void()>& between_steps) const {
+  const Text states = text(pass.prompts);
+  const auto wide = accumulate_type(options_.dtype);
+  const std::int64_t tokens = noise.size(2) * noise.size(3) / 4;
+  auto x = noise.to(wide);
+  for (const FlowStep& step : flow_match_schedule(steps, scheduler_, tokens)) {
+    if (between_steps) between_steps();
+    // Rounded as upstream's tensor is. Its divisor is 1000 whatever the scheduler says.
+    const double time = (at::full({}, step.timestep, options_.dtype) / 1000).item<double>();
+    const auto velocity =
+        (*transformer_)(x.to(options_.dtype), states, time, pass.guidance, pass.lora, run);
+    x = x + velocity.to(wide) * step.delta;
+  }
+  return x;
+}
+
+at::Tensor Model::decode(const at::Tensor& latents, BlockRunner* run, const Tiling& tiling) const {
+  const auto input = latents.to(options_.dtype);
+  BlockRunner plain;
+  const auto decoded = tiling.cuts(input.size(2), input.size(3))
+                           ? decode_in_tiles(
+                                 input, tiling, vae_->config().factor(),
+                                 [this](const at::Tensor& tile) { return vae_->decode(tile); },
+                                 run != nullptr ? *run : plain)
+                           : vae_->decode(input, run);
+  return (decoded.to(accumulate_type(options_.dtype)) * 0.5 + 0.5).clamp(0, 1);
+}
+
+at::Tensor Model::encode(const at::Tensor& image, BlockRunner* run) const {
+  return vae_->encode((image * 2 - 1).to(options_.dtype), run).to(accumulate_type(options_.dtype));
+}
+
+}  // namespace hn::flux

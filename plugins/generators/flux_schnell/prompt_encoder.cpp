@@ -1,0 +1,87 @@
+#include "prompt_encoder.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <hn/cpp/error.hpp>
+
+#include "generator/prompt_store.hpp"
+
+namespace hn::flux {
+namespace {
+
+// The pipeline's limit.
+constexpr std::int64_t kMostTokens = 512;
+
+std::int64_t check_length(std::int64_t length) {
+  if (length < 2 || length > kMostTokens)
+    throw Error(HN_INVALID_ARGUMENT, "[flux_schnell] max_sequence_length: expected 2 to " +
+                                         std::to_string(kMostTokens) + ", got " +
+                                         std::to_string(length));
+  return length;
+}
+
+}  // namespace
+
+PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype,
+                             at::Device device, const std::string& variant,
+                             const PromptOptions& options)
+    : folder_(folder),
+      dtype_(dtype),
+      variant_(variant),
+      options_{check_length(options.max_length), options.mode, options.quantise},
+      clip_(folder, "flux_schnell", dtype, device, variant, options.mode),
+      tokenizer_(Tokenizer::from_file(folder / "tokenizer_2")),
+      end_(tokenizer_.encode("")),
+      device_(options.mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU)
+                                                                         : device),
+      config_(T5Config::read(folder / "text_encoder_2" / "config.json")) {
+  const auto refuse = [&](const std::string& text) {
+    throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + text);
+  };
+  if (end_.size() != 1)
+    refuse("tokenizer_2: expected one token behind a text, </s>, got " +
+           std::to_string(end_.size()));
+  if (tokenizer_.id_limit() > config_.vocab_size)
+    refuse("tokenizer_2 has " + std::to_string(tokenizer_.id_limit()) +
+           " ids, text_encoder_2's vocabulary only " + std::to_string(config_.vocab_size));
+  const bool now = options_.mode != TextEncoderMode::kFree;
+  if (!now) load(at::kMeta);
+  t5_ = OnDemand<T5Encoder>([this] { return load(device_); }, now);
+}
+
+std::unique_ptr<T5Encoder> PromptEncoder::load(at::Device device) {
+  const c10::NoGradGuard no_grad;
+  WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder_2", variant_), dtype_, device,
+                    "flux_schnell text_encoder_2");
+  weights.set_quantise(options_.quantise);
+  auto encoder = std::make_unique<T5Encoder>(config_, weights);
+  weights.finish({"decoder.", "lm_head."});
+  bytes_ = weights.bytes();
+  report_ = weights.report();
+  return encoder;
+}
+
+std::string PromptEncoder::key() const {
+  return clip_.key() + "; T5: weights " + content_fingerprint(folder_ / "text_encoder_2") +
+         ", tokenizer " + content_fingerprint(folder_ / "tokenizer_2") + ", variant " + variant_ +
+         ", " + c10::toString(dtype_) + " on " + at::Device(device_.type()).str() + ", quantise " +
+         quantise_name(options_.quantise) + ", " + std::to_string(options_.max_length) + " tokens";
+}
+
+std::vector<std::int64_t> PromptEncoder::tokenize(std::string_view prompt) const {
+  const auto length = static_cast<std::size_t>(options_.max_length);
+  auto ids = tokenizer_.encode(prompt, /*add_special_tokens=*/false);
+  if (ids.size() > length - end_.size()) ids.resize(length - end_.size());
+  ids.insert(ids.end(), end_.begin(), end_.end());
+  std::vector<std::int64_t> padded(ids.begin(), ids.end());
+  padded.resize(length, config_.pad_token_id);
+  return padded;
+}
+
+PromptStates PromptEncoder::encode(std::string_view prompt) const {
+  const auto ids = at::tensor(tokenize(prompt), at::kLong).unsqueeze(0).to(device_);
+  return {t5_.get()(ids).squeeze(0), clip_.encode(prompt).pooled.squeeze(0)};
+}
+
+}  // namespace hn::flux

@@ -1,0 +1,80 @@
+// Prompts to text states: CLIP's pooled one and T5's of every token.
+//
+// Source: diffusers 0.42.1, pipelines/flux/pipeline_flux.py (encode_prompt). T5's ids are padded to
+// a fixed length and every position is seen, in T5 and in the transformer, as upstream has it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "generator/clip_prompt_encoder.hpp"
+#include "generator/text_encoder_mode.hpp"
+#include "tokenizers/tokenizer.hpp"
+#include "torch/t5_encoder.hpp"
+
+namespace hn::flux {
+
+struct PromptStates {
+  at::Tensor states;  // [length, T5's width]
+  at::Tensor pooled;  // [CLIP's width]
+};
+
+struct PromptOptions {
+  std::int64_t max_length = 256;                  // T5's tokens, 2 to 512
+  TextEncoderMode mode = TextEncoderMode::kKeep;  // of both
+  Quantise quantise = Quantise::kNone;            // of T5
+};
+
+class PromptEncoder {
+ public:
+  PromptEncoder(const PromptEncoder&) = delete;
+  PromptEncoder& operator=(const PromptEncoder&) = delete;
+  // Reads text_encoder/, tokenizer/, text_encoder_2/ and tokenizer_2/ below `folder`. In the
+  // modes that free the encoders their weights are compared with their configurations and not read
+  // yet. Errors:
+  // those of ClipPromptEncoder, T5Config::read, WeightMap::finish and Tokenizer::from_file;
+  // HN_INVALID_ARGUMENT for max_length, HN_DATA_LOSS where tokenizer and vocabulary do not fit
+  // together.
+  PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device,
+                const std::string& variant, const PromptOptions& options);
+
+  // T5's ids, max_length of them: the prompt's, cut before </s>, then padding.
+  std::vector<std::int64_t> tokenize(std::string_view prompt) const;
+  // One prompt at a time: its numbers then never depend on which prompts it was encoded with, which
+  // an exact resume needs.
+  PromptStates encode(std::string_view prompt) const;
+
+  const ClipPromptEncoder& clip() const { return clip_; }
+  const T5Config& t5_config() const { return config_; }
+  const OnDemand<T5Encoder>& t5() const { return t5_; }
+  std::uint64_t bytes() const { return clip_.bytes() + (t5_.loaded() ? bytes_ : 0); }
+  const QuantiseReport& report() const { return report_; }
+  // What the states of a prompt depend on: weights, tokenizers, type, device and options.
+  std::string key() const;
+  // The encoders' memory, where the mode is kFree.
+  void release() const {
+    clip_.release();
+    if (options_.mode == TextEncoderMode::kFree) t5_.free();
+  }
+
+ private:
+  std::unique_ptr<T5Encoder> load(at::Device device);
+
+  std::filesystem::path folder_;
+  at::ScalarType dtype_;
+  std::string variant_;
+  PromptOptions options_;
+  ClipPromptEncoder clip_;
+  Tokenizer tokenizer_;
+  std::vector<std::int32_t> end_;  // what the tokenizer puts behind every text
+  at::Device device_;              // of T5
+  T5Config config_;
+  std::uint64_t bytes_ = 0;
+  QuantiseReport report_;
+  OnDemand<T5Encoder> t5_;
+};
+
+}  // namespace hn::flux
