@@ -3,9 +3,9 @@
     python tests/bench/scoring.py speed  --hnhost build/release/bin/hnhost [--threads 1] [--pictures 48]
     python tests/bench/scoring.py memory --hnhost build/release/bin/hnhost
 
-speed: two models, the embedded tiny CLIP and a random ViT-B/32 that is saved for the purpose, at batch 1 and 16. Each side reads JPEG
+speed: two models, the embedded tiny CLIP and a random ViT-B/32 that is saved for the purpose, at batch 1 and 16. Each side reads PNG
 files, resizes as transformers does (preprocess = "official"), encodes a prompt a picture and scores; loading is not counted. The sides
-alternate, the median of the rounds counts, and the scores must agree. memory: the peak of the process over 1,000 and over 10,000 pictures.
+alternate, the median of the rounds counts, and the scores must agree (JPEG decoders differ by a few 1e-3 of a score, hence PNG). memory: the peak of the process over 1,000 and over 10,000 pictures.
 Needs transformers, torch, numpy and Pillow. Prints a Markdown table.
 """
 
@@ -111,7 +111,7 @@ def speed(options: argparse.Namespace) -> None:
         for name, model, count in (("tiny CLIP, 64 px", TINY, options.pictures * 8), ("ViT-B/32, 224 px", big, options.pictures)):
             pictures = Path(root) / f"pictures-{count}"
             if not pictures.exists():
-                make_pictures(pictures, count, 256, "jpg")
+                make_pictures(pictures, count, 256, "png")
             for batch in (1, 16):
                 ours, theirs, ratios, worst = [], [], [], 0.0
                 for _ in range(options.rounds):

@@ -197,7 +197,7 @@ TEST_F(Files, ScoreMistakes) {
   outcome = hnhost(score("redness", {"--images-in", path("i"), "--image", "x.png"}));
   EXPECT_THAT(outcome.err, HasSubstr("got both"));
   outcome = hnhost(score("redness", {}));
-  EXPECT_THAT(outcome.err, HasSubstr("got neither"));
+  EXPECT_THAT(outcome.err, HasSubstr("one of them"));
   outcome = hnhost(score("clip", {"--images-in", path("i"), "--prompts", path("prompts.txt")}));
   EXPECT_THAT(outcome.err, HasSubstr("1 images"));
   outcome = hnhost(score("redness", {"--reward", "clip", "--images-in", path("i"), "--prompt", "a",

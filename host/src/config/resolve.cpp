@@ -34,7 +34,8 @@ void check_can_use(const std::string& where, const Manifest& m, const std::strin
 
 // A given path made absolute and looked for; without one the model must bring its own, or they are
 // in Hugging Face's cache.
-void resolve_weights(const std::string& where, const Choice& choice, std::string& weights) {
+void resolve_weights(const std::string& where, const std::string& name, const Choice& choice,
+                     std::string& weights) {
   if (weights.empty()) {
     if (choice.model == nullptr || !choice.model->weights_required) return;
     std::vector<std::string> names = choice.model->aliases;
@@ -46,8 +47,7 @@ void resolve_weights(const std::string& where, const Choice& choice, std::string
     const auto known = pull::can_be_pulled(names);
     refuse(cat(where, " needs weights: ", known ? cat("`hnhost pull ", *known, "`, or ") : "",
                "name their folder (weights = \"DIR\", --weights ",
-               choice.plugin->kind == PluginKind::kReward ? cat(choice.model->name, "=") : "",
-               "DIR)"));
+               choice.plugin->kind == PluginKind::kReward ? cat(name, "=") : "", "DIR)"));
   }
   weights = tidy(weights).string();
   std::error_code ignored;
@@ -98,7 +98,7 @@ const ModelSpec& generator_model(const Choice& choice, const std::string& name) 
 void resolve_generator(RunConfig& c, const Choice& choice) {
   const std::string where = cat("[generator ", c.generator, "]");
   const ModelSpec& model = generator_model(choice, c.generator);
-  resolve_weights(where, choice, c.weights);
+  resolve_weights(where, c.generator, choice, c.weights);
   check_device(where, c.device);
   check_can_use(where, *choice.plugin, c.device);
   if (c.dtype.empty()) {
@@ -125,7 +125,7 @@ void resolve_reward(RewardConfig& reward, const Registry& registry) {
   reward.every_given = true;
   if (reward.train && reward.every == 0)
     refuse(cat(where, " expected every of 1 or more where it is trained on, got 0"));
-  resolve_weights(where, choice, reward.weights);
+  resolve_weights(where, reward.name, choice, reward.weights);
   refuse_own_keys(where, reward.options, {"weights"});
   check_options(*choice.plugin, reward.options, where);
   if (const auto device = reward.options.find("device"); device != reward.options.end()) {

@@ -1,37 +1,41 @@
 /* saturation: how pure the colours of a picture are.
  *
- *   score(x) = mean over pixels of (max - min) / (max + e)     max, min over R, G, B; e = 0.01
+ *   m = (R + G + B) / 3,  v = ((R - m)^2 + (G - m)^2 + (B - m)^2) / 3
+ *   score(x) = mean over pixels of (sqrt(v + a^2) - a) / (sqrt(2) (m + b))     a = 0.001, b = 0.01
  *
- * Source: the S of HSV (A. R. Smith, Color Gamut Transform Pairs, SIGGRAPH 1978). Difference: e in
- * the denominator, since the original jumps at black; a pure colour at full brightness gives
- * 1 / 1.01. The gradient is that of the channels that are the largest and the smallest; where two
- * are equal it is one of the possible ones. */
+ * The spread of the channels over their mean: 0 for grey, about 1 for a pure primary colour. It
+ * orders colours much as the S of HSV does, but is smooth, where max and min of HSV have a kink
+ * wherever two channels are equal; a keeps the root's slope finite at grey, b the quotient's at
+ * black. */
 #define C_REWARD "saturation"
 #define C_REWARD_VERSION "0.1.0"
+#include <math.h>
+
 #include "c_reward.h"
 
 static int c_reward_score(const c_reward_options* options, const c_reward_picture* picture,
                           double* score, float* grad) {
-  static const double kEpsilon = 0.01;
+  static const double kGrey = 1e-3, kBlack = 0.01;
   (void)options;
   const int64_t pixels = picture->height * picture->width;
-  if (grad != NULL) memset(grad, 0, (size_t)(3 * pixels) * sizeof *grad);
   double total = 0;
   for (int64_t i = 0; i < pixels; ++i) {
-    int64_t high = i, low = i;
-    for (int64_t c = 1; c < 3; ++c) {
-      const int64_t at = c * pixels + i;
-      if (picture->rgb[at] > picture->rgb[high]) high = at;
-      if (picture->rgb[at] < picture->rgb[low]) low = at;
+    const float* x = picture->rgb + i;
+    const double mean = ((double)x[0] + x[pixels] + x[2 * pixels]) / 3;
+    double variance = 0;
+    for (int c = 0; c < 3; ++c) {
+      const double off = (double)x[c * pixels] - mean;
+      variance += off * off / 3;
     }
-    /* Values below 0 count as 0, so that the denominator stays above e. */
-    const double most = picture->rgb[high] > 0 ? picture->rgb[high] : 0;
-    const double least = picture->rgb[low] > 0 ? picture->rgb[low] : 0;
-    const double below = most + kEpsilon;
-    total += (most - least) / below;
-    if (grad == NULL || high == low) continue;
-    if (most > 0) grad[high] = (float)((least + kEpsilon) / (below * below) / (double)pixels);
-    if (least > 0) grad[low] = (float)(-1.0 / below / (double)pixels);
+    const double root = sqrt(variance + kGrey * kGrey);
+    /* Means below 0 count as 0, so that the denominator stays above b. */
+    const double below = sqrt(2.0) * ((mean > 0 ? mean : 0) + kBlack);
+    total += (root - kGrey) / below;
+    for (int c = 0; c < 3 && grad != NULL; ++c) {
+      const double spread = ((double)x[c * pixels] - mean) / (3 * root) / below;
+      const double of_mean = mean > 0 ? sqrt(2.0) / 3 * (root - kGrey) / (below * below) : 0;
+      grad[c * pixels + i] = (float)((spread - of_mean) / (double)pixels);
+    }
   }
   *score = total / (double)pixels;
   return 0;
