@@ -148,8 +148,9 @@ void add_train(CLI::App& app, Command& command) {
       ->type_name("FILE");
   verb->add_option("--steps", o->steps, "Optimiser steps")->type_name("N");
   verb->add_option("--batch", o->batch, "Samples a step")->type_name("N");
-  verb->add_option("--memory-budget", o->memory_budget,
-                   "Most memory kept between forward and backward, as 8GiB; below it, compute again")
+  verb->add_option(
+          "--memory-budget", o->memory_budget,
+          "Most memory kept between forward and backward, as 8GiB; below it, compute again")
       ->type_name("SIZE");
   verb->add_option("--lr", o->lr, "Learning rate")->type_name("X");
   verb->add_option("--kl", o->kl, "Weight of the KL term (train.reg_weight)")->type_name("X");

@@ -61,8 +61,8 @@ HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct
                                            hnhost_text** out, hn_error*);
 /* JSON: what a folder or file of weights is, and which plugins can read it, by a dry run of their
  * loading: every tensor that is missing, of another shape or not wanted, component by component.
- * Nothing of the tensors is read. name: a plugin or model to ask alone; "" for all. (docs/weights.md)
- * [one-at-a-time] */
+ * Nothing of the tensors is read. name: a plugin or model to ask alone; "" for all.
+ * (docs/weights.md) [one-at-a-time] */
 HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
                                            hn_error*);
 /* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
@@ -171,8 +171,8 @@ HN_EXPORT hn_status hnhost_score_set(hnhost*, hn_str request, const hnhost_hooks
                                      hnhost_text** out, hn_error*);
 HN_EXPORT hn_status hnhost_compare_sets(hnhost*, hn_str request, const hnhost_hooks*,
                                         hnhost_text** out, hn_error*);
-/* Opened rewards that answer requests in JSON, {"image": path, "prompt": text} or a list of such, as
- * `hnhost score --stdin` does. batch: pictures of one size at a time. A request that cannot be
+/* Opened rewards that answer requests in JSON, {"image": path, "prompt": text} or a list of such,
+ * as `hnhost score --stdin` does. batch: pictures of one size at a time. A request that cannot be
  * answered gives an object with "error". Closed before its host. [one-at-a-time] */
 typedef struct hnhost_scorer hnhost_scorer;
 HN_EXPORT hn_status hnhost_scorer_open(hnhost*, hn_str config, uint64_t batch, hnhost_scorer** out,
@@ -183,9 +183,9 @@ HN_EXPORT void hnhost_scorer_close(hnhost_scorer*); /* NULL is allowed */
 /* Finished run directories side by side on one page: request as TOML (see docs/cli.md, compare),
  * out: the numbers as JSON. */
 HN_EXPORT hn_status hnhost_compare(hnhost*, hn_str request, hnhost_text** out, hn_error*);
-/* Weights of a listed model into Hugging Face's cache folder: request as TOML (see docs/weights.md), out:
- * JSON. Without a model: what can be pulled, and what is there. Cancelled: HN_CANCELLED, what came is
- * kept. [any-thread] */
+/* Weights of a listed model into Hugging Face's cache folder: request as TOML (see
+ * docs/weights.md), out: JSON. Without a model: what can be pulled, and what is there. Cancelled:
+ * HN_CANCELLED, what came is kept. [any-thread] */
 HN_EXPORT hn_status hnhost_pull(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
                                 hn_error*);
 /* Installed rewards looked at for what a bad install does, and compared with the scores that their

@@ -1,9 +1,9 @@
 // Every key of the configuration, once: the reader, the writer and the list of keys visit the same
 // functions, so none of them can know a key that another does not.
 //
-// A visitor has text, flag, integer, number, bytes (a text such as "8GiB"), maybe (a number that may
-// be left out), list, integers and choice, each with the key, the
-// field, and for numbers the least and greatest value allowed.
+// A visitor has text, flag, integer, number, bytes (a text such as "8GiB"), maybe (a number that
+// may be left out), list, integers and choice, each with the key, the field, and for numbers the
+// least and greatest value allowed.
 #pragma once
 
 #include <array>

@@ -15,7 +15,8 @@ core::Options merged(const Choice& choice, const core::Options& user, const std:
     options["weights"] = weights;
   } else if (choice.model != nullptr && !choice.model->weights_required) {
     options["weights"] = choice.model->weights.string();
-  } else if (choice.model != nullptr) {  // a measured reward, which resolve_config found in the cache
+  } else if (choice.model !=
+             nullptr) {  // a measured reward, which resolve_config found in the cache
     std::vector<std::string> names = choice.model->aliases;
     names.insert(names.begin(), choice.model->name);
     if (const auto pulled = pull::pulled_weights(names)) options["weights"] = pulled->string();
