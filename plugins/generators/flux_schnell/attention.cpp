@@ -22,7 +22,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& rotations) {
 
 at::Tensor rotary_positions(const TransformerConfig& config, std::int64_t text, std::int64_t height,
                             std::int64_t width, at::ScalarType dtype, at::Device device) {
-  const auto options = at::TensorOptions().dtype(at::kDouble);
+  const auto options = at::TensorOptions().dtype(at::kDouble).device(device);
   const auto rows = at::arange(height, options).repeat_interleave(width);
   const auto columns = at::arange(width, options).repeat({height});
   // The first coordinate is unused: it is 0 everywhere.
@@ -36,7 +36,7 @@ at::Tensor rotary_positions(const TransformerConfig& config, std::int64_t text, 
   }
   const auto angle = at::cat(angles, 1).unsqueeze(1);
   const auto type = accumulate_type(dtype) == at::kDouble ? at::kComplexDouble : at::kComplexFloat;
-  return at::polar(at::ones_like(angle), angle).to(device, type);
+  return at::polar(at::ones_like(angle), angle).to(type);
 }
 
 QueryKeyValue::QueryKeyValue(const Builder& builder, const std::string& q, const std::string& k,

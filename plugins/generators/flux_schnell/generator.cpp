@@ -92,7 +92,6 @@ class Generator final : public LatentModel {
   }
 
   std::uint64_t bytes() const override { return model_.bytes(); }
-  void trim() const override { model_.transformer().trim(); }
 
  private:
   static const Settings& of(const PassContext& context) {

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::int64_t kWaves = 256;
 constexpr double kTimeScale = 1000;
-// So many sizes of pictures are remembered.
-constexpr std::size_t kCachedSizes = 8;
 
 // What the network is told for a number of 0 to 1: a thousandfold, rounded to the dtype before and
 // after, as upstream's tensors are.
@@ -72,14 +70,6 @@ at::Tensor Transformer::conditioning(const Text& text, double time, double guida
   return sum + spread(pooled_(text.pooled, lora), text.prompt_of_sample);
 }
 
-const at::Tensor& Transformer::rotations(std::int64_t text, std::int64_t height,
-                                         std::int64_t width) const {
-  const auto key = std::make_tuple(text, height, width);
-  if (const auto found = rotations_.find(key); found != rotations_.end()) return found->second;
-  if (rotations_.size() >= kCachedSizes) rotations_.clear();
-  return rotations_[key] = rotary_positions(config_, text, height, width, dtype_, device_);
-}
-
 at::Tensor Transformer::operator()(const at::Tensor& latents, const Text& text, double time,
                                    double guidance, const LoraSet& lora, BlockRunner& run) const {
   const std::int64_t channels = config_.latent_channels();
@@ -95,7 +85,8 @@ at::Tensor Transformer::operator()(const at::Tensor& latents, const Text& text, 
   states = states.expand({pixels.size(0), states.size(1), states.size(2)});
   auto x = at::cat({states, pixels}, 1);
   const BlockInput input{conditioning(text, time, guidance, lora),
-                         rotations(tokens, height / 2, width / 2), tokens};
+                         rotary_positions(config_, tokens, height / 2, width / 2, dtype_, device_),
+                         tokens};
   // A block may run again after this call, so it holds what the call made.
   const auto adapters = std::make_shared<const LoraSet>(lora);
   const auto step = [&](const auto& placed) {

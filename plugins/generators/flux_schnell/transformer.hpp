@@ -6,8 +6,6 @@
 // go unpacked.
 #pragma once
 
-#include <map>
-#include <tuple>
 #include <vector>
 
 #include "blocks.hpp"
@@ -40,8 +38,6 @@ class Transformer {
   const TransformerConfig& config() const { return config_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }
   int proj_out_layer() const { return proj_out_.index(); }
-  // Forgets cached positions.
-  void trim() const { rotations_.clear(); }
 
  private:
   // A block with the range of its layers.
@@ -53,7 +49,6 @@ class Transformer {
 
   at::Tensor conditioning(const Text& text, double time, double guidance,
                           const LoraSet& lora) const;
-  const at::Tensor& rotations(std::int64_t text, std::int64_t height, std::int64_t width) const;
 
   TransformerConfig config_;
   at::ScalarType dtype_;
@@ -64,7 +59,6 @@ class Transformer {
   Modulation norm_out_;
   std::vector<Placed<DoubleBlock>> double_blocks_;
   std::vector<Placed<SingleBlock>> single_blocks_;
-  mutable std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, at::Tensor> rotations_;
 };
 
 }  // namespace hn::flux
