@@ -58,6 +58,49 @@ TEST_F(CoreEmoji, FiveStepsTrainAndResumeBitForBit) {
   }
 }
 
+TEST_F(CoreEmoji, AFreedTextEncoderReadsAllPromptsBeforeTheFirstStep) {
+  const auto kept = open_session(spec(), {});
+  SessionSpec s = spec();
+  s.generator.options["text_encoder"] = std::string("free");
+  s.generator.options["prompt_cache"] = (folder_ / "prompts").string();
+  std::uint64_t encoded = 0;
+  Services services;
+  services.progress = [&](std::string_view what, std::uint64_t done, std::uint64_t) {
+    if (what == "encode prompts") encoded = done;
+  };
+  const auto freed = open_session(s, services);
+  const std::uint64_t before = freed->shapes().used_bytes;
+  EXPECT_LT(before, kept->shapes().used_bytes);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(freed->train_step().loss, kept->train_step().loss);
+  EXPECT_EQ(encoded, 3u);
+  const auto files = std::distance(std::filesystem::directory_iterator(folder_ / "prompts"), {});
+  EXPECT_EQ(files, 3) << "a second run finds them on disk";
+}
+
+TEST_F(CoreEmoji, AMemoryBudgetChangesNoBit) {
+  for (const NetKind kind : {NetKind::kHypernet, NetKind::kFinetune}) {
+    SessionSpec s = spec(kind);
+    const auto plenty = open_session(s, {});
+    s.train.memory_budget = 6 << 20;
+    const auto tight = open_session(s, {});
+    for (int i = 0; i < 3; ++i) {
+      const StepReport a = plenty->train_step(), b = tight->train_step();
+      EXPECT_EQ(a.loss, b.loss);
+      EXPECT_EQ(a.grad_norm, b.grad_norm);
+    }
+    EXPECT_EQ(largest_difference(adapter_of(*plenty, folder_), adapter_of(*tight, folder_)), 0);
+    s.train.memory_budget = 1000;
+    try {
+      open_session(s, {})->train_step();
+      ADD_FAILURE() << "expected an error";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), HN_INVALID_ARGUMENT);
+      EXPECT_NE(std::string(e.what()).find("[memory_budget] expected at least"), std::string::npos)
+          << e.what();
+    }
+  }
+}
+
 // Along the gradient g the loss changes by |g|^2: one number that every derivative of the chain has
 // a part in. Measured in float32: within 0.2 % for moves from 0.0002 to 0.06; 1 % allowed.
 TEST_F(CoreEmoji, TheLossFollowsTheGradient) {
