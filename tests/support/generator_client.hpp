@@ -1,5 +1,5 @@
-// A generator used through its ABI alone: a host made of a map of options, one instance, its opened
-// functions.
+// A generator (or a reward) used through its ABI alone: a host made of a map of options, one
+// instance, its opened functions.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <hn/hn.h>
 
+#include <cstdlib>
 #include <functional>
 #include <hn/cpp/error.hpp>
 #include <hn/torch/tensor.hpp>
@@ -86,15 +87,29 @@ struct Outcome {
   std::string text;
 };
 
-// A built plugin's table, by the plugin's name; its library stays open.
+// A built plugin's table, by the plugin's name; its library stays open. HN_TEST_PLUGINS names the
+// bundles' folder where the program has left its build tree.
 inline const hn_plugin_v1& plugin_entry(const std::string& plugin) {
-  const std::string file = HN_PLUGIN_DIR "/" + plugin + ".hnp/lib" + plugin + ".so";
+  const char* folder = std::getenv("HN_TEST_PLUGINS");
+  const std::string file = std::string(folder != nullptr ? folder : HN_PLUGIN_DIR) + "/" + plugin +
+                           ".hnp/lib" + plugin + ".so";
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(dlerror());
   return *static_cast<const hn_plugin_v1*>(dlsym(library, HN_PLUGIN_ENTRY_V1));
 }
 
-// One instance of a generator.
+// The device that the option `device` names, and its legacy default stream.
+inline at::Device option_device(const Options& options) {
+  const auto found = options.find("device");
+  if (found == options.end()) return at::kCPU;
+  const at::Device device(std::get<std::string>(found->second));
+  return device.is_cuda() && !device.has_index() ? at::Device(at::kCUDA, 0) : device;
+}
+inline hn_stream stream_of(at::Device device) {
+  return device.is_cuda() ? hn_stream{kDLCUDA, device.index(), 1} : kCpu;
+}
+
+// One instance of a generator; its calls go to `stream`, their tensors are on `device`.
 class Generator {
  public:
   // What creating one says.
@@ -109,7 +124,8 @@ class Generator {
     return {s, error.text()};
   }
 
-  Generator(const std::string& plugin, const Options& options) : entry_(plugin_entry(plugin)) {
+  Generator(const std::string& plugin, const Options& options)
+      : device(option_device(options)), stream(stream_of(device)), entry_(plugin_entry(plugin)) {
     ErrorBuffer error;
     check(entry_.create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance,
                         error.get()),
@@ -132,10 +148,12 @@ class Generator {
     std::vector<hn_str> views;
     for (const auto& t : texts) views.push_back(str(t));
     ErrorBuffer error;
-    check(cond->encode(instance, views.data(), views.size(), kCpu, handles.data(), error.get()),
+    check(cond->encode(instance, views.data(), views.size(), stream, handles.data(), error.get()),
           error);
   }
 
+  at::Device device;
+  hn_stream stream;
   hn_instance* instance = nullptr;
   const hn_fn_v1* fn;
   const hn_cond_v1* cond;
@@ -181,57 +199,92 @@ class Opened {
     Outcome outcome{HN_OK, {}};
     std::vector<at::Tensor> outputs, grads;
   };
+  // One call in pieces: its tensors and arrays, and what the plugin saved, live as long as it does.
+  class Pass {
+   public:
+    Pass(Opened& opened, std::vector<at::Tensor> inputs, std::vector<at::Tensor> outputs)
+        : opened_(opened), in_(std::move(inputs)), out_(std::move(outputs)), need_(in_.size(), 1) {}
+    ~Pass() {
+      if (saved_ != nullptr) table().saved_release(opened_.fn_, saved_, last_);
+    }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+    Outcome forward(bool keep, hn_stream stream, std::uint64_t seed = 0,
+                    std::uint32_t more_flags = 0) {
+      fill(in_, in_views_, in_pointers_);
+      fill(out_, out_views_, out_pointers_);
+      hn_call call{};
+      call.struct_size = sizeof(call);
+      call.flags = (keep ? HN_CALL_WANT_GRAD : 0u) | more_flags;
+      call.stream = last_ = stream;
+      if ((opened_.flags & HN_FN_NEEDS_COND) != 0) {
+        call.cond = opened_.generator_.handles.data();
+        call.n_cond = opened_.generator_.handles.size();
+      }
+      call.in = in_pointers_.data(), call.n_in = in_pointers_.size();
+      call.out = out_pointers_.data(), call.n_out = out_pointers_.size();
+      call.need_grad = keep ? need_.data() : nullptr;
+      call.rng_seed = seed;
+      call.saved_budget_bytes = opened_.saved_budget;
+      ErrorBuffer error;
+      hn_status status = HN_OK;
+      opened_.around_forward(
+          [&] { status = table().forward(opened_.fn_, &call, &saved_, error.get()); });
+      return {status, error.text()};
+    }
+    Outcome backward(const std::vector<at::Tensor>& cotangents,
+                     const std::vector<at::Tensor>& grads, hn_stream stream) {
+      std::vector<DLTensor> cot_views, grad_views;
+      std::vector<const DLTensor*> cot_ptrs, grad_ptrs;
+      fill(cotangents, cot_views, cot_ptrs);
+      fill(grads, grad_views, grad_ptrs);
+      hn_vjp vjp{};
+      vjp.struct_size = sizeof(vjp);
+      vjp.stream = last_ = stream;
+      vjp.cotangent = cot_ptrs.data(), vjp.n_out = cot_ptrs.size();
+      vjp.grad = grad_ptrs.data(), vjp.n_in = grad_ptrs.size();
+      ErrorBuffer error;
+      const hn_status status = table().backward(opened_.fn_, saved_, &vjp, error.get());
+      return {status, error.text()};
+    }
+    const std::vector<at::Tensor>& outputs() const { return out_; }
+
+   private:
+    const hn_fn_v1& table() const { return *opened_.generator_.fn; }
+    Opened& opened_;
+    std::vector<at::Tensor> in_, out_;
+    std::vector<std::uint8_t> need_;
+    std::vector<DLTensor> in_views_, out_views_;
+    std::vector<const DLTensor*> in_pointers_, out_pointers_;
+    hn_saved* saved_ = nullptr;
+    hn_stream last_ = kCpu;
+  };
+
+  // Room for every output, NaN so that what is not written is seen.
+  std::vector<at::Tensor> room(std::int64_t batch) const {
+    std::vector<at::Tensor> outputs;
+    for (const auto& s : out)
+      outputs.push_back(at::full(with_batch(s.shape, batch), NAN, generator_.device));
+    return outputs;
+  }
   Result run(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& cotangents = {},
              std::uint64_t seed = 0, std::uint32_t more_flags = 0) {
     Result r;
-    std::int64_t batch = inputs[0].size(0);
-    for (const auto& s : out) r.outputs.push_back(at::full(with_batch(s.shape, batch), NAN));
-    std::vector<DLTensor> in_views, out_views;
-    std::vector<const DLTensor*> in_ptrs, out_ptrs;
-    const std::vector<std::uint8_t> need(inputs.size(), 1);
-    fill(inputs, in_views, in_ptrs);
-    fill(r.outputs, out_views, out_ptrs);
-    hn_call call{};
-    call.struct_size = sizeof(call);
-    call.flags = (cotangents.empty() ? 0u : HN_CALL_WANT_GRAD) | more_flags;
-    call.stream = kCpu;
-    if ((flags & HN_FN_NEEDS_COND) != 0) {
-      call.cond = generator_.handles.data();
-      call.n_cond = generator_.handles.size();
-    }
-    call.in = in_ptrs.data(), call.n_in = in_ptrs.size();
-    call.out = out_ptrs.data(), call.n_out = out_ptrs.size();
-    call.need_grad = cotangents.empty() ? nullptr : need.data();
-    call.rng_seed = seed;
-    call.saved_budget_bytes = saved_budget;
-    ErrorBuffer error;
-    hn_saved* saved = nullptr;
-    around_forward(
-        [&] { r.outcome.status = generator_.fn->forward(fn_, &call, &saved, error.get()); });
-    r.outcome.text = error.text();
-    if (r.outcome.status != HN_OK || cotangents.empty()) return r;
-
+    const bool keep = !cotangents.empty();
+    r.outputs = room(inputs[0].size(0));
+    Pass pass(*this, inputs, r.outputs);
+    r.outcome = pass.forward(keep, generator_.stream, seed, more_flags);
+    if (r.outcome.status != HN_OK || !keep) return r;
     for (const auto& x : inputs)
-      r.grads.push_back(x.defined() ? at::full(x.sizes(), NAN) : at::Tensor());
-    std::vector<DLTensor> cot_views, grad_views;
-    std::vector<const DLTensor*> cot_ptrs, grad_ptrs;
-    fill(cotangents, cot_views, cot_ptrs);
-    fill(r.grads, grad_views, grad_ptrs);
-    hn_vjp vjp{};
-    vjp.struct_size = sizeof(vjp);
-    vjp.stream = kCpu;
-    vjp.cotangent = cot_ptrs.data(), vjp.n_out = cot_ptrs.size();
-    vjp.grad = grad_ptrs.data(), vjp.n_in = grad_ptrs.size();
-    r.outcome.status = generator_.fn->backward(fn_, saved, &vjp, error.get());
-    r.outcome.text = error.text();
-    generator_.fn->saved_release(fn_, saved, kCpu);
+      r.grads.push_back(x.defined() ? at::full(x.sizes(), NAN, x.device()) : at::Tensor());
+    r.outcome = pass.backward(cotangents, r.grads, generator_.stream);
     return r;
   }
 
   // What hn.fn/1 plans for a call with gradients by all of these inputs.
   hn_plan plan(const std::vector<at::Tensor>& inputs) {
-    std::vector<at::Tensor> outputs;
-    for (const auto& s : out) outputs.push_back(at::empty(with_batch(s.shape, inputs[0].size(0))));
+    const std::vector<at::Tensor> outputs = room(inputs[0].size(0));
     std::vector<DLTensor> views, out_views;
     std::vector<const DLTensor*> pointers, out_pointers;
     const std::vector<std::uint8_t> need(inputs.size(), 1);
@@ -240,7 +293,7 @@ class Opened {
     hn_call call{};
     call.struct_size = sizeof(call);
     call.flags = HN_CALL_WANT_GRAD;
-    call.stream = kCpu;
+    call.stream = generator_.stream;
     if ((flags & HN_FN_NEEDS_COND) != 0) {
       call.cond = generator_.handles.data();
       call.n_cond = generator_.handles.size();
