@@ -136,10 +136,11 @@ core::GuardSpec read_guard(const TomlTable& table) {
 
 }  // namespace
 
-RunConfig parse_config(std::string_view toml) {
+RunConfig parse_config(std::string_view toml, const std::string& name) {
   RunConfig c;
-  Reader top(TomlTable::parse(toml, "", "set"));
+  Reader top(TomlTable::parse(toml, name, "set"));
   visit_top(top, c);
+  c.generator_given = top.table().has("generator");
   c.generator_options = top.table().find_options("generator_options");
   std::set<std::string> names;
   for (const TomlTable& table : top.table().find_tables("reward")) {

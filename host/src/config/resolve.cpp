@@ -181,6 +181,7 @@ void check_guards(const RunConfig& c) {
 void resolve_config(RunConfig& c, const Registry& registry) {
   const Choice choice = registry.generator(c.generator);
   resolve_generator(c, choice);
+  c.generator_given = true;
   resolve_rewards(c, registry);
   check_guards(c);
   const ModelSpec& model = *choice.model;

@@ -53,6 +53,7 @@ struct RunSection {
 
 struct RunConfig {
   std::string generator = "emoji-sprint";  // model, plugin name, alias, id or path of a bundle
+  bool generator_given = false;            // the text named it
   std::string weights;  // a folder or file, absolute once resolved; empty: the model's own
   std::string device = "cpu";
   std::string dtype;  // resolved to the model's, else float32
@@ -70,9 +71,10 @@ struct RunConfig {
 };
 
 // Reads the TOML text of docs/configuration.md; the table [set] is laid over the rest. Throws
-// HN_INVALID_ARGUMENT with "[configuration] line N: ..." for a syntax error, an unknown key (the
-// nearest is named), a value of another type or out of its range.
-RunConfig parse_config(std::string_view toml);
+// HN_INVALID_ARGUMENT with "[configuration] line N: ..." (with `name`, a file's: "NAME:N: ...") for
+// a syntax error, an unknown key (the nearest is named), a value of another type or out of its
+// range.
+RunConfig parse_config(std::string_view toml, const std::string& name = "");
 
 // Fills what only the installed plugins know (reward weights, dtype, prompt lists), makes paths
 // absolute and checks every name and option against the manifests. Stable: resolving twice changes

@@ -1,6 +1,7 @@
 #include "run/adapter_folder.hpp"
 
 #include "safetensors/safetensors.hpp"
+#include "support/files.hpp"
 
 namespace hn::run {
 namespace {
@@ -42,6 +43,29 @@ core::NetKind adapter_kind(const fs::path& adapter, const std::string& asked) {
   const bool peft =
       file.stem() == "adapter_model" || fs::exists(adapter / "adapter_model.bin", ignored);
   return peft ? core::NetKind::kHypernet : core::NetKind::kFinetune;
+}
+
+std::optional<fs::path> run_config_of(const fs::path& adapter) {
+  if (adapter.empty()) return std::nullopt;
+  const fs::path folder = fs::absolute(adapter).lexically_normal();
+  // Without a slash behind it, so that parent_path() is the run directory.
+  const fs::path named = folder.has_filename() ? folder : folder.parent_path();
+  const fs::path file = named.parent_path() / "config.toml";
+  std::error_code ignored;
+  if (named.filename() == "adapter" && fs::is_regular_file(file, ignored)) return file;
+  return std::nullopt;
+}
+
+bool take_generator(const fs::path& run_config, host::RunConfig& config) {
+  const host::RunConfig run = host::parse_config(host::read_file(run_config), run_config.string());
+  if (config.generator_given && config.generator != run.generator) return false;
+  config.generator = run.generator;
+  config.generator_given = true;
+  if (config.weights.empty()) config.weights = run.weights;
+  if (config.dtype.empty()) config.dtype = run.dtype;
+  for (const auto& [key, value] : run.generator_options)
+    config.generator_options.try_emplace(key, value);
+  return true;
 }
 
 }  // namespace hn::run

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "config/run_config.hpp"
 #include "core/session.hpp"
 
 namespace hn::run {
@@ -18,5 +20,14 @@ std::filesystem::path adapter_path(const std::filesystem::path& path);
 // diffusers' and kohya's for fine-tunes of the generator. `asked`: "hypernet", "finetune", or ""
 // for this rule. Errors: HN_INVALID_ARGUMENT, HN_DATA_LOSS.
 core::NetKind adapter_kind(const std::filesystem::path& adapter, const std::string& asked);
+
+// config.toml of the run directory that trained it; nothing for an adapter of elsewhere, or none.
+// `adapter` as adapter_path gives it.
+std::optional<std::filesystem::path> run_config_of(const std::filesystem::path& adapter);
+
+// Fills in the generator that this run trained: its name, and with the same name its weights, dtype
+// and options. What `config` has of its own stays; where it names another generator, everything
+// does, and the answer is false. Errors: HN_INVALID_ARGUMENT for a file that is no configuration.
+bool take_generator(const std::filesystem::path& run_config, host::RunConfig& config);
 
 }  // namespace hn::run

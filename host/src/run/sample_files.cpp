@@ -8,6 +8,7 @@
 #include "run/evaluate.hpp"
 #include "run/pictures.hpp"
 #include "run/tensor_file.hpp"
+#include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
 namespace hn::run {
@@ -50,6 +51,22 @@ Request parse(std::string_view text) {
                                          std::to_string(request.batch) + " and count " +
                                          std::to_string(request.count));
   return request;
+}
+
+// The request's configuration over the run that trained the adapter, resolved.
+host::RunConfig configure(const Request& request, const std::filesystem::path& adapter,
+                          const host::Registry& registry) {
+  host::RunConfig config = host::parse_config(request.config);
+  const auto run = run_config_of(adapter);
+  const bool taken = run && take_generator(*run, config);
+  try {
+    host::resolve_config(config, registry);
+  } catch (const Error& error) {
+    if (!taken) throw;
+    throw Error(error.code(),
+                host::cat(error.what(), " (as ", run->string(), " has it, where no flag does)"));
+  }
+  return config;
 }
 
 // From the request itself, a file, or the generator's own list; one prompt with a given noise
@@ -130,13 +147,13 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
     throw Error(HN_INVALID_ARGUMENT,
                 "[sample] expected at least one of out_dir, images_out, latents_out, delta_out, "
                 "noise_out; got none, so nothing would be kept");
-  host::RunConfig config = host.configure(request.config);
+  std::filesystem::path adapter;
+  if (!request.adapter.empty()) adapter = adapter_path(request.adapter);
+  host::RunConfig config = configure(request, adapter, host.registry());
   config.rewards.clear();
   config.eval.rewards.clear();
   config.net.kind = core::NetKind::kNone;
-  std::filesystem::path adapter;
-  if (!request.adapter.empty()) {
-    adapter = adapter_path(request.adapter);
+  if (!adapter.empty()) {
     config.net.file = adapter;  // rank, alpha and layers are the file's
     config.net.file_partial = request.adapter_partial;
     config.net.kind = adapter_kind(adapter, request.adapter_kind);
