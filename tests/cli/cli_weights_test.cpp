@@ -3,8 +3,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "cli/weights_folder.hpp"
 #include "cli_support.hpp"
-#include "safetensors/safetensors.hpp"
 #include "support/fake_hub.hpp"
 
 namespace hn::test {
@@ -25,30 +25,8 @@ class Weights : public ::testing::Test {
  protected:
   fs::path copy(const fs::path& from) {
     const fs::path to = folder_.path() / from.filename();
-    fs::copy(from, to, fs::copy_options::recursive);
-    for (const auto& entry : fs::recursive_directory_iterator(to))
-      fs::permissions(entry.path(), fs::perms::owner_all, fs::perm_options::add);
+    copy_weights(from, to);
     return to;
-  }
-  // Rewrites a file: change(tensors) edits names and shapes; data of another size is zeros.
-  template <class Change>
-  void rewrite(const fs::path& file, const Change& change) {
-    std::vector<TensorToWrite> tensors;
-    const SafetensorsFile opened = SafetensorsFile::open(file);
-    for (const TensorView& view : opened.tensors())
-      tensors.push_back({view.name, view.dtype, view.shape, view.data, view.nbytes});
-    change(tensors);
-    std::vector<std::vector<char>> zeros;
-    for (TensorToWrite& tensor : tensors) {
-      std::uint64_t bytes = dtype_bits(tensor.dtype) / 8;
-      for (const auto size : tensor.shape) bytes *= static_cast<std::uint64_t>(size);
-      if (bytes == tensor.nbytes) continue;
-      zeros.emplace_back(bytes);
-      tensor.data = zeros.back().data();
-      tensor.nbytes = bytes;
-    }
-    write_safetensors(file.string() + ".new", tensors);
-    fs::rename(file.string() + ".new", file);
   }
   static nlohmann::json row(const Outcome& outcome, const std::string& plugin) {
     const auto all = outcome.json();
@@ -93,13 +71,13 @@ TEST_F(Weights, ARewardsFolderIsFound) {
 TEST_F(Weights, MissingExtraAndMisshapenTensorsOfEachComponentAreListed) {
   const fs::path folder = copy(kEmoji);
   std::string gone, bent;
-  rewrite(folder / "transformer/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
+  rewrite_weights(folder / "transformer/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
     gone = tensors.front().name;
     tensors.erase(tensors.begin());
     tensors.front().shape = {3};
     bent = tensors.front().name;
   });
-  rewrite(folder / "vae/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
+  rewrite_weights(folder / "vae/diffusion_pytorch_model.safetensors", [&](auto& tensors) {
     TensorToWrite more = tensors.front();
     more.name = "decoder.odd.weight";
     tensors.push_back(more);

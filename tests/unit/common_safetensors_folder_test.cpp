@@ -142,6 +142,17 @@ TEST_F(Shards, NeedAReadableIndex) {
                [&] { SafetensorsFolder::open(folder_.path()); });
 }
 
+TEST_F(Shards, MissingAndDamagedAreToldTogether) {
+  write_index(R"({"a": "model-00001-of-00002.safetensors", "b": "x.safetensors",
+                  "c": "model-00002-of-00002.safetensors"})");
+  for (const char* shard : {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"})
+    std::filesystem::resize_file(folder_.path() / shard, 3);
+  expect_error(HN_NOT_FOUND,
+               {"got none of: x.safetensors", "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors"},
+               [&] { SafetensorsFolder::open(folder_.path()); });
+}
+
 TEST_F(Shards, ThatAreDamagedAreNamed) {
   write_index(kGoodMap);
   folder_.write("model-00002-of-00002.safetensors", "short");

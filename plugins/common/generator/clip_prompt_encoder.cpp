@@ -30,6 +30,14 @@ ClipTextConfig read_text_config(const std::filesystem::path& file, const std::st
   return parse_clip_text_config(json, where);
 }
 
+std::unique_ptr<ClipTextTower> make_tower(WeightMap& weights, const ClipTextConfig& config) {
+  const c10::NoGradGuard no_grad;
+  auto tower = std::make_unique<ClipTextTower>(config, weights, "");
+  weights.finish();
+  tower->prepare();
+  return tower;
+}
+
 }  // namespace
 
 ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
@@ -41,31 +49,44 @@ ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const 
       device_(mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU) : device),
       variant_(variant),
       mode_(mode),
-      tokenizer_(ClipTokenizer::from_hugging_face(folder / "tokenizer")),
-      config_(read_text_config(folder / "text_encoder" / "config.json", model)) {
-  const bool now = mode != TextEncoderMode::kFree;
-  if (!now) load(at::kMeta);
-  tower_ = OnDemand<ClipTextTower>([this] { return load(device_); }, now);
-
-  length_ = tokenizer_.max_length() > 0 ? tokenizer_.max_length() : config_.max_positions;
-  const auto refuse = [&](const std::string& text) {
-    throw Error(HN_DATA_LOSS, "[" + model + "] " + folder.string() + ": " + text);
+      parts_(read_parts()),
+      tower_([this] { return load(); }, /*now=*/false) {
+  const std::int64_t most = parts_.config.max_positions;
+  length_ = parts_.tokenizer.max_length() > 0 ? parts_.tokenizer.max_length() : most;
+  PipelineProblems problems(model, folder);
+  const auto refuse = [&](bool wrong, const std::string& text) {
+    problems.attempt([&] {
+      if (wrong) throw Error(HN_DATA_LOSS, "[" + model + "] " + folder.string() + ": " + text);
+    });
   };
-  if (length_ < 2 || length_ > config_.max_positions)
-    refuse("the tokenizer's model_max_length is " + std::to_string(length_) +
-           ", the text encoder has " + std::to_string(config_.max_positions) + " positions");
-  if (tokenizer_.id_limit() > config_.vocab_size)
-    refuse("the tokenizer has " + std::to_string(tokenizer_.id_limit()) +
-           " ids, the text encoder's vocabulary only " + std::to_string(config_.vocab_size));
+  refuse(length_ < 2 || length_ > most, "the tokenizer's model_max_length is " +
+                                            std::to_string(length_) + ", the text encoder has " +
+                                            std::to_string(most) + " positions");
+  refuse(parts_.tokenizer.id_limit() > parts_.config.vocab_size,
+         "the tokenizer has " + std::to_string(parts_.tokenizer.id_limit()) +
+             " ids, the text encoder's vocabulary only " +
+             std::to_string(parts_.config.vocab_size));
+  problems.finish();
 }
 
-std::unique_ptr<ClipTextTower> ClipPromptEncoder::load(at::Device device) {
-  const c10::NoGradGuard no_grad;
-  WeightMap weights(open_part(folder_ / "text_encoder", variant_), dtype_, device,
-                    model_ + " text_encoder", "text_model.");
-  auto tower = std::make_unique<ClipTextTower>(config_, weights, "");
-  weights.finish();
-  tower->prepare();
+ClipPromptEncoder::Parts ClipPromptEncoder::read_parts() const {
+  return read_text_parts(
+      {model_, folder_}, [this] { return ClipTokenizer::from_hugging_face(folder_ / "tokenizer"); },
+      [this] { return read_text_config(folder_ / "text_encoder" / "config.json", model_); },
+      [this](const ClipTextConfig* config) {
+        auto weights = open_weights(at::kMeta);
+        if (config != nullptr) make_tower(weights, *config);
+      });
+}
+
+WeightMap ClipPromptEncoder::open_weights(at::Device device) const {
+  return {open_part(folder_ / "text_encoder", variant_), dtype_, device, model_ + " text_encoder",
+          "text_model."};
+}
+
+std::unique_ptr<ClipTextTower> ClipPromptEncoder::load() {
+  auto weights = open_weights(device_);
+  auto tower = make_tower(weights, parts_.config);
   bytes_ = weights.bytes();
   return tower;
 }
@@ -77,7 +98,7 @@ std::string ClipPromptEncoder::key() const {
 }
 
 std::vector<std::int32_t> ClipPromptEncoder::tokenize(std::string_view prompt) const {
-  return tokenizer_.encode(prompt, static_cast<std::int32_t>(length_)).ids;
+  return parts_.tokenizer.encode(prompt, static_cast<std::int32_t>(length_)).ids;
 }
 
 ClipTextOutput ClipPromptEncoder::encode(std::string_view prompt) const {

@@ -12,24 +12,30 @@
 #include <string_view>
 #include <vector>
 
+#include "generator/pipeline_problems.hpp"
 #include "generator/text_encoder_mode.hpp"
 #include "tokenizers/clip_tokenizer.hpp"
 #include "torch/clip_towers.hpp"
+#include "torch/weight_map.hpp"
 
 namespace hn {
 
 class ClipPromptEncoder {
  public:
-  // Reads text_encoder/ and tokenizer/ below `folder`; `model` begins the messages. Errors: those
-  // of the readers and of WeightMap::finish; HN_DATA_LOSS where tokenizer and text model do not fit
-  // together, HN_UNSUPPORTED for another class than CLIPTextModel and for use_attention_mask. In
-  // the modes that do not keep the encoder its weights are compared with its configuration and not
-  // read yet.
+  // Reads text_encoder/ and tokenizer/ below `folder`; `model` begins the messages. The weights are
+  // compared with their configuration and not read yet. Errors, all of them in one: those of the
+  // readers and of WeightMap::finish; HN_UNSUPPORTED for another class than CLIPTextModel and for
+  // use_attention_mask; then HN_DATA_LOSS where tokenizer and text model do not fit together.
   ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
                     at::ScalarType dtype, at::Device device, const std::string& variant,
                     TextEncoderMode mode = TextEncoderMode::kKeep);
   ClipPromptEncoder(const ClipPromptEncoder&) = delete;
   ClipPromptEncoder& operator=(const ClipPromptEncoder&) = delete;
+
+  // Reads the weights, unless the mode is kFree or the device at::kMeta.
+  void prepare() const {
+    if (mode_ != TextEncoderMode::kFree && !device_.is_meta()) tower_.get();
+  }
 
   // Ids of one prompt, all of length().
   std::vector<std::int32_t> tokenize(std::string_view prompt) const;
@@ -37,7 +43,7 @@ class ClipPromptEncoder {
   // its numbers then never depend on which prompts it was encoded with. On the encoder's device.
   ClipTextOutput encode(std::string_view prompt) const;
 
-  std::int64_t width() const { return config_.encoder.width; }
+  std::int64_t width() const { return parts_.config.encoder.width; }
   std::int64_t length() const { return length_; }
   std::uint64_t bytes() const { return tower_.loaded() ? bytes_ : 0; }
   // What the states of a prompt depend on: weights, tokenizer, type and device.
@@ -48,7 +54,10 @@ class ClipPromptEncoder {
   }
 
  private:
-  std::unique_ptr<ClipTextTower> load(at::Device device);
+  using Parts = TextParts<ClipTokenizer, ClipTextConfig>;
+  Parts read_parts() const;
+  WeightMap open_weights(at::Device device) const;
+  std::unique_ptr<ClipTextTower> load();
 
   std::filesystem::path folder_;
   std::string model_;
@@ -56,8 +65,7 @@ class ClipPromptEncoder {
   at::Device device_;  // of the encoder
   std::string variant_;
   TextEncoderMode mode_;
-  ClipTokenizer tokenizer_;
-  ClipTextConfig config_;
+  Parts parts_;
   OnDemand<ClipTextTower> tower_;
   std::int64_t length_ = 0;
   std::uint64_t bytes_ = 0;

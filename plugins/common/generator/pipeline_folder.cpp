@@ -7,19 +7,21 @@
 namespace hn {
 
 void check_pipeline_folder(const std::filesystem::path& folder, const std::string& model,
-                           const std::string& class_name) {
+                           const std::string& class_name, PipelineProblems& problems) {
   if (!std::filesystem::is_directory(folder))
     throw Error(
         HN_NOT_FOUND,
         "[" + model + "] weights: expected a folder in diffusers layout, got " + folder.string());
   const auto file = folder / "model_index.json";
   if (!std::filesystem::exists(file)) return;
-  const auto json = read_json_file(file);
-  JsonObject index(json, "[" + model + "] " + file.string());
-  const auto name = index.get_or<std::string>("_class_name", class_name);
-  if (name != class_name)
-    throw Error(HN_UNSUPPORTED,
-                index.where() + ": _class_name: expected " + class_name + ", got " + name);
+  problems.attempt([&] {
+    const auto json = read_json_file(file);
+    JsonObject index(json, "[" + model + "] " + file.string());
+    const auto name = index.get_or<std::string>("_class_name", class_name);
+    if (name != class_name)
+      throw Error(HN_UNSUPPORTED,
+                  index.where() + ": _class_name: expected " + class_name + ", got " + name);
+  });
 }
 
 WeightFiles open_part(const std::filesystem::path& part, const std::string& variant) {

@@ -4,15 +4,16 @@
 #include <filesystem>
 #include <string>
 
+#include "generator/pipeline_problems.hpp"
 #include "weights/weight_files.hpp"
 
 namespace hn {
 
-// HN_NOT_FOUND unless `folder` is one; HN_UNSUPPORTED where its model_index.json is there and names
-// another _class_name than `class_name`: only the parts are needed, the index may be left out.
-// `model` begins the messages.
+// HN_NOT_FOUND unless `folder` is one. Where its model_index.json is there and names another
+// _class_name than `class_name`, that is a problem (HN_UNSUPPORTED): only the parts are needed, the
+// index may be left out. `model` begins the messages.
 void check_pipeline_folder(const std::filesystem::path& folder, const std::string& model,
-                           const std::string& class_name);
+                           const std::string& class_name, PipelineProblems& problems);
 
 // The weights of one part of it ("unet"), in whatever format is there; `variant` ("fp16", "bf16",
 // or empty for the plain files first) as SafetensorsFolder::open has it, and as the name of a .bin

@@ -103,19 +103,26 @@ SafetensorsFolder SafetensorsFolder::open(const fs::path& path, std::string_view
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : weight_map) shards.insert(shard);
   std::map<std::string, std::size_t> shard_number;
-  std::string absent;
+  std::string absent, broken;
+  hn_status code = HN_OK;
   for (const std::string& shard : shards) {
     if (!fs::is_regular_file(file.parent_path() / shard, ignored)) {
       absent += (absent.empty() ? "" : ", ") + shard;
       continue;
     }
-    if (!absent.empty()) continue;  // only the list matters from here on
-    shard_number[shard] = result.files_.size();
-    result.files_.push_back(SafetensorsFile::open(file.parent_path() / shard));
+    try {
+      result.files_.push_back(SafetensorsFile::open(file.parent_path() / shard));
+      shard_number[shard] = result.files_.size() - 1;
+    } catch (const Error& error) {
+      if (code == HN_OK) code = error.code();
+      broken += std::string(broken.empty() ? "" : "\n") + error.what();
+    }
   }
   if (!absent.empty())
     throw Error(HN_NOT_FOUND,
-                label(file) + "expected the shards that weight_map names, got none of: " + absent);
+                label(file) + "expected the shards that weight_map names, got none of: " + absent +
+                    (broken.empty() ? "" : "\n") + broken);
+  if (!broken.empty()) throw Error(code, broken);
 
   std::string lies;
   for (const auto& [tensor, shard] : weight_map) {

@@ -5,6 +5,7 @@
 
 #include <hn/cpp/error.hpp>
 #include <map>
+#include <optional>
 
 #include "generator/pipeline_folder.hpp"
 
@@ -12,50 +13,78 @@ namespace hn::flux {
 namespace {
 
 void check_widths(const std::filesystem::path& folder, const TransformerConfig& transformer,
-                  const AutoencoderKLConfig& vae, const PromptEncoder& prompts) {
+                  const std::optional<AutoencoderKLConfig>& vae, const PromptEncoder* prompts,
+                  PipelineProblems& problems) {
   const auto require = [&](std::int64_t has, std::int64_t wanted, const char* what,
                            const char* field) {
     if (has == wanted) return;
-    throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + what + " " +
-                                  std::to_string(has) + ", the transformer's " + field + " is " +
-                                  std::to_string(wanted));
+    problems.attempt([&] {
+      throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + what + " " +
+                                    std::to_string(has) + ", the transformer's " + field + " is " +
+                                    std::to_string(wanted));
+    });
   };
-  require(4 * vae.latent_channels, transformer.in_channels,
-          "the VAE's latents, packed by four, have channels", "in_channels");
-  require(prompts.t5_config().d_model, transformer.text_dim, "text_encoder_2 has a width of",
+  if (vae)
+    require(4 * vae->latent_channels, transformer.in_channels,
+            "the VAE's latents, packed by four, have channels", "in_channels");
+  if (prompts == nullptr) return;
+  require(prompts->t5_config().d_model, transformer.text_dim, "text_encoder_2 has a width of",
           "joint_attention_dim");
-  require(prompts.clip().width(), transformer.pooled_dim, "text_encoder has a width of",
+  require(prompts->clip().width(), transformer.pooled_dim, "text_encoder has a width of",
           "pooled_projection_dim");
 }
 
 }  // namespace
 
 Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
-  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline");
   const c10::NoGradGuard no_grad;
-  // The small files first, so that a wrong folder costs no time.
-  const auto config = TransformerConfig::read(folder / "transformer" / "config.json");
-  const auto vae = AutoencoderKLConfig::read(folder / "vae" / "config.json", "flux_schnell");
-  scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
+  const auto open = [&](const char* part, at::Device device) {
+    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype, device,
+                     std::string("flux_schnell ") + part);
+  };
+  const auto load_transformer = [&](const TransformerConfig* config, at::Device device) {
+    auto weights = open("transformer", device);
+    if (config == nullptr) return;
+    weights.set_quantise(options.quantise);
+    transformer_ = std::make_unique<Transformer>(*config, weights);
+    weights.finish();
+    bytes_ += weights.bytes();
+    report_ = weights.report();
+  };
+  const auto load_vae = [&](const AutoencoderKLConfig* config, at::Device device) {
+    auto weights = open("vae", device);
+    if (config == nullptr) return;
+    vae_ = std::make_unique<AutoencoderKL>(*config, weights);
+    weights.finish();
+    bytes_ += weights.bytes();
+  };
+
+  // The whole folder before any weight is read, so that a wrong one costs no time.
+  PipelineProblems problems("flux_schnell", folder);
+  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline", problems);
+  const auto transformer = check_part(
+      problems, [&] { return TransformerConfig::read(folder / "transformer" / "config.json"); },
+      [&](const TransformerConfig* config) { load_transformer(config, at::kMeta); });
+  const auto vae = check_part(
+      problems,
+      [&] { return AutoencoderKLConfig::read(folder / "vae" / "config.json", "flux_schnell"); },
+      [&](const AutoencoderKLConfig* config) { load_vae(config, at::kMeta); });
+  problems.attempt(
+      [&] { scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json"); });
   PromptOptions prompts = options.prompts;
   prompts.quantise = options.quantise;
-  prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant,
-                                             prompts);
-  check_widths(folder, config, vae, *prompts_);
+  problems.attempt([&] {
+    prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device,
+                                               options.variant, prompts);
+  });
+  if (transformer) check_widths(folder, *transformer, vae, prompts_.get(), problems);
+  problems.finish();
 
-  const auto open = [&](const char* part) {
-    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
-                     options.device, std::string("flux_schnell ") + part);
-  };
-  auto weights = open("transformer");
-  weights.set_quantise(options.quantise);
-  transformer_ = std::make_unique<Transformer>(config, weights);
-  weights.finish();
-  auto vae_weights = open("vae");
-  vae_ = std::make_unique<AutoencoderKL>(vae, vae_weights);
-  vae_weights.finish();
-  bytes_ = weights.bytes() + vae_weights.bytes();
-  report_ = weights.report();
+  if (!options.device.is_meta()) {
+    load_transformer(&*transformer, options.device);
+    load_vae(&*vae, options.device);
+  }
+  prompts_->prepare();
 }
 
 std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {

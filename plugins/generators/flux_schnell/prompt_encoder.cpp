@@ -21,6 +21,13 @@ std::int64_t check_length(std::int64_t length) {
   return length;
 }
 
+std::unique_ptr<T5Encoder> make_t5(WeightMap& weights, const T5Config& config) {
+  const c10::NoGradGuard no_grad;
+  auto encoder = std::make_unique<T5Encoder>(config, weights);
+  weights.finish({"decoder.", "lm_head."});
+  return encoder;
+}
+
 }  // namespace
 
 PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype,
@@ -30,40 +37,60 @@ PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType
       dtype_(dtype),
       variant_(variant),
       options_{check_length(options.max_length), options.mode, options.quantise},
-      clip_(folder, "flux_schnell", dtype, device, variant, options.mode),
-      tokenizer_(Tokenizer::from_file(folder / "tokenizer_2")),
-      end_(tokenizer_.encode("")),
+      parts_(read_parts(device)),
+      end_(parts_.t5.tokenizer.encode("")),
       device_(options.mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU)
                                                                          : device),
-      config_(T5Config::read(folder / "text_encoder_2" / "config.json")) {
+      t5_([this] { return load(); }, /*now=*/false) {
   const auto refuse = [&](const std::string& text) {
     throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + text);
   };
   if (end_.size() != 1)
     refuse("tokenizer_2: expected one token behind a text, </s>, got " +
            std::to_string(end_.size()));
-  if (tokenizer_.id_limit() > config_.vocab_size)
-    refuse("tokenizer_2 has " + std::to_string(tokenizer_.id_limit()) +
-           " ids, text_encoder_2's vocabulary only " + std::to_string(config_.vocab_size));
-  const bool now = options_.mode != TextEncoderMode::kFree;
-  if (!now) load(at::kMeta);
-  t5_ = OnDemand<T5Encoder>([this] { return load(device_); }, now);
+  if (parts_.t5.tokenizer.id_limit() > t5_config().vocab_size)
+    refuse("tokenizer_2 has " + std::to_string(parts_.t5.tokenizer.id_limit()) +
+           " ids, text_encoder_2's vocabulary only " + std::to_string(t5_config().vocab_size));
 }
 
-std::unique_ptr<T5Encoder> PromptEncoder::load(at::Device device) {
-  const c10::NoGradGuard no_grad;
+PromptEncoder::Parts PromptEncoder::read_parts(at::Device device) const {
+  PipelineProblems problems("flux_schnell", folder_);
+  std::unique_ptr<ClipPromptEncoder> clip;
+  std::optional<TextParts<Tokenizer, T5Config>> t5;
+  problems.attempt([&] {
+    clip = std::make_unique<ClipPromptEncoder>(folder_, "flux_schnell", dtype_, device, variant_,
+                                               options_.mode);
+  });
+  problems.attempt([&] {
+    t5 = read_text_parts(
+        {"flux_schnell", folder_}, [this] { return Tokenizer::from_file(folder_ / "tokenizer_2"); },
+        [this] { return T5Config::read(folder_ / "text_encoder_2" / "config.json"); },
+        [this](const T5Config* config) {
+          auto weights = open_weights(at::kMeta);
+          if (config != nullptr) make_t5(weights, *config);
+        });
+  });
+  problems.finish();
+  return {std::move(clip), *std::move(t5)};
+}
+
+WeightMap PromptEncoder::open_weights(at::Device device) const {
   WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder_2", variant_), dtype_, device,
                     "flux_schnell text_encoder_2");
   weights.set_quantise(options_.quantise);
-  auto encoder = std::make_unique<T5Encoder>(config_, weights);
-  weights.finish({"decoder.", "lm_head."});
+  return weights;
+}
+
+std::unique_ptr<T5Encoder> PromptEncoder::load() {
+  auto weights = open_weights(device_);
+  auto encoder = make_t5(weights, t5_config());
   bytes_ = weights.bytes();
   report_ = weights.report();
   return encoder;
 }
 
 std::string PromptEncoder::key() const {
-  return clip_.key() + "; T5: weights " + content_fingerprint(folder_ / "text_encoder_2") +
+  return clip().key() + "; T5: weights " + content_fingerprint(folder_ / "text_encoder_2") +
          ", tokenizer " + content_fingerprint(folder_ / "tokenizer_2") + ", variant " + variant_ +
          ", " + c10::toString(dtype_) + " on " + at::Device(device_.type()).str() + ", quantise " +
          quantise_name(options_.quantise) + ", " + std::to_string(options_.max_length) + " tokens";
@@ -71,17 +98,17 @@ std::string PromptEncoder::key() const {
 
 std::vector<std::int64_t> PromptEncoder::tokenize(std::string_view prompt) const {
   const auto length = static_cast<std::size_t>(options_.max_length);
-  auto ids = tokenizer_.encode(prompt, /*add_special_tokens=*/false);
+  auto ids = parts_.t5.tokenizer.encode(prompt, /*add_special_tokens=*/false);
   if (ids.size() > length - end_.size()) ids.resize(length - end_.size());
   ids.insert(ids.end(), end_.begin(), end_.end());
   std::vector<std::int64_t> padded(ids.begin(), ids.end());
-  padded.resize(length, config_.pad_token_id);
+  padded.resize(length, t5_config().pad_token_id);
   return padded;
 }
 
 PromptStates PromptEncoder::encode(std::string_view prompt) const {
   const auto ids = at::tensor(tokenize(prompt), at::kLong).unsqueeze(0).to(device_);
-  return {t5_.get()(ids).squeeze(0), clip_.encode(prompt).pooled.squeeze(0)};
+  return {t5_.get()(ids).squeeze(0), clip().encode(prompt).pooled.squeeze(0)};
 }
 
 }  // namespace hn::flux

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 #include <map>
+#include <optional>
 
 #include "generator/pipeline_folder.hpp"
 
@@ -25,46 +26,77 @@ at::Tensor pad(const std::vector<at::Tensor>& rows, std::int64_t length) {
   return padded;
 }
 
+void check_widths(const std::filesystem::path& folder, const TransformerConfig& transformer,
+                  const std::optional<VaeConfig>& vae, const PromptEncoder* prompts,
+                  PipelineProblems& problems) {
+  const auto refuse = [&](const std::string& text) {
+    problems.attempt(
+        [&] { throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": " + text); });
+  };
+  if (vae && transformer.in_channels != vae->latent_channels)
+    refuse("the transformer has " + std::to_string(transformer.in_channels) +
+           " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
+  if (prompts != nullptr && prompts->config().hidden_size != transformer.caption_channels)
+    refuse("the text encoder is " + std::to_string(prompts->config().hidden_size) +
+           " wide, the transformer's caption_channels is " +
+           std::to_string(transformer.caption_channels));
+}
+
 }  // namespace
 
 Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
-  check_pipeline_folder(folder, "sana_sprint", "SanaSprintPipeline");
   const c10::NoGradGuard no_grad;
-  const auto config = TransformerConfig::read(folder / "transformer" / "config.json");
-  vae_ = VaeConfig::read(folder / "vae" / "config.json");
-  scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
-  if (config.in_channels != vae_.latent_channels)
-    throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the transformer has " +
-                                  std::to_string(config.in_channels) +
-                                  " channels, the VAE's latents have " +
-                                  std::to_string(vae_.latent_channels));
-
-  const auto open = [&](const char* part) {
-    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype,
-                     options.device, std::string("sana_sprint ") + part);
+  const auto open = [&](const char* part, at::Device device) {
+    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype, device,
+                     std::string("sana_sprint ") + part);
   };
-  auto weights = open("transformer");
-  weights.set_quantise(options.quantise);
-  transformer_ = std::make_unique<Transformer>(config, weights);
-  weights.finish();
-  transformer_->prepare();
-  report_ = weights.report();
-  auto vae_weights = open("vae");
-  encoder_ = std::make_unique<Encoder>(vae_, vae_weights);
-  decoder_ = std::make_unique<Decoder>(vae_, vae_weights);
-  vae_weights.finish();
-  encoder_->prepare();
-  decoder_->prepare();
+  const auto load_transformer = [&](const TransformerConfig* config, at::Device device) {
+    auto weights = open("transformer", device);
+    if (config == nullptr) return;
+    weights.set_quantise(options.quantise);
+    transformer_ = std::make_unique<Transformer>(*config, weights);
+    weights.finish();
+    transformer_->prepare();
+    bytes_ += weights.bytes();
+    report_ = weights.report();
+  };
+  const auto load_vae = [&](const VaeConfig* config, at::Device device) {
+    auto weights = open("vae", device);
+    if (config == nullptr) return;
+    encoder_ = std::make_unique<Encoder>(*config, weights);
+    decoder_ = std::make_unique<Decoder>(*config, weights);
+    weights.finish();
+    encoder_->prepare();
+    decoder_->prepare();
+    bytes_ += weights.bytes();
+  };
+
+  // The whole folder before any weight is read, so that a wrong one costs no time.
+  PipelineProblems problems("sana_sprint", folder);
+  check_pipeline_folder(folder, "sana_sprint", "SanaSprintPipeline", problems);
+  const auto transformer = check_part(
+      problems, [&] { return TransformerConfig::read(folder / "transformer" / "config.json"); },
+      [&](const TransformerConfig* config) { load_transformer(config, at::kMeta); });
+  const auto vae = check_part(
+      problems, [&] { return VaeConfig::read(folder / "vae" / "config.json"); },
+      [&](const VaeConfig* config) { load_vae(config, at::kMeta); });
+  problems.attempt(
+      [&] { scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json"); });
   PromptOptions prompts = options.prompts;
   prompts.quantise = options.quantise;
-  prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device, options.variant,
-                                             std::move(prompts));
-  if (prompts_->config().hidden_size != config.caption_channels)
-    throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": the text encoder is " +
-                                  std::to_string(prompts_->config().hidden_size) +
-                                  " wide, the transformer's caption_channels is " +
-                                  std::to_string(config.caption_channels));
-  bytes_ = weights.bytes() + vae_weights.bytes();
+  problems.attempt([&] {
+    prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device,
+                                               options.variant, std::move(prompts));
+  });
+  if (transformer) check_widths(folder, *transformer, vae, prompts_.get(), problems);
+  problems.finish();
+
+  vae_ = *vae;
+  if (!options.device.is_meta()) {
+    load_transformer(&*transformer, options.device);
+    load_vae(&*vae, options.device);
+  }
+  prompts_->prepare();
 }
 
 std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {

@@ -25,6 +25,13 @@ std::string clean(std::string_view prompt) {
   return begin < end ? lower.substr(begin, end - begin) : std::string();
 }
 
+std::unique_ptr<Gemma2> make_model(WeightMap& weights, const Gemma2Config& config) {
+  const c10::NoGradGuard no_grad;
+  auto model = std::make_unique<Gemma2>(config, weights);
+  weights.finish({"lm_head."});
+  return model;
+}
+
 }  // namespace
 
 PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype,
@@ -32,39 +39,49 @@ PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType
     : folder_(folder),
       dtype_(dtype),
       variant_(variant),
-      tokenizer_(Tokenizer::from_file(folder / "tokenizer")),
       options_(std::move(options)),
       device_(options_.mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU)
                                                                           : device),
-      config_(Gemma2Config::read(folder / "text_encoder" / "config.json")) {
+      parts_(read_parts()),
+      model_([this] { return load(); }, /*now=*/false) {
   if (options_.max_tokens < 2)
     throw Error(HN_INVALID_ARGUMENT,
                 "[sana_sprint] max_sequence_length: expected at least 2, got " +
                     std::to_string(options_.max_tokens));
-  const bool now = options_.mode != TextEncoderMode::kFree;
-  if (!now) load(at::kMeta);
-  model_ = OnDemand<Gemma2>([this] { return load(device_); }, now);
-  if (tokenizer_.id_limit() > config_.vocab_size)
+  if (parts_.tokenizer.id_limit() > config().vocab_size)
     throw Error(HN_DATA_LOSS, "[sana_sprint] the tokenizer has " +
-                                  std::to_string(tokenizer_.id_limit()) +
+                                  std::to_string(parts_.tokenizer.id_limit()) +
                                   " ids, the text encoder's vocabulary only " +
-                                  std::to_string(config_.vocab_size));
+                                  std::to_string(config().vocab_size));
 
   max_all_ = options_.max_tokens;
   for (std::size_t i = 0; i < options_.instruction.size(); ++i)
     instruction_ += (i ? "\n" : "") + options_.instruction[i];
   // The limit grows by the instruction's tokens less its <bos> and one more, as upstream has it.
   if (!instruction_.empty())
-    max_all_ += static_cast<std::int64_t>(tokenizer_.encode(instruction_).size()) - 2;
+    max_all_ += static_cast<std::int64_t>(parts_.tokenizer.encode(instruction_).size()) - 2;
 }
 
-std::unique_ptr<Gemma2> PromptEncoder::load(at::Device device) {
-  const c10::NoGradGuard no_grad;
+PromptEncoder::Parts PromptEncoder::read_parts() const {
+  return read_text_parts(
+      {"sana_sprint", folder_}, [this] { return Tokenizer::from_file(folder_ / "tokenizer"); },
+      [this] { return Gemma2Config::read(folder_ / "text_encoder" / "config.json"); },
+      [this](const Gemma2Config* config) {
+        auto weights = open_weights(at::kMeta);
+        if (config != nullptr) make_model(weights, *config);
+      });
+}
+
+WeightMap PromptEncoder::open_weights(at::Device device) const {
   WeightMap weights(SafetensorsFolder::open(folder_ / "text_encoder", variant_), dtype_, device,
                     "sana_sprint text_encoder", "model.");
   weights.set_quantise(options_.quantise);
-  auto model = std::make_unique<Gemma2>(config_, weights);
-  weights.finish({"lm_head."});
+  return weights;
+}
+
+std::unique_ptr<Gemma2> PromptEncoder::load() {
+  auto weights = open_weights(device_);
+  auto model = make_model(weights, config());
   bytes_ = weights.bytes();
   report_ = weights.report();
   return model;
@@ -79,7 +96,7 @@ std::string PromptEncoder::key() const {
 }
 
 PromptTokens PromptEncoder::tokenize(std::string_view prompt) const {
-  PromptTokens tokens{tokenizer_.encode(instruction_ + clean(prompt))};
+  PromptTokens tokens{parts_.tokenizer.encode(instruction_ + clean(prompt))};
   if (static_cast<std::int64_t>(tokens.ids.size()) > max_all_)
     tokens.ids.resize(static_cast<std::size_t>(max_all_));
   if (tokens.ids.empty())

@@ -12,9 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "generator/pipeline_problems.hpp"
 #include "generator/text_encoder_mode.hpp"
 #include "tokenizers/tokenizer.hpp"
 #include "torch/gemma2.hpp"
+#include "torch/weight_map.hpp"
 
 namespace hn::sana {
 
@@ -37,11 +39,16 @@ class PromptEncoder {
  public:
   PromptEncoder(const PromptEncoder&) = delete;
   PromptEncoder& operator=(const PromptEncoder&) = delete;
-  // Reads text_encoder/ and tokenizer/ below `folder`. In the modes that do not keep the encoder
-  // its weights are compared with its configuration and not read yet. Errors: those of
-  // Gemma2Config::read, WeightMap::finish and Tokenizer::from_file.
+  // Reads text_encoder/ and tokenizer/ below `folder`. The weights are compared with their
+  // configuration and not read yet. Errors, all of them in one: those of Gemma2Config::read,
+  // WeightMap::finish and Tokenizer::from_file.
   PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device,
                 const std::string& variant, PromptOptions options);
+
+  // Reads the weights, unless the mode is kFree or the device at::kMeta.
+  void prepare() const {
+    if (options_.mode != TextEncoderMode::kFree && !device_.is_meta()) model_.get();
+  }
 
   // Lower case, outer white space removed, instruction in front, <bos>, cut to the limit.
   // HN_INVALID_ARGUMENT where no token is left.
@@ -51,7 +58,7 @@ class PromptEncoder {
   // exact resume needs.
   at::Tensor encode(std::string_view prompt) const;
 
-  const Gemma2Config& config() const { return config_; }
+  const Gemma2Config& config() const { return parts_.config; }
   const OnDemand<Gemma2>& model() const { return model_; }
   std::uint64_t bytes() const { return model_.loaded() ? bytes_ : 0; }
   const QuantiseReport& report() const { return report_; }
@@ -63,17 +70,19 @@ class PromptEncoder {
   }
 
  private:
-  std::unique_ptr<Gemma2> load(at::Device device);
+  using Parts = TextParts<Tokenizer, Gemma2Config>;
+  Parts read_parts() const;
+  WeightMap open_weights(at::Device device) const;
+  std::unique_ptr<Gemma2> load();
 
   std::filesystem::path folder_;
   at::ScalarType dtype_;
   std::string variant_;
-  Tokenizer tokenizer_;
   PromptOptions options_;
   std::string instruction_;
   std::int64_t max_all_ = 0;  // tokens with the instruction
   at::Device device_;         // of the encoder
-  Gemma2Config config_;
+  Parts parts_;
   std::uint64_t bytes_ = 0;
   QuantiseReport report_;
   OnDemand<Gemma2> model_;

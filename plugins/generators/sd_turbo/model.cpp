@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "generator/pipeline_folder.hpp"
@@ -13,45 +14,72 @@
 namespace hn::sd {
 namespace {
 
-void check_widths(const std::filesystem::path& folder, const UNetConfig& unet,
-                  const AutoencoderKLConfig& vae, std::int64_t text_width) {
+void check_widths(const std::filesystem::path& folder, const std::optional<UNetConfig>& unet,
+                  const std::optional<AutoencoderKLConfig>& vae, const ClipPromptEncoder* prompts,
+                  PipelineProblems& problems) {
   const auto refuse = [&](const std::string& text) {
-    throw Error(HN_DATA_LOSS, "[sd_turbo] " + folder.string() + ": " + text);
+    problems.attempt(
+        [&] { throw Error(HN_DATA_LOSS, "[sd_turbo] " + folder.string() + ": " + text); });
   };
-  if (unet.channels != vae.latent_channels)
-    refuse("the U-Net has " + std::to_string(unet.channels) + " channels, the VAE's latents have " +
-           std::to_string(vae.latent_channels));
-  for (const UNetStage& stage : unet.stages)
-    if (stage.cross_dim != text_width)
-      refuse("the text encoder is " + std::to_string(text_width) +
+  if (unet && vae && unet->channels != vae->latent_channels)
+    refuse("the U-Net has " + std::to_string(unet->channels) +
+           " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
+  if (!unet || prompts == nullptr) return;
+  for (const UNetStage& stage : unet->stages)
+    if (stage.cross_dim != prompts->width())
+      refuse("the text encoder is " + std::to_string(prompts->width()) +
              " wide, the U-Net's cross_attention_dim is " + std::to_string(stage.cross_dim));
 }
 
 }  // namespace
 
 Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
-  check_pipeline_folder(folder, "sd_turbo", "StableDiffusionPipeline");
   const c10::NoGradGuard no_grad;
-  const auto unet = UNetConfig::read(folder / "unet" / "config.json");
-  const auto vae = AutoencoderKLConfig::read(folder / "vae" / "config.json", "sd_turbo");
-  scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json");
-  prompts_ = std::make_unique<ClipPromptEncoder>(folder, "sd_turbo", options.dtype, options.device,
-                                                 options.variant, options.text_encoder);
-  check_widths(folder, unet, vae, prompts_->width());
-
-  const auto open = [&](const char* part) {
-    return WeightMap(open_part(folder / part, options.variant), options.dtype, options.device,
+  const auto open = [&](const char* part, at::Device device) {
+    return WeightMap(open_part(folder / part, options.variant), options.dtype, device,
                      std::string("sd_turbo ") + part);
   };
-  auto unet_weights = open("unet");
-  unet_weights.set_quantise(options.quantise);
-  unet_ = std::make_unique<UNet>(unet, unet_weights);
-  unet_weights.finish();
-  auto vae_weights = open("vae");
-  vae_ = std::make_unique<AutoencoderKL>(vae, vae_weights);
-  vae_weights.finish();
-  bytes_ = unet_weights.bytes() + vae_weights.bytes();
-  report_ = unet_weights.report();
+  const auto load_unet = [&](const UNetConfig* config, at::Device device) {
+    auto weights = open("unet", device);
+    if (config == nullptr) return;
+    weights.set_quantise(options.quantise);
+    unet_ = std::make_unique<UNet>(*config, weights);
+    weights.finish();
+    bytes_ += weights.bytes();
+    report_ = weights.report();
+  };
+  const auto load_vae = [&](const AutoencoderKLConfig* config, at::Device device) {
+    auto weights = open("vae", device);
+    if (config == nullptr) return;
+    vae_ = std::make_unique<AutoencoderKL>(*config, weights);
+    weights.finish();
+    bytes_ += weights.bytes();
+  };
+
+  // The whole folder before any weight is read, so that a wrong one costs no time.
+  PipelineProblems problems("sd_turbo", folder);
+  check_pipeline_folder(folder, "sd_turbo", "StableDiffusionPipeline", problems);
+  const auto unet = check_part(
+      problems, [&] { return UNetConfig::read(folder / "unet" / "config.json"); },
+      [&](const UNetConfig* config) { load_unet(config, at::kMeta); });
+  const auto vae = check_part(
+      problems,
+      [&] { return AutoencoderKLConfig::read(folder / "vae" / "config.json", "sd_turbo"); },
+      [&](const AutoencoderKLConfig* config) { load_vae(config, at::kMeta); });
+  problems.attempt(
+      [&] { scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json"); });
+  problems.attempt([&] {
+    prompts_ = std::make_unique<ClipPromptEncoder>(
+        folder, "sd_turbo", options.dtype, options.device, options.variant, options.text_encoder);
+  });
+  check_widths(folder, unet, vae, prompts_.get(), problems);
+  problems.finish();
+
+  if (!options.device.is_meta()) {
+    load_unet(&*unet, options.device);
+    load_vae(&*vae, options.device);
+  }
+  prompts_->prepare();
 }
 
 std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {
