@@ -1,9 +1,11 @@
 // hnhost pull: weights into Hugging Face's cache, where Python looks too.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -132,10 +134,24 @@ void print_listing(const json& all) {
     std::string variants;
     for (const json& each : row.at("variants"))
       variants += (variants.empty() ? "" : ", ") + each.get<std::string>();
-    rows.push_back({row.at("name"), row.at("repo"), variants, row.at("licence"),
+    std::string repos = row.at("repo");
+    for (const json& part : row.at("parts")) repos += " + " + part.at("repo").get<std::string>();
+    rows.push_back({row.at("name"), repos, variants, row.at("licence"),
                     row.at("weights").is_null() ? "no" : "yes"});
   }
   std::cout << table_text(rows) << "\ncache: " << all.at("cache").get<std::string>() << "\n";
+}
+
+// The plan of a model and of each of its parts.
+std::vector<json> plans(const json& plan) {
+  std::vector<json> all = {plan};
+  const json& parts = plan.at("parts");
+  all.insert(all.end(), parts.begin(), parts.end());
+  for (const json& part : parts) {
+    for (const char* key : {"bytes", "missing_bytes"})
+      all[0][key] = all[0][key].get<std::uint64_t>() - part.at(key).get<std::uint64_t>();
+  }
+  return all;
 }
 
 void print_plan(const json& plan) {
@@ -150,13 +166,18 @@ void print_plan(const json& plan) {
   std::cerr << "\n";
 }
 
-// True when the licence is permissive, was accepted before, or is now.
-bool licence_settled(const json& plan, const Options& o) {
-  const json& licence = plan.at("licence");
-  if (licence.at("permissive").get<bool>() || licence.at("accepted").get<bool>() || o.accept)
-    return true;
+// True when every licence is permissive, was accepted before, or is now.
+bool licences_settled(const json& plan, const Options& o) {
+  const std::vector<json> all = plans(plan);
+  const auto settled = [](const json& each) {
+    const json& licence = each.at("licence");
+    return licence.at("permissive").get<bool>() || licence.at("accepted").get<bool>();
+  };
+  const auto open = std::count_if(all.begin(), all.end(), std::not_fn(settled));
+  if (open == 0 || o.accept) return true;
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return false;
-  std::cerr << "Accept this licence? [y/N] " << std::flush;
+  std::cerr << (open == 1 ? "Accept this licence? [y/N] " : "Accept these licences? [y/N] ")
+            << std::flush;
   std::string line;
   std::getline(std::cin, line);
   if (line == "y" || line == "Y" || line == "yes") return true;
@@ -183,7 +204,8 @@ int pull(const Options& o, const Command& command) {
   const std::string plan_text = ask(request_of(o, true, o.accept));
   const json plan = json::parse(plan_text);
   const bool offline = !plan.contains("licence");
-  if (!offline && !command.quiet) print_plan(plan);
+  if (!offline && !command.quiet)
+    for (const json& each : plans(plan)) print_plan(each);
   if (offline || o.dry_run) {
     if (command.json)
       print_json(plan_text);
@@ -191,7 +213,7 @@ int pull(const Options& o, const Command& command) {
       std::cout << plan.at("weights").get<std::string>() << "\n";
     return kOk;
   }
-  const std::string text = ask(request_of(o, false, licence_settled(plan, o)));
+  const std::string text = ask(request_of(o, false, licences_settled(plan, o)));
   const json done = json::parse(text);
   if (command.json) {
     print_json(text);
@@ -200,6 +222,9 @@ int pull(const Options& o, const Command& command) {
   if (!command.quiet)
     std::cerr << bytes_text(done.at("downloaded_bytes").get<double>()) << " fetched\n";
   std::cout << done.at("weights").get<std::string>() << "\n";
+  for (const json& part : done.at("parts"))
+    std::cerr << "option " << part.at("option").get<std::string>() << ": "
+              << part.at("weights").get<std::string>() << "\n";
   return kOk;
 }
 

@@ -1,4 +1,6 @@
 // Resolving against plugins: defaults from manifests, and names, options and paths that are wrong.
+#include <cstdlib>
+
 #include "config/run_config.hpp"
 #include "registry/registry.hpp"
 #include "unit/loader_support.hpp"
@@ -126,6 +128,46 @@ TEST_F(Resolve, AGeneratorWithoutNoiseNetworkCannotBeAHypernet) {
   registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
   EXPECT_THAT(refused("generator = \"plain\""), HasSubstr("has no noise network"));
   EXPECT_EQ(resolved("generator = \"plain\"\n[net]\nkind = \"finetune\"").generator, "plain");
+}
+
+// What `hnhost pull` left in the cache is the weights and, of another repository, the option that
+// wants it.
+TEST_F(Resolve, PulledPartsBecomeOptions) {
+  make_bundle(folder_ / "p/two.hnp",
+              reward_text("two") +
+                  "[[options]]\nkey = \"tower\"\ntype = \"str\"\ndefault = \"\"\nhelp = \"T.\"\n"
+                  "[[models]]\nname = \"two-big\"\nweights = \"required\"\ndefault = true\n");
+  registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
+  write_text(folder_ / "config/hn/weights.toml",
+             "schema = 1\n[[models]]\nname = \"two-big\"\nrepo = \"o/head\"\nfiles = [\"head\"]\n"
+             "licence = \"L\"\n[[models.parts]]\noption = \"tower\"\nrepo = \"o/tower\"\n"
+             "files = [\"w\"]\nlicence = \"L\"\n");
+  const std::string commit(40, 'a');
+  const auto in_cache = [&](const std::string& repo, const std::string& file) {
+    const std::filesystem::path place = folder_ / ("hub/models--o--" + repo);
+    write_text(place / "refs/main", commit);
+    write_text(place / "snapshots" / commit / file, "x");
+    return (place / "snapshots" / commit).string();
+  };
+  ::setenv("XDG_CONFIG_HOME", (folder_ / "config").c_str(), 1);
+  ::setenv("HF_HUB_CACHE", (folder_ / "hub").c_str(), 1);
+  const std::string text = "[[reward]]\nname = \"two\"\n";
+  EXPECT_THAT(refused("generator = \"gen\"\n" + text), HasSubstr("`hnhost pull two-big`"));
+  const std::string head = in_cache("head", "head");
+  EXPECT_THAT(refused("generator = \"gen\"\n" + text), HasSubstr("`hnhost pull two-big`"))
+      << "the tower is not there yet";
+  const std::string tower = in_cache("tower", "w");
+  const RunConfig c = resolved("generator = \"gen\"\n" + text);
+  EXPECT_EQ(c.rewards[0].weights, head);
+  EXPECT_EQ(std::get<std::string>(c.rewards[0].options.at("tower")), tower);
+  const RunConfig own =
+      resolved("generator = \"gen\"\n" + text + "options = { tower = \"mine\" }\n");
+  EXPECT_EQ(std::get<std::string>(own.rewards[0].options.at("tower")), "mine");
+  const auto measured =
+      session_spec(resolved("generator = \"gen\"\n[eval]\nrewards = [\"two\"]\n"), *registry_);
+  EXPECT_EQ(std::get<std::string>(measured.rewards.at(0).options.at("tower")), tower);
+  ::unsetenv("XDG_CONFIG_HOME");
+  ::unsetenv("HF_HUB_CACHE");
 }
 
 TEST_F(Resolve, NoPromptsAtAll) {

@@ -2,6 +2,7 @@
 #include "pull/hub_places.hpp"
 #include "pull/repo_cache.hpp"
 #include "pull/weights_list.hpp"
+#include "support/toml_table.hpp"
 #include "unit/pull_support.hpp"
 
 namespace hn::pull::test {
@@ -101,8 +102,8 @@ constexpr const char* kModel =
 
 TEST_F(Lists, TheInstalledListIsGood) {
   const WeightsList list = WeightsList::read({HN_SOURCE_DIR "/host/data/weights.toml"});
-  for (const char* name :
-       {"sana-sprint", "sd-turbo", "flux-schnell", "hps", "imagereward", "pickscore", "clip-h"}) {
+  for (const char* name : {"sana-sprint", "sd-turbo", "flux-schnell", "hps", "imagereward",
+                           "pickscore", "clip-h", "aesthetic"}) {
     const ListedModel& model = list.need(name);
     EXPECT_FALSE(model.licence_url.empty()) << name;
     EXPECT_FALSE(model.patterns("").empty()) << name;
@@ -116,6 +117,79 @@ TEST_F(Lists, TheInstalledListIsGood) {
               HasSubstr("did you mean 'fp16'"));
   EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { list.need("hps").patterns("fp16"); }),
               HasSubstr("there are none"));
+}
+
+// A plugin's manifest names its weight files and their repository; one file of several stands for
+// all where they are listed by patterns. What it opens beside them is spelled out here.
+TEST_F(Lists, TheInstalledListHasWhatThePluginsOpen) {
+  const WeightsList list = WeightsList::read({HN_SOURCE_DIR "/host/data/weights.toml"});
+  const auto lists = [&](const std::string& model, const std::string& repo,
+                         const std::string& file) {
+    const ListedModel* entry = list.find(model);
+    if (entry == nullptr) return false;
+    std::vector<const ListedModel*> all = {entry};
+    for (const ListedModel& part : entry->parts) all.push_back(&part);
+    return std::any_of(all.begin(), all.end(), [&](const ListedModel* each) {
+      const auto patterns = each->patterns("");
+      return each->repo == repo &&
+             std::any_of(patterns.begin(), patterns.end(),
+                         [&](const auto& pattern) { return matches(pattern, file); });
+    });
+  };
+  int checked = 0;
+  for (const auto& found : fs::recursive_directory_iterator(HN_SOURCE_DIR "/plugins")) {
+    if (found.path().filename() != "plugin.toml") continue;
+    auto manifest = host::TomlTable::parse(test::read(found.path()), found.path().string());
+    for (auto& weights : manifest.find_tables("weights")) {
+      const std::string repo = weights.need_str("repo"), file = weights.need_str("file");
+      if (repo == "embedded" || repo.starts_with("https://")) continue;  // there is nothing to pull
+      EXPECT_TRUE(lists(weights.need_str("model"), repo, file)) << found.path() << " " << file;
+      ++checked;
+    }
+  }
+  EXPECT_GE(checked, 8);
+  const std::map<std::string, std::vector<std::string>> beside = {
+      {"sana-sprint",
+       {"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+        "text_encoder/model.safetensors.index.json",
+        "text_encoder/model-00001-of-00002.safetensors", "tokenizer/tokenizer.json",
+        "transformer/config.json", "vae/config.json"}},
+      {"sd-turbo",
+       {"scheduler/scheduler_config.json", "text_encoder/model.safetensors", "tokenizer/vocab.json",
+        "tokenizer/merges.txt", "unet/config.json", "vae/diffusion_pytorch_model.safetensors"}},
+      {"flux-schnell",
+       {"transformer/diffusion_pytorch_model-00001-of-00003.safetensors",
+        "text_encoder/model.safetensors", "tokenizer_2/tokenizer.json",
+        "text_encoder_2/model.safetensors.index.json", "tokenizer/merges.txt"}},
+      {"pickscore", {"config.json", "vocab.json", "merges.txt", "preprocessor_config.json"}},
+      {"clip-h14", {"config.json", "vocab.json", "merges.txt", "preprocessor_config.json"}}};
+  for (const auto& [model, files] : beside)
+    for (const std::string& file : files)
+      EXPECT_TRUE(lists(model, list.need(model).repo, file)) << model << " " << file;
+}
+
+TEST_F(Lists, PartsHaveRepositoriesOfTheirOwn) {
+  const WeightsList list = WeightsList::read({HN_SOURCE_DIR "/host/data/weights.toml"});
+  const ListedModel& aesthetic = list.need("aesthetic-v2");
+  ASSERT_EQ(aesthetic.parts.size(), 1u);
+  EXPECT_EQ(aesthetic.parts[0].option, "clip");
+  EXPECT_EQ(aesthetic.parts[0].repo, "openai/clip-vit-large-patch14");
+  EXPECT_EQ(aesthetic.parts[0].revision, "main");
+
+  const std::string part =
+      "[[models.parts]]\noption = \"clip\"\nrepo = \"p/q\"\nfiles = [\"*\"]\nlicence = \"P\"\n";
+  const auto with = [&](const std::string& from, const std::string& to) {
+    return kModel + host::testing::replaced(part, from, to);
+  };
+  EXPECT_EQ(read(kModel + part).need("m").parts.at(0).licence, "P");
+  EXPECT_THAT(refused(with("option = \"clip\"\n", "")),
+              AllOf(HasSubstr("w.toml:7"), HasSubstr("option")));
+  EXPECT_THAT(refused(with("\"clip\"", "\"weights\"")), HasSubstr("the plugin's option"));
+  EXPECT_THAT(refused(with("p/q", "pq")), HasSubstr("expected OWNER/NAME"));
+  EXPECT_THAT(refused(with("[\"*\"]", "[]")), HasSubstr("at least one pattern"));
+  EXPECT_THAT(refused(with("licence = \"P\"\n", "")), HasSubstr("licence"));
+  EXPECT_THAT(refused(kModel + part + part), HasSubstr("'clip' is given twice"));
+  EXPECT_THAT(refused(kModel + part + "aliases = []\n"), HasSubstr("aliases"));
 }
 
 TEST_F(Lists, LaterFilesReplaceEntries) {

@@ -464,6 +464,70 @@ TEST_F(PullTest, LicencesAreAskedOnceAndRecorded) {
   EXPECT_THAT(fails(HN_DATA_LOSS, strict), HasSubstr("expected a list of licences"));
 }
 
+// Two repositories on one hub: the model's, and that of a part.
+constexpr const char* kPart =
+    "[[models.parts]]\noption = \"tower\"\nrepo = \"p/q\"\nfiles = [\"README.md\"]\n"
+    "weights = \"README.md\"\nlicence = \"Other\"\nlicence_url = \"https://p\"\n";
+
+TEST_F(PullTest, PartsComeFromTheirOwnRepositories) {
+  const std::string both = std::string(kList) + kPart;
+  request_.accept_licence = true;
+  const ordered_json answer = run(both);
+  EXPECT_EQ(answer.at("model"), "tiny");
+  EXPECT_EQ(answer.at("bytes"), 300'010);
+  EXPECT_EQ(answer.at("downloaded_bytes"), 300'010);
+  ASSERT_EQ(answer.at("parts").size(), 1u);
+  const auto& part = answer.at("parts").at(0);
+  EXPECT_EQ(part.at("option"), "tower");
+  EXPECT_EQ(part.at("repo"), "p/q");
+  EXPECT_EQ(part.at("bytes"), 2);
+  const fs::path other = places_.cache / "models--p--q" / "snapshots" / FakeHub::kCommit;
+  EXPECT_EQ(part.at("weights"), (other / "README.md").string());
+  EXPECT_EQ(read(other / "README.md"), "no");
+  EXPECT_FALSE(fs::exists(snapshot() / "README.md"));
+  // Both are found again, and only together.
+  const WeightsList models = list(both);
+  const auto found = find_snapshot(models.need("tiny"), places_);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->options.at("tower"), other / "README.md");
+  EXPECT_EQ(pull_offline(models, places_, request_).at("parts").at(0).at("weights"),
+            (other / "README.md").string());
+  fs::remove(other / "README.md");
+  std::vector<std::string> missing;
+  EXPECT_FALSE(find_snapshot(models.need("tiny"), places_, &missing));
+  EXPECT_THAT(missing, ::testing::ElementsAre("p/q README.md"));
+  EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { pull_offline(models, places_, request_); }),
+              HasSubstr("p/q README.md"));
+}
+
+TEST_F(PullTest, PartsHaveLicencesOfTheirOwn) {
+  const std::string both = std::string(kList) + kPart;
+  EXPECT_THAT(fails(HN_UNSUPPORTED, both), HasSubstr("its licence, Other (https://p)"));
+  EXPECT_TRUE(hub_.requests().empty()) << "nothing is asked before every licence is settled";
+  request_.dry_run = true;
+  const ordered_json plan = run(both);
+  EXPECT_EQ(plan.at("missing_bytes"), 300'010);
+  EXPECT_EQ(plan.at("licence").at("accepted"), true);
+  EXPECT_EQ(plan.at("parts").at(0).at("licence").at("accepted"), false);
+  EXPECT_EQ(hub_.bodies(), 0u);
+}
+
+TEST_F(PullTest, PartsCountForTheRoom) {
+  request_.accept_licence = true;
+  request_.free_bytes = [](const fs::path&) { return std::uint64_t{300'009}; };
+  EXPECT_THAT(fails(HN_INTERNAL, std::string(kList) + kPart), HasSubstr("needs 300010 bytes"));
+  EXPECT_EQ(hub_.bodies(), 0u);
+}
+
+TEST_F(PullTest, AVariantIsTheModelsOwn) {
+  request_.accept_licence = true;
+  request_.variant = "small";
+  const ordered_json answer =
+      run(std::string(kList) + "[models.variants]\nsmall = [\"config.json\"]\n" + kPart);
+  EXPECT_EQ(answer.at("variant"), "small");
+  EXPECT_EQ(answer.at("parts").at(0).at("variant"), "");
+}
+
 TEST_F(PullTest, SnapshotsAreFoundAfterwards) {
   const WeightsList models = list();
   std::vector<std::string> missing;

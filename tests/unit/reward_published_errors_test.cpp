@@ -223,6 +223,20 @@ TEST(Aesthetic, FindsItsHead) {
   EXPECT_EQ(create("aesthetic", {{"weights", copy.path().string()}}).status, HN_OK);
 }
 
+TEST(Aesthetic, TakesItsTowerFromElsewhere) {
+  const PublishedCopy copy("aesthetic_mlp");
+  const fs::path tower = copy.path() / "elsewhere";
+  fs::create_directory(tower);
+  for (const auto& item : fs::directory_iterator(published("aesthetic_mlp")))
+    if (item.path().extension() == ".json" || item.path().extension() == ".safetensors")
+      fs::rename(copy.path() / item.path().filename(), tower / item.path().filename());
+  EXPECT_EQ(
+      create("aesthetic", {{"weights", copy.path().string()}, {"clip", tower.string()}}).status,
+      HN_OK);
+  copy.expect_refused("aesthetic", HN_NOT_FOUND, {"[option clip] there is no", "/no/tower"},
+                      {{"clip", std::string("/no/tower")}});
+}
+
 TEST(Aesthetic, RefusesHeadsThatDoNotFit) {
   const PublishedCopy copy("aesthetic_mlp");
   const fs::path head = copy.path() / "sac+logos+ava1-l14-linearMSE.pth";

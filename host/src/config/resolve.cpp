@@ -33,15 +33,16 @@ void check_can_use(const std::string& where, const Manifest& m, const std::strin
 }
 
 // A given path made absolute and looked for; without one the model must bring its own, or they are
-// in Hugging Face's cache.
+// in Hugging Face's cache, with what the plugin's options want beside them.
 void resolve_weights(const std::string& where, const std::string& name, const Choice& choice,
-                     std::string& weights) {
+                     std::string& weights, core::Options& options) {
   if (weights.empty()) {
     if (choice.model == nullptr || !choice.model->weights_required) return;
     std::vector<std::string> names = choice.model->aliases;
     names.insert(names.begin(), choice.model->name);
     if (const auto pulled = pull::pulled_weights(names)) {
-      weights = pulled->string();
+      weights = pulled->weights.string();
+      for (const auto& [option, path] : pulled->options) options.try_emplace(option, path.string());
       return;
     }
     const auto known = pull::can_be_pulled(names);
@@ -98,7 +99,7 @@ const ModelSpec& generator_model(const Choice& choice, const std::string& name) 
 void resolve_generator(RunConfig& c, const Choice& choice) {
   const std::string where = cat("[generator ", c.generator, "]");
   const ModelSpec& model = generator_model(choice, c.generator);
-  resolve_weights(where, c.generator, choice, c.weights);
+  resolve_weights(where, c.generator, choice, c.weights, c.generator_options);
   check_device(where, c.device);
   check_can_use(where, *choice.plugin, c.device);
   if (c.dtype.empty()) {
@@ -125,7 +126,7 @@ void resolve_reward(RewardConfig& reward, const Registry& registry) {
   reward.every_given = true;
   if (reward.train && reward.every == 0)
     refuse(cat(where, " expected every of 1 or more where it is trained on, got 0"));
-  resolve_weights(where, reward.name, choice, reward.weights);
+  resolve_weights(where, reward.name, choice, reward.weights, reward.options);
   refuse_own_keys(where, reward.options, {"weights"});
   check_options(*choice.plugin, reward.options, where);
   if (const auto device = reward.options.find("device"); device != reward.options.end()) {

@@ -19,7 +19,10 @@ core::Options merged(const Choice& choice, const core::Options& user, const std:
              nullptr) {  // a measured reward, which resolve_config found in the cache
     std::vector<std::string> names = choice.model->aliases;
     names.insert(names.begin(), choice.model->name);
-    if (const auto pulled = pull::pulled_weights(names)) options["weights"] = pulled->string();
+    if (const auto pulled = pull::pulled_weights(names)) {
+      options["weights"] = pulled->weights.string();
+      for (const auto& [option, path] : pulled->options) options.try_emplace(option, path.string());
+    }
   }
   return options;
 }

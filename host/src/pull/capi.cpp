@@ -47,12 +47,20 @@ nlohmann::ordered_json listing(const hn::pull::WeightsList& list) {
     auto variants = nlohmann::ordered_json::array();
     for (const auto& [name, patterns] : model.variants)
       if (!name.empty()) variants.push_back(name);
+    auto parts = nlohmann::ordered_json::array();
+    for (const auto& part : model.parts)
+      parts.push_back({{"option", part.option},
+                       {"repo", part.repo},
+                       {"revision", part.revision},
+                       {"licence", part.licence},
+                       {"permissive", part.permissive}});
     rows.push_back({{"name", model.name},
                     {"aliases", model.aliases},
                     {"summary", model.summary},
                     {"repo", model.repo},
                     {"revision", model.revision},
                     {"variants", variants},
+                    {"parts", parts},
                     {"licence", model.licence},
                     {"licence_url", model.licence_url},
                     {"permissive", model.permissive},

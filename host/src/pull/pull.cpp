@@ -56,6 +56,7 @@ std::vector<std::string> choose_files(const ListedModel& model, const std::strin
   return chosen;
 }
 
+// One repository's files: those of a model, or of one of its parts.
 class Job {
  public:
   Job(const ListedModel& model, const HubPlaces& places, const PullRequest& request,
@@ -68,21 +69,36 @@ class Job {
         cache_(places.cache, model.repo),
         client_(open_client([this] { return cancelled(); })) {}
 
-  ordered_json run() {
-    const bool accepted = model_.permissive || licence_accepted(cache_, model_);
-    if (!accepted && !request_.accept_licence && !request_.dry_run) refuse_without_licence(model_);
+  void need_licence() const {
+    if (!accepted() && !request_.accept_licence && !request_.dry_run)
+      refuse_without_licence(model_);
+  }
+
+  // Asks the hub; gives what there is.
+  ordered_json plan() {
     services_progress("asking what there is", 0, 0);
+    // Variants are the model's own.
+    const std::string variant = model_.option.empty() ? request_.variant : "";
     const Listing listing = client_->list(model_.repo, model_.revision);
     commit_ = listing.commit;
-    look_up(choose_files(model_, request_.variant, listing));
-    ordered_json answer = describe(accepted);
-    if (request_.dry_run) return answer;
-    check_room();
-    fetch(answer);
+    look_up(choose_files(model_, variant, listing));
+    return describe(variant);
+  }
+
+  std::uint64_t missing_bytes() const {
+    std::uint64_t wanted = 0;
+    for (const FileFacts& facts : facts_)
+      if (!is_there(facts)) wanted += facts.bytes.value_or(0);
+    return wanted;
+  }
+  std::uint64_t total() const { return total_; }
+
+  // before, all: bytes of the jobs before this one, and of all, for the progress.
+  void fetch(ordered_json& answer, std::uint64_t before, std::uint64_t all) {
+    fetch_files(answer, before, all);
     cache_.write_ref(model_.revision, commit_);
     record_licence(cache_, model_, commit_);
     answer["licence"]["accepted"] = true;
-    return answer;
   }
 
  private:
@@ -126,60 +142,48 @@ class Job {
     return !failed && (!facts.bytes || size == *facts.bytes);
   }
 
-  ordered_json describe(bool accepted) const {
+  bool accepted() const { return model_.permissive || licence_accepted(cache_, model_); }
+
+  ordered_json describe(const std::string& variant) const {
     ordered_json answer;
-    answer["model"] = model_.name;
+    if (model_.option.empty()) {
+      answer["model"] = model_.name;
+    } else {
+      answer["option"] = model_.option;
+    }
     answer["repo"] = model_.repo;
     answer["revision"] = model_.revision;
     answer["commit"] = commit_;
-    answer["variant"] = request_.variant;
+    answer["variant"] = variant;
     answer["licence"] = {{"name", model_.licence},
                          {"url", model_.licence_url},
                          {"permissive", model_.permissive},
-                         {"accepted", accepted}};
+                         {"accepted", accepted()}};
     const fs::path folder = cache_.snapshot(commit_);
     answer["folder"] = folder.string();
     answer["weights"] =
         model_.weights == "." ? folder.string() : (folder / model_.weights).string();
-    std::uint64_t missing = 0;
     answer["files"] = ordered_json::array();
     for (const FileFacts& facts : facts_) {
       const bool there = is_there(facts);
-      if (!there) missing += facts.bytes.value_or(0);
       ordered_json row = {
           {"file", facts.name}, {"bytes", nullptr}, {"state", there ? "present" : "missing"}};
       if (facts.bytes) row["bytes"] = *facts.bytes;
       answer["files"].push_back(std::move(row));
     }
     answer["bytes"] = total_;
-    answer["missing_bytes"] = missing;
+    answer["missing_bytes"] = missing_bytes();
     return answer;
   }
 
-  // What is left of a stopped download has its room already, so the check is on the safe side.
-  void check_room() const {
-    std::uint64_t wanted = 0;
-    for (const FileFacts& facts : facts_)
-      if (!is_there(facts)) wanted += facts.bytes.value_or(0);
-    fs::path folder = places_.cache;
-    std::error_code failed;
-    while (!fs::exists(folder, failed) && folder.has_relative_path()) folder = folder.parent_path();
-    const std::uint64_t free =
-        request_.free_bytes ? request_.free_bytes(folder) : fs::space(folder, failed).available;
-    if (!failed && wanted > free)
-      throw Error(HN_INTERNAL, cat("[pull ", model_.name, "] needs ", wanted, " bytes in ",
-                                   places_.cache.string(), ", where ", free,
-                                   " are free; make room, or name another folder in HF_HUB_CACHE"));
-  }
-
-  void fetch(ordered_json& answer) {
-    std::uint64_t before = 0, downloaded = 0;
+  void fetch_files(ordered_json& answer, std::uint64_t before, std::uint64_t all) {
+    std::uint64_t bytes_here = 0, downloaded = 0;
     for (std::size_t i = 0; i < facts_.size(); ++i) {
       const FileFacts& facts = facts_[i];
       Meter meter;
       meter.progress = [&](const std::string& what, std::uint64_t bytes) {
         stop_if_cancelled();
-        services_progress(what, before + bytes, total_);
+        services_progress(what, before + bytes_here + bytes, all);
       };
       meter.note = [this](const std::string& text) { note(text); };
       const Source source = {
@@ -188,14 +192,14 @@ class Job {
       const Fetched fetched = fetch_blob(cache_, facts, known(facts.name), source,
                                          request_.transfer, request_.verify, meter);
       cache_.link(commit_, facts.name, facts.etag);
-      before += fetched.bytes;
+      bytes_here += fetched.bytes;
       if (fetched.downloaded) downloaded += fetched.bytes;
       ordered_json& row = answer["files"][i];
       row["bytes"] = fetched.bytes;
       row["state"] = fetched.downloaded ? "downloaded" : "present";
       if (fetched.downloaded || request_.verify) row["verified"] = sum_name(fetched.verified);
     }
-    answer["bytes"] = before;
+    answer["bytes"] = bytes_here;
     answer["missing_bytes"] = 0;
     answer["downloaded_bytes"] = downloaded;
   }
@@ -212,13 +216,58 @@ class Job {
   std::uint64_t total_ = 0;
 };
 
+// What is left of a stopped download has its room already, so the check is on the safe side.
+void check_room(const ListedModel& model, const HubPlaces& places, const PullRequest& request,
+                std::uint64_t wanted) {
+  fs::path folder = places.cache;
+  std::error_code failed;
+  while (!fs::exists(folder, failed) && folder.has_relative_path()) folder = folder.parent_path();
+  const std::uint64_t free =
+      request.free_bytes ? request.free_bytes(folder) : fs::space(folder, failed).available;
+  if (!failed && wanted > free)
+    throw Error(HN_INTERNAL, cat("[pull ", model.name, "] needs ", wanted, " bytes in ",
+                                 places.cache.string(), ", where ", free,
+                                 " are free; make room, or name another folder in HF_HUB_CACHE"));
+}
+
+// The model's own answer, with those of its parts in it and all bytes added up.
+ordered_json joined(const std::vector<ordered_json>& answers) {
+  ordered_json answer = answers.front();
+  answer["parts"] = ordered_json::array();
+  for (std::size_t i = 1; i < answers.size(); ++i) {
+    for (const char* key : {"bytes", "missing_bytes", "downloaded_bytes"})
+      if (answer.contains(key))
+        answer[key] = answer[key].get<std::uint64_t>() + answers[i].at(key).get<std::uint64_t>();
+    answer["parts"].push_back(answers[i]);
+  }
+  return answer;
+}
+
 }  // namespace
 
 ordered_json pull(const WeightsList& list, const HubPlaces& places, const PullRequest& request,
                   const hnhost_http_v1& module, const core::Services& services) {
   need_cache(places);
   const ListedModel model = chosen(list, request);
-  return Job(model, places, request, module, services).run();
+  std::vector<std::unique_ptr<Job>> jobs;
+  jobs.push_back(std::make_unique<Job>(model, places, request, module, services));
+  for (const ListedModel& part : model.parts)
+    jobs.push_back(std::make_unique<Job>(part, places, request, module, services));
+  for (const auto& job : jobs) job->need_licence();
+  std::vector<ordered_json> answers;
+  std::uint64_t missing = 0, all = 0, before = 0;
+  for (const auto& job : jobs) {
+    answers.push_back(job->plan());
+    missing += job->missing_bytes();
+    all += job->total();
+  }
+  if (request.dry_run) return joined(answers);
+  check_room(model, places, request, missing);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i]->fetch(answers[i], before, all);
+    before += jobs[i]->total();
+  }
+  return joined(answers);
 }
 
 ordered_json pull_offline(const WeightsList& list, const HubPlaces& places,
@@ -239,6 +288,9 @@ ordered_json pull_offline(const WeightsList& list, const HubPlaces& places,
   answer["variant"] = snapshot->variant;
   answer["folder"] = snapshot->folder.string();
   answer["weights"] = snapshot->weights.string();
+  answer["parts"] = ordered_json::array();
+  for (const auto& [option, path] : snapshot->options)
+    answer["parts"].push_back({{"option", option}, {"weights", path.string()}});
   answer["downloaded_bytes"] = 0;
   return answer;
 }

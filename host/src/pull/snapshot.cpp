@@ -10,6 +10,7 @@ namespace hn::pull {
 namespace {
 
 namespace fs = std::filesystem;
+using host::cat;
 
 // Names below the folder, with '/' between their parts. Links whose blob is gone are not files.
 std::vector<std::string> files_in(const fs::path& folder) {
@@ -41,12 +42,9 @@ void missing_shards(const fs::path& folder, const std::string& index,
   }
 }
 
-}  // namespace
-
-std::optional<Snapshot> find_snapshot(const ListedModel& model, const HubPlaces& places,
-                                      const std::string& variant,
-                                      std::vector<std::string>* missing) {
-  std::vector<std::string> lacking;
+// Of one repository, without parts.
+std::optional<Snapshot> find_one(const ListedModel& model, const HubPlaces& places,
+                                 const std::string& variant, std::vector<std::string>& lacking) {
   const RepoCache cache(places.cache, model.repo);
   const auto commit = places.cache.empty() ? std::nullopt : cache.commit_of(model.revision);
   const std::vector<std::string> names =
@@ -61,10 +59,28 @@ std::optional<Snapshot> find_snapshot(const ListedModel& model, const HubPlaces&
     }
     if (!found) lacking.push_back(pattern);
   }
-  if (missing != nullptr) *missing = lacking;
   if (!lacking.empty() || !commit) return std::nullopt;
   const fs::path folder = cache.snapshot(*commit);
-  return Snapshot{folder, model.weights == "." ? folder : folder / model.weights, *commit, variant};
+  return Snapshot{
+      folder, model.weights == "." ? folder : folder / model.weights, *commit, variant, {}};
+}
+
+}  // namespace
+
+std::optional<Snapshot> find_snapshot(const ListedModel& model, const HubPlaces& places,
+                                      const std::string& variant,
+                                      std::vector<std::string>* missing) {
+  std::vector<std::string> all;
+  auto found = find_one(model, places, variant, all);
+  for (const ListedModel& part : model.parts) {
+    std::vector<std::string> lacking;
+    const auto beside = find_one(part, places, "", lacking);
+    for (const std::string& file : lacking) all.push_back(cat(part.repo, " ", file));
+    if (!beside) found.reset();
+    if (found) found->options[part.option] = beside->weights;
+  }
+  if (missing != nullptr) *missing = all;
+  return found;
 }
 
 std::optional<Snapshot> find_snapshot(const ListedModel& model, const HubPlaces& places,
@@ -75,11 +91,11 @@ std::optional<Snapshot> find_snapshot(const ListedModel& model, const HubPlaces&
   return std::nullopt;
 }
 
-std::optional<fs::path> pulled_weights(const std::vector<std::string>& names) {
+std::optional<Snapshot> pulled_weights(const std::vector<std::string>& names) {
   const WeightsList list = WeightsList::installed();
   for (const std::string& name : names)
     if (const ListedModel* model = list.find(name))
-      if (const auto snapshot = find_snapshot(*model, hub_places())) return snapshot->weights;
+      if (auto snapshot = find_snapshot(*model, hub_places())) return snapshot;
   return std::nullopt;
 }
 

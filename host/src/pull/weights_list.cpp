@@ -46,12 +46,8 @@ KnownFile read_known(host::TomlTable table, const std::string& key) {
   return known;
 }
 
-ListedModel read_model(host::TomlTable table, const std::string& file) {
-  ListedModel model;
-  model.defined_in = file;
-  model.name = table.need_str("name");
-  model.aliases = table.find_list("aliases").value_or(std::vector<std::string>{});
-  model.summary = table.find_str("summary").value_or("");
+// What a model and each of its parts have: a repository, and which files of it.
+void read_repository(host::TomlTable& table, ListedModel& model) {
   model.repo = table.need_str("repo");
   if (!good_repo(model.repo))
     table.fail("repo", cat("expected OWNER/NAME of letters, digits, '-', '_' and '.', got '",
@@ -67,20 +63,48 @@ ListedModel read_model(host::TomlTable table, const std::string& file) {
   model.licence = table.need_str("licence");
   model.licence_url = table.find_str("licence_url").value_or("");
   model.permissive = table.find_bool("permissive").value_or(false);
-  if (table.has("variants")) {
-    auto variants = table.need_table("variants");
-    for (const std::string& key : variants.keys())
-      model.variants[key == "default" ? "" : key] = *variants.find_list(key);
-    variants.finish();
-  }
   if (table.has("known")) {
     auto known = table.need_table("known");
     for (const std::string& key : known.keys())
       model.known[key] = read_known(known.need_table(key), key);
     known.finish();
   }
+}
+
+ListedModel read_part(host::TomlTable table, const ListedModel& model) {
+  ListedModel part;
+  part.name = model.name;
+  part.defined_in = model.defined_in;
+  part.option = table.need_str("option");
+  if (part.option.empty() || part.option == "weights")
+    table.fail("option",
+               cat("expected the plugin's option that gets the path, got '", part.option, "'"));
+  for (const ListedModel& other : model.parts)
+    if (other.option == part.option)
+      table.fail("option", cat("'", part.option, "' is given twice"));
+  read_repository(table, part);
+  if (part.files.empty()) table.fail("files", "expected at least one pattern");
+  table.finish();
+  return part;
+}
+
+ListedModel read_model(host::TomlTable table, const std::string& file) {
+  ListedModel model;
+  model.defined_in = file;
+  model.name = table.need_str("name");
+  model.aliases = table.find_list("aliases").value_or(std::vector<std::string>{});
+  model.summary = table.find_str("summary").value_or("");
+  read_repository(table, model);
+  if (table.has("variants")) {
+    auto variants = table.need_table("variants");
+    for (const std::string& key : variants.keys())
+      model.variants[key == "default" ? "" : key] = *variants.find_list(key);
+    variants.finish();
+  }
   if (model.files.empty() && model.variants.empty())
     table.fail("files", "expected at least one pattern");
+  for (auto& part : table.find_tables("parts"))
+    model.parts.push_back(read_part(std::move(part), model));
   table.finish();
   return model;
 }

@@ -33,6 +33,10 @@ struct ListedModel {
   std::string licence, licence_url;
   bool permissive = false;  // false: has to be accepted by name
   std::string defined_in;   // the file of this entry
+  // What else it needs, each from a repository of its own: entries with the same name, without
+  // aliases, variants and parts, whose `option` is given the path of their weights.
+  std::vector<ListedModel> parts;
+  std::string option;  // of a part; empty for a model itself
 
   // The patterns of a variant; HN_INVALID_ARGUMENT names the variants there are.
   std::vector<std::string> patterns(const std::string& variant) const;

@@ -22,7 +22,7 @@ fs::path weights_folder(const hn::Config& config) {
   const fs::path path = hn::required_weights_option(
       config,
       "a folder with the head's .pth and OpenAI's CLIP ViT-L/14, or a folder \"clip\" with "
-      "the latter");
+      "the latter (or elsewhere: option clip)");
   if (!fs::is_directory(path))
     throw hn::Error(HN_INVALID_ARGUMENT,
                     "[aesthetic] expected a folder with a head and a CLIP model, "
@@ -31,12 +31,18 @@ fs::path weights_folder(const hn::Config& config) {
   return path;
 }
 
+fs::path tower_folder(const fs::path& folder, const hn::Config& config) {
+  const fs::path given = config.str("clip", "");
+  if (given.empty()) return fs::is_directory(folder / "clip") ? folder / "clip" : folder;
+  if (!fs::exists(given))
+    throw hn::Error(HN_NOT_FOUND, "[option clip] there is no " + given.string());
+  return given;
+}
+
 hn::ClipFiles tower_files(const fs::path& folder, const hn::Config& config) {
-  const fs::path inner = folder / "clip";
-  hn::ClipFiles files =
-      hn::open_clip_files(fs::is_directory(inner) ? inner : folder, {},
-                          {.activation = hn::ClipActivation::kQuickGelu},  // OpenAI's
-                          hn::activation_option(config));
+  hn::ClipFiles files = hn::open_clip_files(
+      tower_folder(folder, config), {}, {.activation = hn::ClipActivation::kQuickGelu},  // OpenAI's
+      hn::activation_option(config));
   // clip.load's processing: Pillow's resize, torchvision's crop.
   files.preprocess.official_crop = hn::CropRounding::kHalfToEven;
   return files;
