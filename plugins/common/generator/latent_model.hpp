@@ -50,6 +50,14 @@ struct PassContext {
   std::function<void()> between_steps;  // to be called before each step, may throw; may be empty
 };
 
+// The call's handles as the kind that the model's encode_prompt makes.
+template <class Prompt>
+std::vector<const Prompt*> handles(const PassContext& context) {
+  std::vector<const Prompt*> prompts;
+  for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
+  return prompts;
+}
+
 // A prompt's tensors by name, as they are kept on disk.
 using PromptTensors = std::map<std::string, at::Tensor>;
 

@@ -6,15 +6,16 @@
 
 namespace hn {
 
-at::Tensor timestep_waves(double value, std::int64_t channels, double freq_shift,
-                          at::Device device) {
+at::Tensor timestep_waves(double value, std::int64_t channels, double freq_shift, at::Device device,
+                          bool flip_sin_to_cos) {
   constexpr double kMaxPeriod = 10000;
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   const std::int64_t half = channels / 2;
   const auto exponent =
       at::arange(half, options) * -std::log(kMaxPeriod) / (static_cast<double>(half) - freq_shift);
   const auto angle = at::full({1, 1}, value, options) * exponent.exp();
-  return at::cat({angle.cos(), angle.sin()}, -1);
+  return flip_sin_to_cos ? at::cat({angle.cos(), angle.sin()}, -1)
+                         : at::cat({angle.sin(), angle.cos()}, -1);
 }
 
 TimestepEmbedding::TimestepEmbedding(const Builder& builder, const std::string& name,

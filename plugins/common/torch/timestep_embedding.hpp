@@ -8,10 +8,11 @@
 
 namespace hn {
 
-// [1, channels] float32: cosines, then sines, of value * 10000^(-i / (channels/2 - freq_shift)).
-// Computed in float32 as upstream, whatever the model's dtype is. (flip_sin_to_cos is true.)
-at::Tensor timestep_waves(double value, std::int64_t channels, double freq_shift,
-                          at::Device device);
+// [1, channels] float32: cosines, then sines (the other way round without flip_sin_to_cos), of
+// value * 10000^(-i / (channels/2 - freq_shift)). Computed in float32 as upstream, whatever the
+// model's dtype is.
+at::Tensor timestep_waves(double value, std::int64_t channels, double freq_shift, at::Device device,
+                          bool flip_sin_to_cos = true);
 
 class TimestepEmbedding {
  public:

@@ -54,12 +54,12 @@ class Generator final : public LatentModel {
   }
 
   at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override {
-    const auto prompts = handles(context);
+    const auto prompts = handles<Prompt>(context);
     return model_.noise_net(noise, pass(prompts, context), context.run);
   }
   at::Tensor sample(const at::Tensor& noise, const at::Tensor&,
                     const PassContext& context) const override {
-    const auto prompts = handles(context);
+    const auto prompts = handles<Prompt>(context);
     return model_.sample(noise, of(context).steps, pass(prompts, context), context.run,
                          context.between_steps);
   }
@@ -99,11 +99,6 @@ class Generator final : public LatentModel {
   }
   static Pass pass(const std::vector<const Prompt*>& prompts, const PassContext& context) {
     return {prompts, context.lora, of(context).guidance};
-  }
-  static std::vector<const Prompt*> handles(const PassContext& context) {
-    std::vector<const Prompt*> prompts;
-    for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
-    return prompts;
   }
 
   Model model_;

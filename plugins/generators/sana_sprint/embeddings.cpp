@@ -2,24 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "torch/fused.hpp"
 
 namespace hn::sana {
 namespace {
 
-constexpr std::int64_t kFrequencies = 128;
+constexpr std::int64_t kWaves = 256;
 constexpr double kMaxPeriod = 10000;
-
-// [1, 256]: cosines, then sines; float32 as upstream, whatever the model's dtype is.
-at::Tensor sinusoids(double value, const at::TensorOptions& like) {
-  const auto options = like.dtype(at::kFloat);
-  const auto exponent =
-      at::arange(kFrequencies, options) * -std::log(kMaxPeriod) / static_cast<double>(kFrequencies);
-  const auto angle = at::full({1, 1}, value, options) * exponent.exp();
-  return at::cat({angle.cos(), angle.sin()}, -1).to(like);
-}
 
 // Sines and cosines of positions [N] at dim/2 frequencies: [N, dim].
 at::Tensor sincos_1d(std::int64_t dim, const at::Tensor& position) {
@@ -32,32 +21,27 @@ at::Tensor sincos_1d(std::int64_t dim, const at::Tensor& position) {
 
 }  // namespace
 
-NumberEmbedding::NumberEmbedding(const Builder& builder, const std::string& name,
-                                 std::int64_t width)
-    : first_(builder, name + ".linear_1", 2 * kFrequencies, width, true),
-      second_(builder, name + ".linear_2", width, width, true) {}
-
-at::Tensor NumberEmbedding::operator()(double value, const LoraSet& lora) const {
-  return second_(at::silu(first_(sinusoids(value, first_.options()), lora)), lora);
-}
-
 TimeEmbedding::TimeEmbedding(const Builder& builder, const TransformerConfig& config)
     : has_guidance_(config.guidance_embeds) {
   first_layer_ = builder.layers == nullptr ? -1 : static_cast<int>(builder.layers->size());
   // With guidance the embedders sit in time_embed itself, without it one level deeper
   // (AdaLayerNormSingle.emb).
-  time_ = NumberEmbedding(
+  time_ = TimestepEmbedding(
       builder, has_guidance_ ? "time_embed.timestep_embedder" : "time_embed.emb.timestep_embedder",
-      config.width());
+      kWaves, config.width());
   if (has_guidance_)
-    guidance_ = NumberEmbedding(builder, "time_embed.guidance_embedder", config.width());
+    guidance_ = TimestepEmbedding(builder, "time_embed.guidance_embedder", kWaves, config.width());
   linear_ = Linear(builder, "time_embed.linear", config.width(), 6 * config.width(), true);
 }
 
 TimeEmbedding::Result TimeEmbedding::operator()(double timestep, double guidance,
                                                 const LoraSet& lora) const {
-  auto embedded = time_(timestep, lora);
-  if (has_guidance_) embedded = embedded + guidance_(guidance, lora);
+  const auto waves = [this](double value) {
+    const auto like = linear_.options();
+    return timestep_waves(value, kWaves, 0, like.device()).to(like);
+  };
+  auto embedded = time_(waves(timestep), lora);
+  if (has_guidance_) embedded = embedded + guidance_(waves(guidance), lora);
   return {linear_(at::silu(embedded), lora), embedded};
 }
 

@@ -9,19 +9,9 @@
 
 #include "config.hpp"
 #include "torch/lora.hpp"
+#include "torch/timestep_embedding.hpp"
 
 namespace hn::sana {
-
-// Two linear layers round a SiLU, on the 256 sines and cosines of one number.
-class NumberEmbedding {
- public:
-  NumberEmbedding() = default;
-  NumberEmbedding(const Builder& builder, const std::string& name, std::int64_t width);
-  at::Tensor operator()(double value, const LoraSet& lora) const;  // [1, width]
-
- private:
-  Linear first_, second_;
-};
 
 // Time step (and guidance) to the six modulation vectors of all blocks.
 class TimeEmbedding {
@@ -40,7 +30,7 @@ class TimeEmbedding {
 
  private:
   bool has_guidance_ = false;
-  NumberEmbedding time_, guidance_;
+  TimestepEmbedding time_, guidance_;
   Linear linear_;
   int first_layer_ = -1;
 };

@@ -56,13 +56,13 @@ class Generator final : public LatentModel {
   }
 
   at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override {
-    return model_.noise_net(noise, handles(context), context.lora, of(context).guidance_scale,
-                            &context.run);
+    return model_.noise_net(noise, handles<Prompt>(context), context.lora,
+                            of(context).guidance_scale, &context.run);
   }
   at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise,
                     const PassContext& context) const override {
     const Settings& s = of(context);
-    return model_.sample(noise, step_noise, handles(context), context.lora,
+    return model_.sample(noise, step_noise, handles<Prompt>(context), context.lora,
                          {s.guidance_scale, s.steps, context.between_steps, &context.run});
   }
   at::Tensor decode(const at::Tensor& latents, const PassContext& context) const override {
@@ -98,11 +98,6 @@ class Generator final : public LatentModel {
  private:
   static const Settings& of(const PassContext& context) {
     return static_cast<const Settings&>(context.settings);
-  }
-  static std::vector<const Prompt*> handles(const PassContext& context) {
-    std::vector<const Prompt*> prompts;
-    for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
-    return prompts;
   }
   Model model_;
   Tiling tiling_;

@@ -45,11 +45,11 @@ class Generator final : public LatentModel {
   }
 
   at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override {
-    return model_.noise_net(noise, handles(context), context.lora, &context.run);
+    return model_.noise_net(noise, handles<Prompt>(context), context.lora, &context.run);
   }
   at::Tensor sample(const at::Tensor& noise, const at::Tensor&,
                     const PassContext& context) const override {
-    return model_.sample(noise, handles(context), context.lora,
+    return model_.sample(noise, handles<Prompt>(context), context.lora,
                          static_cast<const Settings&>(context.settings).schedule,
                          context.between_steps, &context.run);
   }
@@ -77,12 +77,6 @@ class Generator final : public LatentModel {
   std::uint64_t bytes() const override { return model_.bytes(); }
 
  private:
-  static std::vector<const Prompt*> handles(const PassContext& context) {
-    std::vector<const Prompt*> prompts;
-    for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
-    return prompts;
-  }
-
   Model model_;
   Tiling tiling_;
 };

@@ -2,14 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <hn/cpp/error.hpp>
 #include <memory>
 
+#include "torch/timestep_embedding.hpp"
+
 namespace hn::sd {
 namespace {
-
-constexpr double kMaxPeriod = 10000;
 
 ResnetOptions resnet_options(const UNetConfig& config) {
   return {.groups = config.groups,
@@ -56,9 +55,6 @@ UNet::UNet(const UNetConfig& config, WeightMap& weights)
                     (config.conv_in_kernel - 1) / 2, 1, true);
   time1_ = Linear(build, "time_embedding.linear_1", first, config.time_dim, true);
   time2_ = Linear(build, "time_embedding.linear_2", config.time_dim, config.time_dim, true);
-  const std::int64_t half = first / 2;
-  frequencies_ = at::exp(at::arange(half, at::kFloat) * -std::log(kMaxPeriod) /
-                         (static_cast<double>(half) - config.freq_shift));
 
   for (std::size_t i = 0; i < n; ++i) {
     const std::string name = "down_blocks." + std::to_string(i);
@@ -123,15 +119,14 @@ UNet::UNet(const UNetConfig& config, WeightMap& weights)
   conv_out_ = Conv2d(build, "conv_out", first, config.channels, config.conv_out_kernel, 1,
                      (config.conv_out_kernel - 1) / 2, 1, true);
   conv_out_layer_ = static_cast<int>(layers_.size()) - 1;
-  frequencies_ = frequencies_.to(weights.device());
+  device_ = weights.device();
   dtype_ = weights.dtype();
 }
 
 at::Tensor UNet::embed(double timestep, const LoraSet& lora) const {
-  const auto angles = frequencies_ * timestep;
-  const auto waves = config_.flip_sin_to_cos ? at::cat({angles.cos(), angles.sin()})
-                                             : at::cat({angles.sin(), angles.cos()});
-  auto h = time1_(waves.to(dtype_).unsqueeze(0), lora);
+  const auto waves = timestep_waves(timestep, config_.stages.front().channels, config_.freq_shift,
+                                    device_, config_.flip_sin_to_cos);
+  auto h = time1_(waves.to(dtype_), lora);
   h = activate(time2_(activation_(h), lora), config_.time_post_act);
   return activation_(activate(h, config_.time_act));
 }

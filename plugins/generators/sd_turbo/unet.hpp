@@ -55,8 +55,8 @@ class UNet {
   int conv_out_layer_ = -1;
   Conv2d conv_in_, conv_out_;
   Linear time1_, time2_;
-  at::Tensor frequencies_;  // [channels / 2], float32
   at::ScalarType dtype_ = at::kFloat;
+  at::Device device_ = at::kCPU;
   std::vector<Block> down_, up_;
   std::vector<Unit> mid_;
   GroupNorm norm_out_;
