@@ -10,6 +10,7 @@
 
 #include "plugins/rewards/judge/detector.hpp"
 #include "safetensors/safetensors.hpp"
+#include "torch/frozen_linear.hpp"
 #include "torch/image_ops.hpp"
 
 namespace hn::test {
@@ -40,6 +41,35 @@ TEST(JudgeDetector, LogitsEqualThePythonOriginal) {
   EXPECT_LE(relative(logits.objects, load(file, "objects")), 1e-4);
   EXPECT_LE(relative(logits.colours, load(file, "colours")), 1e-4);
   EXPECT_LE(relative(logits.background, load(file, "background")), 1e-4);
+}
+
+TEST(FrozenLinear, EqualsLinear) {
+  const c10::NoGradGuard no_grad;
+  for (const auto dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
+    const auto options = at::TensorOptions(dtype);
+    const at::Tensor joined = at::randn({60, 24}, options), bias = at::randn({60}, options);
+    for (const at::Tensor& x :
+         {at::randn({24}, options), at::randn({5, 24}, options), at::randn({2, 7, 24}, options),
+          at::randn({7, 2, 24}, options).transpose(0, 1),
+          at::randn({3, 7, 24}, options).select(1, 0), at::randn({0, 7, 24}, options)})
+      for (const auto& [w, b] : {std::pair{joined, bias}, std::pair{joined, at::Tensor()},
+                                 std::pair{joined.narrow(0, 20, 40), bias.narrow(0, 20, 40)}}) {
+        const at::Tensor got = frozen_linear(x, w, b), want = at::linear(x, w, b);
+        ASSERT_EQ(got.sizes(), want.sizes());
+        ASSERT_EQ(got.scalar_type(), dtype);
+        if (x.numel() > 0) {
+          EXPECT_LE(relative(got, want), dtype == at::kBFloat16 ? 1e-2 : 1e-6) << x.sizes();
+        }
+      }
+  }
+}
+
+TEST(FrozenLinear, KeepsTheGraphWhereOneIsWanted) {
+  const at::Tensor x = at::randn({5, 24}).requires_grad_(), w = at::randn({60, 24});
+  const at::Tensor y = frozen_linear(x, w, at::randn({60}));
+  ASSERT_TRUE(y.requires_grad());
+  y.sum().backward();
+  EXPECT_LE(relative(x.grad(), w.sum(0).expand({5, 24})), 1e-6);
 }
 
 // What CUDA devices use, against the kernel that CPUs use.

@@ -5,6 +5,8 @@
 #include <hn/cpp/error.hpp>
 #include <utility>
 
+#include "torch/frozen_linear.hpp"
+
 namespace hn {
 namespace {
 
@@ -89,13 +91,13 @@ ClipModel::ClipModel(const ClipFiles& files, WeightMap weights, ClipParts parts)
 }
 
 at::Tensor ClipModel::image_embedding(const at::Tensor& pixels, bool deterministic) const {
-  return unit(at::linear(vision_.forward(pixels, deterministic), visual_projection_));
+  return unit(frozen_linear(vision_.forward(pixels, deterministic), visual_projection_, {}));
 }
 
 at::Tensor ClipModel::text_embedding(const at::Tensor& ids, const at::Tensor& mask,
                                      bool deterministic) const {
   if (!text_) throw Error(HN_INTERNAL, "[clip] the text tower was not read");
-  return unit(at::linear(text_->forward(ids, mask, deterministic).pooled, text_projection_));
+  return unit(frozen_linear(text_->forward(ids, mask, deterministic).pooled, text_projection_, {}));
 }
 
 }  // namespace hn

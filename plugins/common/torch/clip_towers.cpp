@@ -5,6 +5,7 @@
 #include <hn/cpp/error.hpp>
 
 #include "torch/attention.hpp"
+#include "torch/frozen_linear.hpp"
 
 namespace hn {
 namespace {
@@ -68,28 +69,50 @@ void ClipEncoder::prepare() {
   }
 }
 
-at::Tensor ClipEncoder::attend(const Layer& layer, const at::Tensor& x, const at::Tensor& mask,
-                               bool deterministic) const {
-  const auto qkv = at::linear(x, layer.joined.weight, layer.joined.bias).chunk(3, -1);
-  const at::Tensor mixed =
-      hn::attend(split_heads(qkv[0], config_.heads), split_heads(qkv[1], config_.heads),
-                 split_heads(qkv[2], config_.heads), mask, deterministic);
-  return at::linear(join_heads(mixed), layer.out.weight, layer.out.bias);
+at::Tensor ClipEncoder::attend(const Layer& layer, const at::Tensor& x, std::int64_t queries,
+                               const at::Tensor& mask, bool deterministic) const {
+  const std::int64_t d = config_.width, heads = config_.heads;
+  at::Tensor query, key, value;
+  if (queries == x.size(1)) {
+    const auto qkv = frozen_linear(x, layer.joined.weight, layer.joined.bias).chunk(3, -1);
+    query = qkv[0], key = qkv[1], value = qkv[2];
+  } else {
+    query = frozen_linear(x.narrow(1, 0, queries), layer.joined.weight.narrow(0, 0, d),
+                          layer.joined.bias.narrow(0, 0, d));
+    const auto kv = frozen_linear(x, layer.joined.weight.narrow(0, d, 2 * d),
+                                  layer.joined.bias.narrow(0, d, 2 * d))
+                        .chunk(2, -1);
+    key = kv[0], value = kv[1];
+  }
+  const at::Tensor mixed = hn::attend(split_heads(query, heads), split_heads(key, heads),
+                                      split_heads(value, heads), mask, deterministic);
+  return frozen_linear(join_heads(mixed), layer.out.weight, layer.out.bias);
+}
+
+at::Tensor ClipEncoder::layer(const Layer& layer, const at::Tensor& x, std::int64_t kept,
+                              const at::Tensor& mask, bool deterministic) const {
+  const auto norm = [&](const at::Tensor& h, const Norm& n) {
+    return at::layer_norm(h, {config_.width}, n.weight, n.bias, config_.layer_norm_eps);
+  };
+  const at::Tensor h =
+      x.narrow(1, 0, kept) + attend(layer, norm(x, layer.norm1), kept, mask, deterministic);
+  const at::Tensor wide = frozen_linear(norm(h, layer.norm2), layer.fc1.weight, layer.fc1.bias);
+  const at::Tensor active = folded_ ? at::silu(wide) : clip_activation(wide, config_.activation);
+  return h + frozen_linear(active, layer.fc2.weight, layer.fc2.bias);
 }
 
 at::Tensor ClipEncoder::forward(const at::Tensor& x, const at::Tensor& mask,
                                 bool deterministic) const {
   at::Tensor h = x;
-  const auto norm = [&](const Norm& n) {
-    return at::layer_norm(h, {config_.width}, n.weight, n.bias, config_.layer_norm_eps);
-  };
-  for (const Layer& layer : layers_) {
-    h = h + attend(layer, norm(layer.norm1), mask, deterministic);
-    const at::Tensor wide = at::linear(norm(layer.norm2), layer.fc1.weight, layer.fc1.bias);
-    const at::Tensor active = folded_ ? at::silu(wide) : clip_activation(wide, config_.activation);
-    h = h + at::linear(active, layer.fc2.weight, layer.fc2.bias);
-  }
+  for (const Layer& each : layers_) h = layer(each, h, h.size(1), mask, deterministic);
   return h;
+}
+
+at::Tensor ClipEncoder::forward_first(const at::Tensor& x, bool deterministic) const {
+  at::Tensor h = x;
+  for (const Layer& each : layers_)
+    h = layer(each, h, &each == &layers_.back() ? 1 : h.size(1), {}, deterministic);
+  return h.select(1, 0);
 }
 
 ClipTextTower::ClipTextTower(const ClipTextConfig& config, WeightMap& weights,
@@ -184,12 +207,12 @@ at::Tensor ClipVisionTower::forward(const at::Tensor& pixels, bool deterministic
                              .reshape({batch, config_.channels, grid, p, grid, p})
                              .permute({0, 2, 4, 1, 3, 5})
                              .reshape({batch, grid * grid, config_.channels * p * p});
-  const at::Tensor tokens = at::linear(cut, patches_.reshape({d, -1}));
+  const at::Tensor tokens = frozen_linear(cut, patches_.reshape({d, -1}), {});
   const at::Tensor x = at::cat({class_token_.expand({batch, 1, d}), tokens}, 1) + positions_;
   const double eps = config_.encoder.layer_norm_eps;
-  const at::Tensor h =
-      encoder_.forward(at::layer_norm(x, {d}, pre_weight_, pre_bias_, eps), {}, deterministic);
-  return at::layer_norm(h.select(1, 0), {d}, post_weight_, post_bias_, eps);
+  const at::Tensor first =
+      encoder_.forward_first(at::layer_norm(x, {d}, pre_weight_, pre_bias_, eps), deterministic);
+  return at::layer_norm(first, {d}, post_weight_, post_bias_, eps);
 }
 
 }  // namespace hn

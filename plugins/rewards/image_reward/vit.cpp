@@ -5,6 +5,7 @@
 #include <hn/cpp/error.hpp>
 
 #include "torch/attention.hpp"
+#include "torch/frozen_linear.hpp"
 
 namespace hn::image_reward {
 
@@ -49,18 +50,18 @@ at::Tensor VisionTower::forward(const at::Tensor& pixels, bool deterministic) co
                              .reshape({batch, 3, grid, p, grid, p})
                              .permute({0, 2, 4, 1, 3, 5})
                              .reshape({batch, grid * grid, 3 * p * p});
-  const at::Tensor tokens = at::linear(cut, patches_.weight.reshape({d, -1}), patches_.bias);
+  const at::Tensor tokens = frozen_linear(cut, patches_.weight.reshape({d, -1}), patches_.bias);
   at::Tensor x = at::cat({class_token_.expand({batch, 1, d}), tokens}, 1) + positions_;
   for (const Block& block : blocks_) {
     const auto qkv =
-        at::linear(norm(x, block.norm1), block.qkv.weight, block.qkv.bias).chunk(3, -1);
+        frozen_linear(norm(x, block.norm1), block.qkv.weight, block.qkv.bias).chunk(3, -1);
     const at::Tensor mixed =
         attend(split_heads(qkv[0], config_.heads), split_heads(qkv[1], config_.heads),
                split_heads(qkv[2], config_.heads), {}, deterministic);
-    x = x + at::linear(join_heads(mixed), block.proj.weight, block.proj.bias);
+    x = x + frozen_linear(join_heads(mixed), block.proj.weight, block.proj.bias);
     const at::Tensor wide =
-        at::gelu(at::linear(norm(x, block.norm2), block.fc1.weight, block.fc1.bias));
-    x = x + at::linear(wide, block.fc2.weight, block.fc2.bias);
+        at::gelu(frozen_linear(norm(x, block.norm2), block.fc1.weight, block.fc1.bias));
+    x = x + frozen_linear(wide, block.fc2.weight, block.fc2.bias);
   }
   return norm(x, norm_);
 }
