@@ -99,6 +99,14 @@ TEST_F(CorePromptCache, ARefusedPromptIsNamedAndNothingIsKept) {
   EXPECT_EQ(fake::state().conds, 1);
 }
 
+TEST_F(CorePromptCache, ARefusedPromptIsNamedOutOfABatchToo) {
+  PromptCache cache(1 << 20, 8);
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("linear: prompt 'refused'"),
+               (void)cache.get(generator_, Prompts{"fine", "refused", "also fine"}));
+  EXPECT_EQ(fake::state().encode_calls, 3);  // all, the first, the second
+  EXPECT_EQ(cache.size(), 1u);
+}
+
 TEST_F(CorePromptCache, OutOfMemoryTrimsAndTriesOnce) {
   runtime_.reclaim = [&] { generator_.trim(); };
   PromptCache cache(1 << 20, 1);

@@ -17,9 +17,13 @@
 namespace hn::core {
 namespace {
 
-// On the CPU prompts are encoded one by one, so that a handle does not depend, in its last bits, on
-// its neighbours; a GPU's run is not bit-exact anyway and gains more from batches.
-constexpr std::size_t kEncodeBatchOnGpu = 32;
+// Prompts in one call of a plugin. A run on the CPU is resumed to the bit, so a handle must not
+// depend, in its last bits, on its neighbours there. Scoring alone resumes nothing, and a GPU's run
+// is not bit-exact anyway: both gain from batches.
+std::size_t encode_batch(const SessionSpec& spec, at::Device device) {
+  const bool exact = device.is_cpu() && spec.generator.plugin.entry != nullptr;
+  return exact ? 1 : 32;
+}
 
 at::Device parse_device(const std::string& text) {
   std::optional<at::Device> device;
@@ -126,8 +130,8 @@ class CoreSession final : public Session {
  private:
   void open() {
     check_spec(spec_);
-    prompts_ = std::make_unique<PromptCache>(spec_.prompt_cache_bytes,
-                                             device_.is_cpu() ? 1 : kEncodeBatchOnGpu);
+    prompts_ =
+        std::make_unique<PromptCache>(spec_.prompt_cache_bytes, encode_batch(spec_, device_));
     if (spec_.generator.plugin.entry != nullptr) open_generator();
     for (const RewardSpec& reward : spec_.rewards) {
       services_.stop_if_cancelled("open");

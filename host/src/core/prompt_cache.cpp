@@ -34,13 +34,24 @@ PromptCache::Pins PromptCache::get(Instance& instance, std::span<const std::stri
     }
   }
   for (std::size_t i = 0; i < missing.size(); i += encode_batch_)
-    encode(instance, std::span(missing).subspan(i, std::min(encode_batch_, missing.size() - i)),
-           pins);
+    encode_batch(instance,
+                 std::span(missing).subspan(i, std::min(encode_batch_, missing.size() - i)), pins);
 
   pins.handles_.reserve(prompts.size());
   for (const std::string& prompt : prompts) pins.handles_.push_back(index.at(prompt)->handle);
   evict_down_to(budget_);
   return pins;
+}
+
+void PromptCache::encode_batch(Instance& instance, std::span<const std::string_view> prompts,
+                               Pins& pins) {
+  try {
+    encode(instance, prompts, pins);
+  } catch (const Error& e) {
+    if (prompts.size() == 1 || e.code() != HN_INVALID_ARGUMENT) throw;
+    // One by one, so that the error names the prompt that was refused.
+    for (const std::string_view& each : prompts) encode(instance, {&each, 1}, pins);
+  }
 }
 
 void PromptCache::encode(Instance& instance, std::span<const std::string_view> prompts,

@@ -66,7 +66,7 @@ class PromptCache {
   PromptCache& operator=(const PromptCache&) = delete;
 
   // One handle a prompt. Empty for an instance that reads no prompts. Errors: those of the plugin's
-  // encode, with the prompt when it was encoded alone; nothing is kept of a failed batch.
+  // encode; one that was refused (HN_INVALID_ARGUMENT) is named.
   Pins get(Instance& instance, std::span<const std::string> prompts);
 
   // Releases every handle that is not in use.
@@ -79,6 +79,7 @@ class PromptCache {
   using Order = std::list<Entry>;  // most recently used first; entries do not move in memory
   using Index = std::unordered_map<std::string_view, Order::iterator>;  // keys live in the entries
 
+  void encode_batch(Instance& instance, std::span<const std::string_view> prompts, Pins& pins);
   void encode(Instance& instance, std::span<const std::string_view> prompts, Pins& pins);
   void evict_down_to(std::uint64_t bytes);
   Order::iterator drop(Order::iterator entry);

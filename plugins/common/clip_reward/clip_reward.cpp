@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
 #include <utility>
@@ -80,17 +81,29 @@ std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const std::strin
                                                       hn_stream stream) {
   return translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
-    std::vector<std::unique_ptr<Cond>> handles;
     const auto context = static_cast<std::int32_t>(model_.config().text.max_positions);
+    const auto count = static_cast<std::int64_t>(prompts.size());
+    std::vector<ClipTokens> rows;
+    std::int64_t longest = 0;
     for (const std::string_view prompt : prompts) {
       warn_of_cut(prompt);
-      const ClipTokens tokens = tokenizer_.encode(prompt, context);
-      const std::vector<std::int64_t> ids(tokens.ids.begin(),
-                                          tokens.ids.begin() + tokens.end_position + 1);
-      const at::Tensor row = at::tensor(ids, at::kLong).unsqueeze(0);
-      handles.push_back(std::make_unique<Prompt>(
-          model_.text_embedding(row, {}, /*deterministic=*/true).squeeze(0)));
+      rows.push_back(tokenizer_.encode(prompt, context));
+      longest = std::max<std::int64_t>(longest, rows.back().end_position + 1);
     }
+    std::vector<std::unique_ptr<Cond>> handles;
+    if (rows.empty()) return handles;
+    // Positions see only what stands before them, and the last one read is the end token's, so what
+    // fills a row up changes nothing; the end token also keeps "the first highest id" in place.
+    const at::Tensor ids = at::full({count, longest}, tokenizer_.end_id(), at::kLong);
+    for (std::int64_t b = 0; b < count; ++b) {
+      const ClipTokens& row = rows[static_cast<std::size_t>(b)];
+      std::copy_n(row.ids.begin(), row.end_position + 1,
+                  ids.data_ptr<std::int64_t>() + b * longest);
+    }
+    const at::Tensor vectors = model_.text_embedding(ids, {}, /*deterministic=*/true);
+    // A handle keeps its own numbers, not the batch.
+    for (std::int64_t b = 0; b < count; ++b)
+      handles.push_back(std::make_unique<Prompt>(vectors[b].clone()));
     return handles;
   });
 }
