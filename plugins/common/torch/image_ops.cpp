@@ -34,9 +34,10 @@ std::vector<Taps> make_taps(std::int64_t in, std::int64_t out, ResizeFilter filt
   std::vector<Taps> taps(static_cast<std::size_t>(out));
   for (std::int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    // The conversions truncate towards zero, as Pillow's do.
-    const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + 0.5), 0);
-    const auto last = std::min<std::int64_t>(static_cast<std::int64_t>(center + support + 0.5), in);
+    // Halves go up, as Pillow's conversions have it (there by cutting, for what is not negative).
+    const auto nearest = [](double x) { return static_cast<std::int64_t>(std::floor(x + 0.5)); };
+    const auto first = std::max<std::int64_t>(nearest(center - support), 0);
+    const auto last = std::min<std::int64_t>(nearest(center + support), in);
     Taps& t = taps[static_cast<std::size_t>(i)];
     t.first = first;
     double sum = 0.0;
