@@ -5,4 +5,5 @@ if(TARGET hn_flux_model)
   hn_add_test(NAME flux_schnell_plugin_test SOURCES unit/flux_schnell_plugin_test.cpp unit/flux_schnell_load_test.cpp
               LIBS hn_safetensors hn_json ${CMAKE_DL_LIBS} TORCH LABELS unit)
   add_dependencies(flux_schnell_plugin_test flux_schnell_bundle)
+  hn_add_test(NAME flux_full_size_test SOURCES unit/flux_full_size_test.cpp LIBS hn_flux_model TORCH LABELS slow TIMEOUT 2400)
 endif()

@@ -4,14 +4,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 
 #include "model.hpp"
-#include "support/tensor_list.hpp"
+#include "support/full_size.hpp"
 #include "torch/byte_count.hpp"
 
 namespace hn::sana {
@@ -20,23 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kFolder = fs::path(HN_SOURCE_DIR) / "tests/golden/sana_sprint/published";
-
-// Every tensor reads the same random numbers, so that the file is made without its own size in
-// memory.
-fs::path write_random(const std::vector<ExpectedTensor>& tensors) {
-  std::int64_t most = 0;
-  for (const auto& t : tensors) most = std::max(most, test::count_numbers({t}));
-  const auto numbers = (at::randn({most}) * 0.02).to(at::kBFloat16);
-  std::vector<TensorToWrite> list;
-  for (const auto& t : tensors)
-    list.push_back({t.name, TensorDtype::kBF16, t.shape, numbers.const_data_ptr(),
-                    static_cast<std::uint64_t>(test::count_numbers({t})) * 2});
-  const fs::path folder =
-      fs::temp_directory_path() / ("hn_full_size_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
-  write_safetensors(folder / "model.safetensors", list);
-  return folder;
-}
 
 struct Pass {
   at::Tensor output, by_noise;
@@ -50,11 +31,12 @@ class FullSize : public testing::TestWithParam<const char*> {};
 TEST_P(FullSize, ANoiseNetworkTrainsWithinABudget) {
   const std::string name = GetParam();
   const auto tensors = test::read_tensor_list(kFolder / (name + ".tensors"));
-  const fs::path folder = write_random(tensors);
+  const test::RandomWeights random(tensors);
   at::manual_seed(2);
   const auto load = [&](Quantise kind, std::uint64_t& taken, std::uint64_t& held) {
     const ByteCount count;
-    WeightMap weights(SafetensorsFolder::open(folder), at::kBFloat16, at::kCPU, "sana_sprint");
+    WeightMap weights(SafetensorsFolder::open(random.folder()), at::kBFloat16, at::kCPU,
+                      "sana_sprint");
     weights.set_quantise(kind);
     auto t =
         std::make_unique<Transformer>(TransformerConfig::read(kFolder / (name + ".json")), weights);
@@ -110,17 +92,11 @@ TEST_P(FullSize, ANoiseNetworkTrainsWithinABudget) {
   }
   const auto small = load(Quantise::kInt8, int8_taken, int8);
   const Pass coded = pass(*small, 0);
-  fs::remove_all(folder);
-  const auto relative = [](const at::Tensor& got, const at::Tensor& want) {
-    return ((got.to(at::kFloat) - want.to(at::kFloat)).norm() / want.to(at::kFloat).norm())
-        .item<double>();
-  };
   std::printf("%s, 512 px, batch 1, bfloat16, rank 16 on %zu layers:\n", name.c_str(),
               leaves.size() / 2);
   const auto row = [](const char* what, const Pass& p) {
-    std::printf("| %s | %.1f MB | %.1f MB | %zu | %.1f s |\n", what,
-                static_cast<double>(p.kept) / 1e6, static_cast<double>(p.peak) / 1e6, p.recomputed,
-                p.seconds);
+    std::printf("| %s | %.1f MB | %.1f MB | %zu | %.1f s |\n", what, test::megabytes(p.kept),
+                test::megabytes(p.peak), p.recomputed, p.seconds);
   };
   row("no budget", full);
   row("half", half);
@@ -129,9 +105,9 @@ TEST_P(FullSize, ANoiseNetworkTrainsWithinABudget) {
   std::printf(
       "weights %.1f MB, of them allocated %.1f MB; int8 %.1f MB, offset off by %.2g, "
       "gradient by noise by %.2g\n",
-      static_cast<double>(mapped) / 1e6, static_cast<double>(mapped_taken) / 1e6,
-      static_cast<double>(int8_taken) / 1e6, relative(coded.output, full.output),
-      relative(coded.by_noise, full.by_noise));
+      test::megabytes(mapped), test::megabytes(mapped_taken), test::megabytes(int8_taken),
+      test::relative_error(coded.output, full.output),
+      test::relative_error(coded.by_noise, full.by_noise));
   EXPECT_LT(int8, mapped * 6 / 10);
 }
 
