@@ -48,20 +48,19 @@ class Peer:
         self.vae = self.pipeline.vae.requires_grad_(False)
         self.prompts = reference.read_prompts(arguments.prompts)
         self.clip_folder = arguments.clip
-        self.weights = arguments.generator
         self.max_tokens = arguments.max_tokens
 
     def batch_of(self, size: int, start: int = 0) -> list[str]:
         return [self.prompts[(start + index) % len(self.prompts)] for index in range(size)]
 
     def noise_network(self):
-        base = reference.noise_network_base(self.weights)
+        base = reference.noise_network_base(self.pipeline)
         linears = [name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)]
         return get_peft_model(base, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=linears, lora_dropout=0.0))
 
-    def picture(self, noise: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def picture(self, noise: torch.Tensor, told: dict[str, torch.Tensor]) -> torch.Tensor:
         """One step from noise to a picture in 0..1; at noise level 1 the data is noise minus velocity."""
-        latents = noise - reference.offset(self.generator, noise, states, mask)
+        latents = noise - reference.offset(self.pipeline, self.generator, noise, told)
         return (self.vae.decode(latents / self.vae.config.scaling_factor)[0] / 2 + 0.5).clamp(0, 1)
 
 
@@ -79,13 +78,13 @@ def sample_call(peer: Peer, batch: int) -> Callable[[], None]:
 
 def core_call(peer: Peer, batch: int, adapted: bool) -> Callable[[], None]:
     noise = torch.randn(batch, 16, 8, 8)
-    states, mask = reference.encode_prompts(peer.pipeline, peer.batch_of(batch), peer.max_tokens)
+    told = reference.encode_prompts(peer.pipeline, peer.batch_of(batch), peer.max_tokens)
     network = peer.noise_network().eval() if adapted else None
 
     @torch.no_grad()
     def call() -> None:
-        delta = reference.offset(network, noise, states, mask) if network is not None else 0
-        peer.picture(noise + delta, states, mask)
+        delta = reference.offset(peer.pipeline, network, noise, told) if network is not None else 0
+        peer.picture(noise + delta, told)
 
     return call
 
@@ -122,10 +121,10 @@ def train_call(peer: Peer, reward_name: str) -> Callable[[], None]:
         nonlocal position
         prompts = peer.batch_of(TRAIN_BATCH, position)
         position += TRAIN_BATCH
-        states, mask = reference.encode_prompts(peer.pipeline, prompts, peer.max_tokens)
+        told = reference.encode_prompts(peer.pipeline, prompts, peer.max_tokens)
         noise = torch.randn(TRAIN_BATCH, 16, 8, 8)
-        delta = reference.offset(network, noise, states, mask)
-        images = peer.picture(noise + delta, states, mask)
+        delta = reference.offset(peer.pipeline, network, noise, told)
+        images = peer.picture(noise + delta, told)
         reward = redness(images) if clip is None else clip(images, prompts)
         loss = KL_WEIGHT * 0.5 * delta.pow(2).mean() - reward.mean()
         optimiser.zero_grad(set_to_none=True)

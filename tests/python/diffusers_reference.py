@@ -1,10 +1,10 @@
-"""Generates pictures with diffusers' SanaSprintPipeline from given noise, to compare `hnhost sample` with.
+"""Generates pictures with the diffusers pipeline of a folder from given noise, to compare `hnhost sample` with.
 
     python diffusers_reference.py --weights DIR --noise-in noise.safetensors --prompts prompts.txt --out ref.safetensors
 
 --noise-in holds `noise` [B,C,h,w] and, for several steps, optionally `step_noise` [n-1,B,C,h,w]. --out gets `images`
 [B,3,H,W] in 0..1 and `latents` [B,C,h,w], and with --adapter `delta` [B,C,h,w] of the noise network. With --compare,
-a file of the same tensors, the largest differences are printed as JSON, and the exit status is 1 above --tolerance.
+files of the same tensors, the largest differences are printed as JSON, and the exit status is 1 above --tolerance.
 """
 
 import argparse
@@ -26,36 +26,37 @@ def reference_tensors(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
         if tuple(step_noise.shape) != expected:
             raise SystemExit(f"[diffusers_reference] expected step_noise {expected}, got {tuple(step_noise.shape)}")
     prompts = reference.match_prompts(reference.read_prompts(arguments.prompts), noise)
-    pipeline = reference.load_pipeline(arguments.weights, getattr(torch, arguments.dtype))
+    pipeline = reference.load_pipeline(arguments.weights, getattr(torch, arguments.dtype), arguments.variant)
     tensors: dict[str, torch.Tensor] = {}
     if arguments.adapter:
-        network = reference.load_noise_network(arguments.weights, arguments.adapter)
+        network = reference.load_noise_network(pipeline, arguments.adapter)
         with torch.no_grad():
-            states, mask = reference.encode_prompts(pipeline, prompts)
-            tensors["delta"] = reference.offset(network, noise, states.float(), mask)
+            told = {name: value.float() for name, value in reference.encode_prompts(pipeline, prompts).items()}
+            tensors["delta"] = reference.offset(pipeline, network, noise, told)
         noise = noise + tensors["delta"]
-    size = tuple(side * pipeline.vae_scale_factor for side in noise.shape[2:])
     tensors["images"], tensors["latents"] = reference.sample(
-        pipeline, prompts, noise, arguments.steps, step_noise, size, arguments.seed)
+        pipeline, prompts, noise, arguments.steps, step_noise, arguments.seed)
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def compare(ours: dict[str, torch.Tensor], path: Path, tolerance: float) -> bool:
+def compare(ours: dict[str, torch.Tensor], paths: list[Path], tolerance: float) -> bool:
     """Prints the largest difference of each tensor that both have; true where all are within the tolerance."""
-    theirs = load_file(path)
-    common = sorted(set(ours) & set(theirs))
-    if not common:
-        raise SystemExit(f"[diffusers_reference] expected one of {sorted(ours)} in {path}, got {sorted(theirs)}")
     rows = {}
-    for name in common:
-        if ours[name].shape != theirs[name].shape:
-            shapes = tuple(ours[name].shape), tuple(theirs[name].shape)
-            raise SystemExit(f"[diffusers_reference] expected {name!r} {shapes[0]}, got {shapes[1]} in {path}")
-        difference = (ours[name] - theirs[name].float()).abs()
-        rows[name] = {"max": difference.max().item(), "mean": difference.mean().item(),
-                      "largest value": ours[name].abs().max().item()}
-    print(json.dumps(rows, indent=1))
-    return all(row["max"] <= tolerance * max(1.0, row["largest value"]) for row in rows.values())
+    for path in paths:
+        theirs = load_file(path)
+        common = sorted(set(ours) & set(theirs))
+        if not common:
+            raise SystemExit(f"[diffusers_reference] expected one of {sorted(ours)} in {path}, got {sorted(theirs)}")
+        for name in common:
+            if ours[name].shape != theirs[name].shape:
+                shapes = tuple(ours[name].shape), tuple(theirs[name].shape)
+                raise SystemExit(f"[diffusers_reference] expected {name!r} {shapes[0]}, got {shapes[1]} in {path}")
+            difference = (ours[name] - theirs[name].float()).abs()
+            largest = ours[name].abs().max().item()
+            rows[name] = {"max": difference.max().item(), "mean": difference.mean().item(), "largest value": largest,
+                          "relative": difference.max().item() / largest if largest else None}
+    print(json.dumps(rows))
+    return all(row["max"] <= tolerance * row["largest value"] for row in rows.values())
 
 
 def main() -> int:
@@ -66,10 +67,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0, help="for the noise of steps 2..n that is not given")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--variant", help="which of several weight files to read, as fp16")
     parser.add_argument("--adapter", type=Path, help="PEFT folder of a noise network")
     parser.add_argument("--out", type=Path, help="safetensors file to write")
-    parser.add_argument("--compare", type=Path, help="safetensors file to compare with")
-    parser.add_argument("--tolerance", type=float, default=1e-4, help="relative to the largest value, at least 1")
+    parser.add_argument("--compare", type=Path, nargs="+", help="safetensors files to compare with")
+    parser.add_argument("--tolerance", type=float, default=1e-4, help="relative to the largest value (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--prompts", type=Path, required=True, help="one prompt a line; a single line serves all")
     parser.add_argument("--delta", type=Path, required=True, help="safetensors with `delta` [B,C,h,w]")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="relative (default: %(default)s)")
+    parser.add_argument("--variant", help="which of several weight files to read, as fp16")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -44,11 +45,11 @@ def main() -> int:
     if delta.shape != noise.shape:
         raise SystemExit(f"[peft_roundtrip] expected delta {tuple(noise.shape)}, got {tuple(delta.shape)}")
     prompts = reference.match_prompts(reference.read_prompts(arguments.prompts), noise)
-    network = reference.load_noise_network(arguments.weights, arguments.adapter)
+    pipeline = reference.load_pipeline(arguments.weights, variant=arguments.variant)
+    network = reference.load_noise_network(pipeline, arguments.adapter)
     unmatched = unmatched_tensors(network, arguments.adapter)
     with torch.no_grad():
-        states, mask = reference.encode_prompts(reference.load_pipeline(arguments.weights), prompts)
-        expected = reference.offset(network, noise, states, mask)
+        expected = reference.offset(pipeline, network, noise, reference.encode_prompts(pipeline, prompts))
     largest = expected.abs().max().item()
     difference = (expected - delta).abs().max().item()
     within = difference <= arguments.tolerance * largest and largest > 0

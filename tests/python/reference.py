@@ -1,20 +1,21 @@
-"""What the Python checks share: SANA-Sprint through diffusers, and noise networks through peft, from files.
+"""What the Python checks share: a generator through diffusers, and noise networks through peft, from files.
 
 Tensors are those of `hnhost sample`: noise [B,C,h,w] of unit variance, step_noise [n-1,B,C,h,w], latents [B,C,h,w] of
-unit variance, images [B,3,H,W] in 0..1, delta [B,C,h,w].
+unit variance, images [B,3,H,W] in 0..1, delta [B,C,h,w]. Which pipelines there are: pipelines.py.
 """
 
 import contextlib
+import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import torch
-from diffusers import SanaSprintPipeline, SanaTransformer2DModel
 from peft import PeftModel
 from safetensors.torch import load_file
 
-GUIDANCE_SCALE = 4.5
+from pipelines import kind_of, pipeline_class
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -41,19 +42,20 @@ def match_prompts(prompts: list[str], noise: torch.Tensor) -> list[str]:
     return prompts
 
 
-def load_pipeline(weights: Path, dtype: torch.dtype = torch.float32) -> SanaSprintPipeline:
-    pipeline = SanaSprintPipeline.from_pretrained(weights, dtype=dtype)
+def load_pipeline(weights: Path, dtype: torch.dtype = torch.float32, variant: str | None = None):
+    """The pipeline that model_index.json names, quiet and without its safety checker."""
+    index = json.loads((weights / "model_index.json").read_text(encoding="utf-8"))
+    pipeline = pipeline_class(index["_class_name"]).from_pretrained(weights, dtype=dtype, variant=variant)
+    if hasattr(pipeline, "safety_checker"):
+        pipeline.safety_checker = None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 @torch.no_grad()
-def encode_prompts(
-    pipeline: SanaSprintPipeline, prompts: list[str], max_tokens: int = 300
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """-> states [B,max_tokens,D] and mask [B,max_tokens], without the complex human instruction."""
-    return pipeline.encode_prompt(
-        prompts, complex_human_instruction=None, device=pipeline.device, max_sequence_length=max_tokens)
+def encode_prompts(pipeline, prompts: list[str], max_tokens: int | None = None) -> dict[str, torch.Tensor]:
+    """What the network is told of the prompts, as its keyword arguments; without max_tokens as many as hn takes."""
+    return kind_of(pipeline).encode(pipeline, prompts, max_tokens)
 
 
 @contextlib.contextmanager
@@ -74,37 +76,34 @@ def given_step_noise(step_noise: torch.Tensor | None) -> Iterator[None]:
 
 @torch.no_grad()
 def sample(
-    pipeline: SanaSprintPipeline, prompts: list[str], noise: torch.Tensor, steps: int,
-    step_noise: torch.Tensor | None = None, size: tuple[int, int] = (64, 64), seed: int = 0,
+    pipeline, prompts: list[str], noise: torch.Tensor, steps: int, step_noise: torch.Tensor | None = None, seed: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """-> images and latents. size is height and width in pixels."""
+    """-> images and latents."""
     with given_step_noise(step_noise):
-        latents = pipeline(
-            prompts, latents=noise.to(pipeline.dtype), num_inference_steps=steps, height=size[0], width=size[1],
-            guidance_scale=GUIDANCE_SCALE, intermediate_timesteps=1.3 if steps == 2 else None,
-            complex_human_instruction=None, use_resolution_binning=False, output_type="latent",
-            generator=torch.Generator().manual_seed(seed)).images
-    decoded = pipeline.vae.decode(latents.to(pipeline.vae.dtype) / pipeline.vae.config.scaling_factor)[0]
-    images = pipeline.image_processor.postprocess(decoded, output_type="pt")
+        latents = kind_of(pipeline).latents(
+            pipeline, prompts, noise.to(pipeline.dtype), steps, torch.Generator().manual_seed(seed))
+    config = pipeline.vae.config
+    scaled = latents.to(pipeline.vae.dtype) / config.scaling_factor + (config.get("shift_factor") or 0)
+    images = pipeline.image_processor.postprocess(pipeline.vae.decode(scaled)[0], output_type="pt")
     return images.float(), latents.float()
 
 
-def noise_network_base(weights: Path) -> SanaTransformer2DModel:
-    """The generator's transformer whose last layer gives nothing, so that with LoRA it gives only its LoRA branch."""
-    transformer = SanaTransformer2DModel.from_pretrained(weights / "transformer", dtype=torch.float32)
-    torch.nn.init.zeros_(transformer.proj_out.weight)
-    torch.nn.init.zeros_(transformer.proj_out.bias)
-    return transformer.eval().requires_grad_(False)
+def noise_network_base(pipeline) -> torch.nn.Module:
+    """A copy of the generator's network whose last layer gives nothing, so that with LoRA it gives only its LoRA branch."""
+    kind = kind_of(pipeline)
+    network = copy.deepcopy(getattr(pipeline, kind.network)).float()
+    network.__dict__.pop("forward", None)  # where a wrapper would still call the original's
+    last = getattr(network, kind.last_layer)
+    torch.nn.init.zeros_(last.weight)
+    if last.bias is not None:
+        torch.nn.init.zeros_(last.bias)
+    return network.eval().requires_grad_(False)
 
 
-def load_noise_network(weights: Path, adapter: Path) -> PeftModel:
-    return PeftModel.from_pretrained(noise_network_base(weights), str(adapter)).eval()
+def load_noise_network(pipeline, adapter: Path) -> PeftModel:
+    return PeftModel.from_pretrained(noise_network_base(pipeline), str(adapter)).eval()
 
 
-def offset(network, noise: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """delta = f(noise, text): one pass at noise level 1 with the constant guidance."""
-    config = network.config if isinstance(network, SanaTransformer2DModel) else network.base_model.model.config
-    guidance = torch.full((len(noise),), GUIDANCE_SCALE * config.guidance_embeds_scale)
-    return network(
-        noise, encoder_hidden_states=states, encoder_attention_mask=mask, guidance=guidance,
-        timestep=torch.ones(len(noise)), return_dict=False)[0]
+def offset(pipeline, network, noise: torch.Tensor, told: dict[str, torch.Tensor]) -> torch.Tensor:
+    """delta = f(noise, text): one pass of `network` at the pipeline's first time; told: encode_prompts()."""
+    return kind_of(pipeline).offset(pipeline, network, noise, told)

@@ -20,8 +20,8 @@ DEFAULT_WEIGHTS = HERE.parents[1] / "plugins/generators/sana_sprint/weights/emoj
 PROMPTS = ["a dog", "A photo of two Red cars"]
 
 
-def save_random_adapter(weights: Path, folder: Path) -> None:
-    base = reference.noise_network_base(weights)
+def save_random_adapter(pipeline, folder: Path) -> None:
+    base = reference.noise_network_base(pipeline)
     linears = [name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)]
     network = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules=linears, lora_dropout=0.0))
     generator = torch.Generator().manual_seed(1)
@@ -31,9 +31,9 @@ def save_random_adapter(weights: Path, folder: Path) -> None:
     network.save_pretrained(str(folder))
 
 
-def merged_offset(weights: Path, adapter: Path, noise: torch.Tensor) -> torch.Tensor:
+def merged_offset(pipeline, adapter: Path, noise: torch.Tensor) -> torch.Tensor:
     """The offset without peft: W + (alpha / r) B A."""
-    base = reference.noise_network_base(weights)
+    base = reference.noise_network_base(pipeline)
     tensors = load_file(adapter / "adapter_model.safetensors")
     for name, down in tensors.items():
         if ".lora_A." not in name:
@@ -42,8 +42,7 @@ def merged_offset(weights: Path, adapter: Path, noise: torch.Tensor) -> torch.Te
         path = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
         base.get_submodule(path).weight.data += 8 / 4 * up @ down
     with torch.no_grad():
-        states, mask = reference.encode_prompts(reference.load_pipeline(weights), PROMPTS)
-        return reference.offset(base, noise, states, mask)
+        return reference.offset(pipeline, base, noise, reference.encode_prompts(pipeline, PROMPTS))
 
 
 def run(script: str, *options: object) -> int:
@@ -69,14 +68,19 @@ def main() -> None:
         step_noise = torch.randn(1, 2, 16, 8, 8, generator=generator)
         save_file({"noise": noise, "step_noise": step_noise}, work / "noise.safetensors")
         (work / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
-        save_random_adapter(weights, work / "adapter")
-        delta = merged_offset(weights, work / "adapter", noise)
+        pipeline = reference.load_pipeline(weights)
+        save_random_adapter(pipeline, work / "adapter")
+        delta = merged_offset(pipeline, work / "adapter", noise)
         save_file({"delta": delta}, work / "delta.safetensors")
         save_file({"delta": delta * 1.01}, work / "wrong.safetensors")
         common = ["--weights", weights, "--noise-in", work / "noise.safetensors", "--prompts", work / "prompts.txt"]
         roundtrip = [*common, "--adapter", work / "adapter", "--delta"]
         expect("peft gives the merged offset", run("peft_roundtrip.py", *roundtrip, work / "delta.safetensors") == 0)
         expect("a wrong offset is refused", run("peft_roundtrip.py", *roundtrip, work / "wrong.safetensors") == 1)
+        (work / "other").mkdir()
+        (work / "other/model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}', encoding="utf-8")
+        other = ["--weights", work / "other", *roundtrip[2:], work / "delta.safetensors"]
+        expect("another pipeline is refused", run("peft_roundtrip.py", *other) == 1)
         several = [*common, "--steps", 2, "--adapter", work / "adapter"]
         expect("two-step reference", run("diffusers_reference.py", *several, "--out", work / "a.safetensors") == 0)
         tensors = load_file(work / "a.safetensors")
