@@ -92,7 +92,6 @@ def noise_network_base(pipeline) -> torch.nn.Module:
     """A copy of the generator's network whose last layer gives nothing, so that with LoRA it gives only its LoRA branch."""
     kind = kind_of(pipeline)
     network = copy.deepcopy(getattr(pipeline, kind.network)).float()
-    network.__dict__.pop("forward", None)  # where a wrapper would still call the original's
     last = getattr(network, kind.last_layer)
     torch.nn.init.zeros_(last.weight)
     if last.bias is not None:

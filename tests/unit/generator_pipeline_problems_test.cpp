@@ -72,7 +72,7 @@ TEST(PipelineProblemsTest, LetOtherExceptionsPass) {
 
 TEST(TextPartsTest, AreCheckedWithEveryProblem) {
   const Error no_tokenizer(HN_NOT_FOUND, "no tokenizer"), no_config(HN_NOT_FOUND, "no config");
-  const auto read = [&](bool tokenizer, bool config) {
+  const auto read = [&](bool tokenizer, bool config, bool fit = true) {
     return read_text_parts(
         {"gen", "/folder"},
         [&] {
@@ -83,6 +83,9 @@ TEST(TextPartsTest, AreCheckedWithEveryProblem) {
           if (!config) throw Error(no_config);
           return 2.5;
         },
+        [&](int, double, PipelineProblems& problems) {
+          if (!fit) problems.refuse("they do not fit");
+        },
         [&](const double* given) {
           EXPECT_EQ(given != nullptr, config) << "the files are opened without it too";
           if (!config) fail(HN_DATA_LOSS, "no weights");
@@ -92,7 +95,13 @@ TEST(TextPartsTest, AreCheckedWithEveryProblem) {
   EXPECT_EQ(parts.tokenizer, 1);
   EXPECT_EQ(parts.config, 2.5);
   try {
-    read(false, false);
+    read(true, true, false);
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "[gen] /folder: they do not fit");
+  }
+  try {
+    read(false, false, false);
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(),

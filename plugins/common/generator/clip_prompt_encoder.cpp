@@ -30,6 +30,23 @@ ClipTextConfig read_text_config(const std::filesystem::path& file, const std::st
   return parse_clip_text_config(json, where);
 }
 
+std::int64_t padded_length(const ClipTokenizer& tokenizer, const ClipTextConfig& config) {
+  return tokenizer.max_length() > 0 ? tokenizer.max_length() : config.max_positions;
+}
+
+void check_both(const ClipTokenizer& tokenizer, const ClipTextConfig& config,
+                PipelineProblems& problems) {
+  const std::int64_t length = padded_length(tokenizer, config);
+  if (length < 2 || length > config.max_positions)
+    problems.refuse("the tokenizer's model_max_length is " + std::to_string(length) +
+                    ", the text encoder has " + std::to_string(config.max_positions) +
+                    " positions");
+  if (tokenizer.id_limit() > config.vocab_size)
+    problems.refuse("the tokenizer has " + std::to_string(tokenizer.id_limit()) +
+                    " ids, the text encoder's vocabulary only " +
+                    std::to_string(config.vocab_size));
+}
+
 std::unique_ptr<ClipTextTower> make_tower(WeightMap& weights, const ClipTextConfig& config) {
   const c10::NoGradGuard no_grad;
   auto tower = std::make_unique<ClipTextTower>(config, weights, "");
@@ -50,29 +67,14 @@ ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const 
       variant_(variant),
       mode_(mode),
       parts_(read_parts()),
-      tower_([this] { return load(); }, /*now=*/false) {
-  const std::int64_t most = parts_.config.max_positions;
-  length_ = parts_.tokenizer.max_length() > 0 ? parts_.tokenizer.max_length() : most;
-  PipelineProblems problems(model, folder);
-  const auto refuse = [&](bool wrong, const std::string& text) {
-    problems.attempt([&] {
-      if (wrong) throw Error(HN_DATA_LOSS, "[" + model + "] " + folder.string() + ": " + text);
-    });
-  };
-  refuse(length_ < 2 || length_ > most, "the tokenizer's model_max_length is " +
-                                            std::to_string(length_) + ", the text encoder has " +
-                                            std::to_string(most) + " positions");
-  refuse(parts_.tokenizer.id_limit() > parts_.config.vocab_size,
-         "the tokenizer has " + std::to_string(parts_.tokenizer.id_limit()) +
-             " ids, the text encoder's vocabulary only " +
-             std::to_string(parts_.config.vocab_size));
-  problems.finish();
-}
+      tower_([this] { return load(); }, /*now=*/false),
+      length_(padded_length(parts_.tokenizer, parts_.config)) {}
 
 ClipPromptEncoder::Parts ClipPromptEncoder::read_parts() const {
   return read_text_parts(
       {model_, folder_}, [this] { return ClipTokenizer::from_hugging_face(folder_ / "tokenizer"); },
       [this] { return read_text_config(folder_ / "text_encoder" / "config.json", model_); },
+      check_both,
       [this](const ClipTextConfig* config) {
         auto weights = open_weights(at::kMeta);
         if (config != nullptr) make_tower(weights, *config);

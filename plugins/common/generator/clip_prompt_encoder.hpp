@@ -25,7 +25,7 @@ class ClipPromptEncoder {
   // Reads text_encoder/ and tokenizer/ below `folder`; `model` begins the messages. The weights are
   // compared with their configuration and not read yet. Errors, all of them in one: those of the
   // readers and of WeightMap::finish; HN_UNSUPPORTED for another class than CLIPTextModel and for
-  // use_attention_mask; then HN_DATA_LOSS where tokenizer and text model do not fit together.
+  // use_attention_mask; HN_DATA_LOSS where tokenizer and text model do not fit together.
   ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
                     at::ScalarType dtype, at::Device device, const std::string& variant,
                     TextEncoderMode mode = TextEncoderMode::kKeep);

@@ -31,6 +31,10 @@ class PipelineProblems {
     }
     return false;
   }
+  // A problem between parts: HN_DATA_LOSS "[model] FOLDER: TEXT".
+  void refuse(const std::string& text) {
+    add(HN_DATA_LOSS, {"[" + model_ + "] " + folder_.string() + ": " + text});
+  }
   bool empty() const { return problems_.empty(); }
 
   // Throws what was kept: one problem as it came, several as a list with the first one's code.
@@ -70,13 +74,16 @@ struct TextParts {
   Config config;
 };
 
-// Reads both and checks the weights, as check_part(). Throws as problems.finish().
-template <class ReadTokenizer, class ReadConfig, class CheckWeights>
+// Reads both, has check_both(tokenizer, config, problems) compare them, and checks the weights as
+// check_part(). Throws as problems.finish().
+template <class ReadTokenizer, class ReadConfig, class CheckBoth, class CheckWeights>
 auto read_text_parts(PipelineProblems problems, const ReadTokenizer& read_tokenizer,
-                     const ReadConfig& read_config, const CheckWeights& check_weights) {
+                     const ReadConfig& read_config, const CheckBoth& check_both,
+                     const CheckWeights& check_weights) {
   std::optional<decltype(read_tokenizer())> tokenizer;
   problems.attempt([&] { tokenizer.emplace(read_tokenizer()); });
   auto config = check_part(problems, read_config, check_weights);
+  if (tokenizer && config) check_both(*tokenizer, *config, problems);
   problems.finish();
   return TextParts<decltype(read_tokenizer()), decltype(read_config())>{*std::move(tokenizer),
                                                                         *std::move(config)};

@@ -12,17 +12,14 @@
 namespace hn::flux {
 namespace {
 
-void check_widths(const std::filesystem::path& folder, const TransformerConfig& transformer,
+void check_widths(const TransformerConfig& transformer,
                   const std::optional<AutoencoderKLConfig>& vae, const PromptEncoder* prompts,
                   PipelineProblems& problems) {
   const auto require = [&](std::int64_t has, std::int64_t wanted, const char* what,
                            const char* field) {
-    if (has == wanted) return;
-    problems.attempt([&] {
-      throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + what + " " +
-                                    std::to_string(has) + ", the transformer's " + field + " is " +
-                                    std::to_string(wanted));
-    });
+    if (has != wanted)
+      problems.refuse(std::string(what) + " " + std::to_string(has) + ", the transformer's " +
+                      field + " is " + std::to_string(wanted));
   };
   if (vae)
     require(4 * vae->latent_channels, transformer.in_channels,
@@ -77,7 +74,7 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
     prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device,
                                                options.variant, prompts);
   });
-  if (transformer) check_widths(folder, *transformer, vae, prompts_.get(), problems);
+  if (transformer) check_widths(*transformer, vae, prompts_.get(), problems);
   problems.finish();
 
   if (!options.device.is_meta()) {

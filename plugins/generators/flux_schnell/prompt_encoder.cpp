@@ -21,6 +21,16 @@ std::int64_t check_length(std::int64_t length) {
   return length;
 }
 
+void check_both(const Tokenizer& tokenizer, const T5Config& config, PipelineProblems& problems) {
+  const std::size_t behind = tokenizer.encode("").size();
+  if (behind != 1)
+    problems.refuse("tokenizer_2: expected one token behind a text, </s>, got " +
+                    std::to_string(behind));
+  if (tokenizer.id_limit() > config.vocab_size)
+    problems.refuse("tokenizer_2 has " + std::to_string(tokenizer.id_limit()) +
+                    " ids, text_encoder_2's vocabulary only " + std::to_string(config.vocab_size));
+}
+
 std::unique_ptr<T5Encoder> make_t5(WeightMap& weights, const T5Config& config) {
   const c10::NoGradGuard no_grad;
   auto encoder = std::make_unique<T5Encoder>(config, weights);
@@ -41,17 +51,7 @@ PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType
       end_(parts_.t5.tokenizer.encode("")),
       device_(options.mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU)
                                                                          : device),
-      t5_([this] { return load(); }, /*now=*/false) {
-  const auto refuse = [&](const std::string& text) {
-    throw Error(HN_DATA_LOSS, "[flux_schnell] " + folder.string() + ": " + text);
-  };
-  if (end_.size() != 1)
-    refuse("tokenizer_2: expected one token behind a text, </s>, got " +
-           std::to_string(end_.size()));
-  if (parts_.t5.tokenizer.id_limit() > t5_config().vocab_size)
-    refuse("tokenizer_2 has " + std::to_string(parts_.t5.tokenizer.id_limit()) +
-           " ids, text_encoder_2's vocabulary only " + std::to_string(t5_config().vocab_size));
-}
+      t5_([this] { return load(); }, /*now=*/false) {}
 
 PromptEncoder::Parts PromptEncoder::read_parts(at::Device device) const {
   PipelineProblems problems("flux_schnell", folder_);
@@ -64,7 +64,7 @@ PromptEncoder::Parts PromptEncoder::read_parts(at::Device device) const {
   problems.attempt([&] {
     t5 = read_text_parts(
         {"flux_schnell", folder_}, [this] { return Tokenizer::from_file(folder_ / "tokenizer_2"); },
-        [this] { return T5Config::read(folder_ / "text_encoder_2" / "config.json"); },
+        [this] { return T5Config::read(folder_ / "text_encoder_2" / "config.json"); }, check_both,
         [this](const T5Config* config) {
           auto weights = open_weights(at::kMeta);
           if (config != nullptr) make_t5(weights, *config);

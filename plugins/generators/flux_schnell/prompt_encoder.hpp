@@ -37,7 +37,7 @@ class PromptEncoder {
   // Reads text_encoder/, tokenizer/, text_encoder_2/ and tokenizer_2/ below `folder`. The weights
   // are compared with their configurations and not read yet. Errors: HN_INVALID_ARGUMENT for
   // max_length; all in one those of ClipPromptEncoder, T5Config::read, WeightMap::finish and
-  // Tokenizer::from_file; then HN_DATA_LOSS where tokenizer and vocabulary do not fit together.
+  // Tokenizer::from_file; HN_DATA_LOSS where tokenizer and vocabulary do not fit together.
   PromptEncoder(const std::filesystem::path& folder, at::ScalarType dtype, at::Device device,
                 const std::string& variant, const PromptOptions& options);
 

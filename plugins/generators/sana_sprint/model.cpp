@@ -26,20 +26,15 @@ at::Tensor pad(const std::vector<at::Tensor>& rows, std::int64_t length) {
   return padded;
 }
 
-void check_widths(const std::filesystem::path& folder, const TransformerConfig& transformer,
-                  const std::optional<VaeConfig>& vae, const PromptEncoder* prompts,
-                  PipelineProblems& problems) {
-  const auto refuse = [&](const std::string& text) {
-    problems.attempt(
-        [&] { throw Error(HN_DATA_LOSS, "[sana_sprint] " + folder.string() + ": " + text); });
-  };
+void check_widths(const TransformerConfig& transformer, const std::optional<VaeConfig>& vae,
+                  const PromptEncoder* prompts, PipelineProblems& problems) {
   if (vae && transformer.in_channels != vae->latent_channels)
-    refuse("the transformer has " + std::to_string(transformer.in_channels) +
-           " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
+    problems.refuse("the transformer has " + std::to_string(transformer.in_channels) +
+                    " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
   if (prompts != nullptr && prompts->config().hidden_size != transformer.caption_channels)
-    refuse("the text encoder is " + std::to_string(prompts->config().hidden_size) +
-           " wide, the transformer's caption_channels is " +
-           std::to_string(transformer.caption_channels));
+    problems.refuse("the text encoder is " + std::to_string(prompts->config().hidden_size) +
+                    " wide, the transformer's caption_channels is " +
+                    std::to_string(transformer.caption_channels));
 }
 
 }  // namespace
@@ -88,7 +83,7 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
     prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device,
                                                options.variant, std::move(prompts));
   });
-  if (transformer) check_widths(folder, *transformer, vae, prompts_.get(), problems);
+  if (transformer) check_widths(*transformer, vae, prompts_.get(), problems);
   problems.finish();
 
   vae_ = *vae;

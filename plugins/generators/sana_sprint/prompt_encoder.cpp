@@ -48,11 +48,6 @@ PromptEncoder::PromptEncoder(const std::filesystem::path& folder, at::ScalarType
     throw Error(HN_INVALID_ARGUMENT,
                 "[sana_sprint] max_sequence_length: expected at least 2, got " +
                     std::to_string(options_.max_tokens));
-  if (parts_.tokenizer.id_limit() > config().vocab_size)
-    throw Error(HN_DATA_LOSS, "[sana_sprint] the tokenizer has " +
-                                  std::to_string(parts_.tokenizer.id_limit()) +
-                                  " ids, the text encoder's vocabulary only " +
-                                  std::to_string(config().vocab_size));
 
   max_all_ = options_.max_tokens;
   for (std::size_t i = 0; i < options_.instruction.size(); ++i)
@@ -66,6 +61,12 @@ PromptEncoder::Parts PromptEncoder::read_parts() const {
   return read_text_parts(
       {"sana_sprint", folder_}, [this] { return Tokenizer::from_file(folder_ / "tokenizer"); },
       [this] { return Gemma2Config::read(folder_ / "text_encoder" / "config.json"); },
+      [](const Tokenizer& tokenizer, const Gemma2Config& config, PipelineProblems& problems) {
+        if (tokenizer.id_limit() > config.vocab_size)
+          problems.refuse("the tokenizer has " + std::to_string(tokenizer.id_limit()) +
+                          " ids, the text encoder's vocabulary only " +
+                          std::to_string(config.vocab_size));
+      },
       [this](const Gemma2Config* config) {
         auto weights = open_weights(at::kMeta);
         if (config != nullptr) make_model(weights, *config);

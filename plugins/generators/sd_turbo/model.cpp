@@ -14,21 +14,18 @@
 namespace hn::sd {
 namespace {
 
-void check_widths(const std::filesystem::path& folder, const std::optional<UNetConfig>& unet,
+void check_widths(const std::optional<UNetConfig>& unet,
                   const std::optional<AutoencoderKLConfig>& vae, const ClipPromptEncoder* prompts,
                   PipelineProblems& problems) {
-  const auto refuse = [&](const std::string& text) {
-    problems.attempt(
-        [&] { throw Error(HN_DATA_LOSS, "[sd_turbo] " + folder.string() + ": " + text); });
-  };
   if (unet && vae && unet->channels != vae->latent_channels)
-    refuse("the U-Net has " + std::to_string(unet->channels) +
-           " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
+    problems.refuse("the U-Net has " + std::to_string(unet->channels) +
+                    " channels, the VAE's latents have " + std::to_string(vae->latent_channels));
   if (!unet || prompts == nullptr) return;
   for (const UNetStage& stage : unet->stages)
     if (stage.cross_dim != prompts->width())
-      refuse("the text encoder is " + std::to_string(prompts->width()) +
-             " wide, the U-Net's cross_attention_dim is " + std::to_string(stage.cross_dim));
+      problems.refuse("the text encoder is " + std::to_string(prompts->width()) +
+                      " wide, the U-Net's cross_attention_dim is " +
+                      std::to_string(stage.cross_dim));
 }
 
 }  // namespace
@@ -72,7 +69,7 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
     prompts_ = std::make_unique<ClipPromptEncoder>(
         folder, "sd_turbo", options.dtype, options.device, options.variant, options.text_encoder);
   });
-  check_widths(folder, unet, vae, prompts_.get(), problems);
+  check_widths(unet, vae, prompts_.get(), problems);
   problems.finish();
 
   if (!options.device.is_meta()) {
