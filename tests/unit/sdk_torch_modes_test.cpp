@@ -67,7 +67,14 @@ TEST_F(Modes, ForwardOfPlainCallsKeepsNoGraph) {
       << "nothing was saved";
 }
 
-TEST(Entry, RefusesTheForbiddenStream) { EXPECT_THROW(Entry({kDLCUDA, 0, 0}, false), Error); }
+TEST(Entry, RefusesTheForbiddenStreamAndLeavesTheCallersModes) {
+  const caffe2::TypeMeta before = c10::get_default_dtype();
+  c10::set_default_dtype(caffe2::TypeMeta::Make<double>());
+  EXPECT_THROW(Entry({kDLCUDA, 0, 0}, false), Error);
+  EXPECT_EQ(c10::get_default_dtype(), caffe2::TypeMeta::Make<double>());
+  c10::set_default_dtype(before);
+  EXPECT_TRUE(c10::GradMode::is_enabled());
+}
 
 }  // namespace
 }  // namespace hn::test

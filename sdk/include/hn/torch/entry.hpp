@@ -19,11 +19,7 @@ namespace hn {
 class Entry {
  public:
   Entry(hn_stream stream, bool grad)
-      : inference_(false),
-        grad_(grad),
-        no_autocast_(c10::autocast_dispatch_keyset),
-        dtype_(c10::get_default_dtype()) {
-    c10::set_default_dtype(caffe2::TypeMeta::Make<float>());
+      : inference_(false), grad_(grad), no_autocast_(c10::autocast_dispatch_keyset) {
     if (stream.device_type != kDLCUDA) return;
     if (stream.handle == 0)
       throw Error(HN_INVALID_ARGUMENT,
@@ -33,15 +29,23 @@ class Entry {
     const c10::StreamId id = stream.handle == 1 ? 0 : static_cast<c10::StreamId>(stream.handle);
     stream_.emplace(c10::Stream(c10::Stream::UNSAFE, device, id));
   }
-  ~Entry() { c10::set_default_dtype(dtype_); }
+  ~Entry() = default;
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
  private:
+  // An own object, so that it is put back also where the constructor refuses the stream.
+  struct DefaultDtype {
+    DefaultDtype() { c10::set_default_dtype(caffe2::TypeMeta::Make<float>()); }
+    ~DefaultDtype() { c10::set_default_dtype(before); }
+    DefaultDtype(const DefaultDtype&) = delete;
+    DefaultDtype& operator=(const DefaultDtype&) = delete;
+    caffe2::TypeMeta before = c10::get_default_dtype();
+  };
   c10::InferenceMode inference_;
   c10::AutoGradMode grad_;
   c10::impl::ExcludeDispatchKeyGuard no_autocast_;
-  caffe2::TypeMeta dtype_;
+  DefaultDtype dtype_;
   std::optional<c10::StreamGuard> stream_;
 };
 
