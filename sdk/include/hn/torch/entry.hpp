@@ -33,6 +33,11 @@ class Entry {
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
+  // The call's CUDA stream as LibTorch names it.
+  std::optional<c10::Stream> stream() const {
+    return stream_ ? std::optional(stream_->current_stream()) : std::nullopt;
+  }
+
  private:
   // An own object, so that it is put back also where the constructor refuses the stream.
   struct DefaultDtype {

@@ -107,6 +107,9 @@ inline void TorchFunction::backward(Saved& saved, const hn_vjp& vjp) {
       } else {
         target.copy_(grads[k]);
       }
+      // It was made on the forward's stream, and is read on this one after it has gone.
+      if (grads[k].defined() && grads[k].is_cuda() && entry.stream())
+        grads[k].record_stream(*entry.stream());
     }
   });
 }
