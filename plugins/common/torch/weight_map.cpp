@@ -48,7 +48,11 @@ at::ScalarType to_scalar_type(TensorDtype dtype) {
 
 WeightMap::WeightMap(WeightFiles files, at::ScalarType dtype, at::Device device, std::string where,
                      std::string_view prefix)
-    : files_(std::move(files)), dtype_(dtype), device_(device), where_(std::move(where)) {
+    : files_(std::move(files)),
+      dtype_(dtype),
+      device_(device),
+      where_(std::move(where)),
+      settled_(device) {
   for (const auto& name : files_.names()) {
     if (!prefix.empty() && name.starts_with(prefix)) prefix_ = prefix;
   }

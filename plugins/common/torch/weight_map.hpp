@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "torch/quantise.hpp"
+#include "torch/stream_order.hpp"
 #include "weights/weight_files.hpp"
 
 namespace hn {
@@ -33,6 +34,9 @@ struct FrozenWeight {
 // Dry: on the device at::kMeta, or made by dry(), nothing is read and tensors have a shape alone.
 // So a model's constructor tells which tensors it wants, and finish() whether a folder or a list
 // has them.
+//
+// On a device with streams it goes last, after whatever is computed with its tensors (joined
+// matrices, other layouts): its end waits for that, since the first call may come on any stream.
 class WeightMap {
  public:
   // `where` is the model's name for messages. A common `prefix` of the stored names ("model.") is
@@ -94,6 +98,7 @@ class WeightMap {
   std::vector<ExpectedTensor> requested_;
   std::vector<std::string> missing_;
   std::vector<std::string> mismatched_;
+  SettledAtEnd settled_;
 };
 
 }  // namespace hn

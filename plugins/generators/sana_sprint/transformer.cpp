@@ -5,6 +5,7 @@
 #include <hn/cpp/error.hpp>
 
 #include "torch/ops.hpp"
+#include "torch/stream_order.hpp"
 
 namespace hn::sana {
 namespace {
@@ -65,8 +66,11 @@ Transformer::Modulation Transformer::modulation(double timestep, double guidance
   const bool cached = !time_.adapted(lora);
   const auto key = std::pair(timestep, guidance);
   if (cached) {
-    if (const auto found = modulations_.find(key); found != modulations_.end())
+    if (const auto found = modulations_.find(key); found != modulations_.end()) {
+      used_here(found->second.blocks[0]);
+      used_here(found->second.last);
       return found->second;
+    }
   }
   const auto result = time_(timestep, guidance, lora);
   const auto dtype = result.modulation.scalar_type();
@@ -75,6 +79,7 @@ Transformer::Modulation Transformer::modulation(double timestep, double guidance
   Modulation m{all.unbind(0), (last_table_ + result.embedded.to(wide)).to(dtype)};
   if (cached) {
     if (modulations_.size() >= kMostCached) modulations_.clear();
+    settle(m.last.device());
     modulations_.emplace(key, m);
   }
   return m;
