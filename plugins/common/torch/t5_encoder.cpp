@@ -65,7 +65,9 @@ T5Config T5Config::read(const std::filesystem::path& file) {
 at::Tensor t5_position_buckets(std::int64_t length, std::int64_t buckets, std::int64_t max_distance,
                                at::Device device) {
   const std::int64_t half = buckets / 2, exact = half / 2;
-  const auto position = at::arange(length, at::TensorOptions().dtype(at::kLong).device(device));
+  // On the CPU for every device: where a distance stands just at a bucket's edge, a device's
+  // logarithm and division may round to the other side.
+  const auto position = at::arange(length, at::kLong);
   const auto relative = position.unsqueeze(0) - position.unsqueeze(1);
   const auto distance = relative.abs();
   const double scale = std::log(static_cast<double>(max_distance) / static_cast<double>(exact));
@@ -75,7 +77,8 @@ at::Tensor t5_position_buckets(std::int64_t length, std::int64_t buckets, std::i
       at::log(distance.clamp_min(1).to(at::kFloat) / static_cast<double>(exact)) / scale *
       static_cast<double>(half - exact);
   const auto coarse = (logarithm.to(at::kLong) + exact).clamp_max(half - 1);
-  return (relative > 0).to(at::kLong) * half + at::where(distance < exact, distance, coarse);
+  const auto buckets_of = at::where(distance < exact, distance, coarse);
+  return ((relative > 0).to(at::kLong) * half + buckets_of).to(device);
 }
 
 T5Encoder::T5Encoder(const T5Config& config, WeightMap& weights)
