@@ -167,6 +167,8 @@ class Base : public TorchFunction {
                            std::min(kMeasuredSide, std::max(options_.width, options_.height))),
                        small = units(large / 2),
                        pixels = options_.width * options_.height * call.batch();
+    // A device's libraries take their workspaces in a first pass; that is not the model's memory.
+    if (!model_.device().is_cpu()) measure(small);
     const MeasuredBytes at_large = measure(large);
     return draw_out(small == large ? at_large : measure(small), small * small, at_large,
                     large * large, pixels);
