@@ -1,14 +1,17 @@
 // What every entry into LibTorch code sets and restores, and how its errors become ours.
 #pragma once
 
+#include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <hn/stream.h>
 
 #include <hn/cpp/error.hpp>
 #include <hn/torch/tensor.hpp>
+#include <map>
 #include <optional>
 
 namespace hn {
@@ -27,18 +30,51 @@ class Entry {
     const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(stream.device_id));
     // LibTorch numbers its default stream 0 and an external stream by its address.
     const c10::StreamId id = stream.handle == 1 ? 0 : static_cast<c10::StreamId>(stream.handle);
-    stream_.emplace(c10::Stream(c10::Stream::UNSAFE, device, id));
+    const c10::Stream given(c10::Stream::UNSAFE, device, id);
+    if (stream.handle != kPerThread) {
+      stream_.emplace(given);
+      return;
+    }
+    // Autograd's backward runs on a thread of its own, where this handle would be another stream:
+    // the work goes to a side stream that joins.
+    const c10::Stream side = side_stream(device);
+    follow(side, given);
+    stream_.emplace(side);
+    joined_ = given;
   }
-  ~Entry() = default;
+  ~Entry() {
+    if (!joined_) return;
+    try {
+      follow(*joined_, stream_->current_stream());
+    } catch (const c10::Error&) {
+      return;  // a device that fails says so at the next call
+    }
+  }
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
-  // The call's CUDA stream as LibTorch names it.
+  // The CUDA stream that the call's work goes to.
   std::optional<c10::Stream> stream() const {
     return stream_ ? std::optional(stream_->current_stream()) : std::nullopt;
   }
 
  private:
+  static constexpr std::uint64_t kPerThread = 2;
+
+  static void follow(const c10::Stream& later, const c10::Stream& earlier) {
+    c10::Event event(at::kCUDA);
+    event.record(earlier);
+    later.wait(event);
+  }
+  // One for each thread and device, since LibTorch keeps memory apart by streams.
+  static c10::Stream side_stream(at::Device device) {
+    thread_local std::map<at::DeviceIndex, c10::Stream> streams;
+    const auto found = streams.find(device.index());
+    if (found != streams.end()) return found->second;
+    const c10::impl::VirtualGuardImpl cuda(at::kCUDA);
+    return streams.emplace(device.index(), cuda.getStreamFromGlobalPool(device)).first->second;
+  }
+
   // An own object, so that it is put back also where the constructor refuses the stream.
   struct DefaultDtype {
     DefaultDtype() { c10::set_default_dtype(caffe2::TypeMeta::Make<float>()); }
@@ -52,6 +88,7 @@ class Entry {
   c10::impl::ExcludeDispatchKeyGuard no_autocast_;
   DefaultDtype dtype_;
   std::optional<c10::StreamGuard> stream_;
+  std::optional<c10::Stream> joined_;
 };
 
 // Runs body; LibTorch's errors become hn::Error without their stack traces.
