@@ -184,5 +184,43 @@ TEST_F(Weights, PullFetchesAsksAndFinds) {
   ::unsetenv("HF_HUB_CACHE");
 }
 
+// The installed list's entry of two repositories, from a hub that has a small model under its
+// names: what was pulled is what the reward opens, and nothing has to be named.
+TEST_F(Weights, APulledAestheticScoresWithoutBeingNamed) {
+  const fs::path model = HN_BUILD_DIR "/golden/clip_rewards/aesthetic_mlp";
+  std::map<std::string, std::string> files = {
+      {"aesthetic-model.pth", read_bytes(model / "sac+logos+ava1-l14-linearMSE.pth")}};
+  for (const char* name : {"config.json", "model.safetensors", "preprocessor_config.json"})
+    files[name] = read_bytes(model / name);
+  const FakeHub hub(files);
+  ::setenv("HF_ENDPOINT", hub.url().c_str(), 1);
+  ::setenv("HF_HUB_CACHE", (folder_.path() / "hub").c_str(), 1);
+  const std::vector<std::string> score = {
+      "score", "--reward", "aesthetic", "--threads",
+      "1",     "--json",   "--image",   HN_SOURCE_DIR "/tests/golden/images/photo.jpg"};
+  const Outcome none = hnhost(score);
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("`hnhost pull aesthetic`"));
+  const Outcome refused = hnhost({"pull", "aesthetic"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("trl-lib/ddpo-aesthetic-predictor"),
+                    HasSubstr("openai/clip-vit-large-patch14"), HasSubstr("has to be accepted")));
+  const Outcome pulled = hnhost({"pull", "aesthetic", "--accept-licence"});
+  ASSERT_EQ(pulled.code, 0) << pulled.err;
+  EXPECT_THAT(pulled.out, HasSubstr("models--trl-lib--ddpo-aesthetic-predictor"));
+  EXPECT_THAT(pulled.err, HasSubstr("option clip: "));
+  const Outcome listed = hnhost({"pull"});
+  EXPECT_THAT(listed.out,
+              HasSubstr("trl-lib/ddpo-aesthetic-predictor + openai/clip-vit-large-patch14"));
+  const Outcome scored = hnhost(score);
+  ASSERT_EQ(scored.code, 0) << scored.err;
+  const Outcome named =
+      hnhost(score + std::vector<std::string>{"--weights", "aesthetic=" + model.string()});
+  EXPECT_EQ(scored.json().at("rewards"), named.json().at("rewards"));
+  ::unsetenv("HF_ENDPOINT");
+  ::unsetenv("HF_HUB_CACHE");
+}
+
 }  // namespace
 }  // namespace hn::test
