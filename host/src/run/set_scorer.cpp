@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::int64_t kBatchesAhead = 4;
 
+// Encoded prompts kept over a set: some hundreds, for prompts of several pictures. Thousands, each
+// of its own, would only pile up, and what they cost the heap is many times their bytes.
+constexpr std::uint64_t kPromptBytes = 1 << 20;
+
 // The failures of one picture; everything else ends the work.
 bool concerns_one_picture(hn_status code) {
   return code == HN_INVALID_ARGUMENT || code == HN_UNSUPPORTED || code == HN_NOT_FOUND ||
@@ -22,6 +26,7 @@ SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Serv
   if (spec.rewards.empty())
     throw Error(HN_INVALID_ARGUMENT, "[score] expected at least one reward, got none");
   spec.net.kind = core::NetKind::kNone;
+  spec.prompt_cache_bytes = std::min(spec.prompt_cache_bytes, kPromptBytes);
   for (core::RewardSpec& reward : spec.rewards) {
     const host::Choice choice = host.registry().reward(reward.name);
     reward.plugin = host.open_plugin(*choice.plugin);

@@ -14,6 +14,10 @@ std::string shape_of(const at::Tensor& t) { return c10::str(t.sizes()); }
 
 constexpr double kQuickGeluSlope = 1.702;
 
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::linear(x, weight, bias);
+}
+
 }  // namespace
 
 at::Tensor clip_activation(const at::Tensor& x, ClipActivation activation) {
@@ -70,48 +74,48 @@ void ClipEncoder::prepare() {
 }
 
 at::Tensor ClipEncoder::attend(const Layer& layer, const at::Tensor& x, std::int64_t queries,
-                               const at::Tensor& mask, bool deterministic) const {
+                               const at::Tensor& mask, bool deterministic, Product product) const {
   const std::int64_t d = config_.width, heads = config_.heads;
   at::Tensor query, key, value;
   if (queries == x.size(1)) {
-    const auto qkv = frozen_linear(x, layer.joined.weight, layer.joined.bias).chunk(3, -1);
+    const auto qkv = product(x, layer.joined.weight, layer.joined.bias).chunk(3, -1);
     query = qkv[0], key = qkv[1], value = qkv[2];
   } else {
-    query = frozen_linear(x.narrow(1, 0, queries), layer.joined.weight.narrow(0, 0, d),
-                          layer.joined.bias.narrow(0, 0, d));
-    const auto kv = frozen_linear(x, layer.joined.weight.narrow(0, d, 2 * d),
-                                  layer.joined.bias.narrow(0, d, 2 * d))
-                        .chunk(2, -1);
+    query = product(x.narrow(1, 0, queries), layer.joined.weight.narrow(0, 0, d),
+                    layer.joined.bias.narrow(0, 0, d));
+    const auto kv =
+        product(x, layer.joined.weight.narrow(0, d, 2 * d), layer.joined.bias.narrow(0, d, 2 * d))
+            .chunk(2, -1);
     key = kv[0], value = kv[1];
   }
   const at::Tensor mixed = hn::attend(split_heads(query, heads), split_heads(key, heads),
                                       split_heads(value, heads), mask, deterministic);
-  return frozen_linear(join_heads(mixed), layer.out.weight, layer.out.bias);
+  return product(join_heads(mixed), layer.out.weight, layer.out.bias);
 }
 
 at::Tensor ClipEncoder::layer(const Layer& layer, const at::Tensor& x, std::int64_t kept,
-                              const at::Tensor& mask, bool deterministic) const {
+                              const at::Tensor& mask, bool deterministic, Product product) const {
   const auto norm = [&](const at::Tensor& h, const Norm& n) {
     return at::layer_norm(h, {config_.width}, n.weight, n.bias, config_.layer_norm_eps);
   };
-  const at::Tensor h =
-      x.narrow(1, 0, kept) + attend(layer, norm(x, layer.norm1), kept, mask, deterministic);
-  const at::Tensor wide = frozen_linear(norm(h, layer.norm2), layer.fc1.weight, layer.fc1.bias);
+  const at::Tensor h = x.narrow(1, 0, kept) +
+                       attend(layer, norm(x, layer.norm1), kept, mask, deterministic, product);
+  const at::Tensor wide = product(norm(h, layer.norm2), layer.fc1.weight, layer.fc1.bias);
   const at::Tensor active = folded_ ? at::silu(wide) : clip_activation(wide, config_.activation);
-  return h + frozen_linear(active, layer.fc2.weight, layer.fc2.bias);
+  return h + product(active, layer.fc2.weight, layer.fc2.bias);
 }
 
 at::Tensor ClipEncoder::forward(const at::Tensor& x, const at::Tensor& mask,
                                 bool deterministic) const {
   at::Tensor h = x;
-  for (const Layer& each : layers_) h = layer(each, h, h.size(1), mask, deterministic);
+  for (const Layer& each : layers_) h = layer(each, h, h.size(1), mask, deterministic, &linear);
   return h;
 }
 
 at::Tensor ClipEncoder::forward_first(const at::Tensor& x, bool deterministic) const {
   at::Tensor h = x;
   for (const Layer& each : layers_)
-    h = layer(each, h, &each == &layers_.back() ? 1 : h.size(1), {}, deterministic);
+    h = layer(each, h, &each == &layers_.back() ? 1 : h.size(1), {}, deterministic, &frozen_linear);
   return h.select(1, 0);
 }
 

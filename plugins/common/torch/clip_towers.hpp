@@ -47,11 +47,14 @@ class ClipEncoder {
     Norm norm1, norm2;
     Linear query, key, value, joined, out, fc1, fc2;
   };
+  // Texts come in every length, pictures in one: frozen_linear is for the latter.
+  using Product = at::Tensor (*)(const at::Tensor& x, const at::Tensor& weight,
+                                 const at::Tensor& bias);
   // Both: for the first `queries` or `kept` positions, which see all of x.
   at::Tensor attend(const Layer& layer, const at::Tensor& x, std::int64_t queries,
-                    const at::Tensor& mask, bool deterministic) const;
+                    const at::Tensor& mask, bool deterministic, Product product) const;
   at::Tensor layer(const Layer& layer, const at::Tensor& x, std::int64_t kept,
-                   const at::Tensor& mask, bool deterministic) const;
+                   const at::Tensor& mask, bool deterministic, Product product) const;
 
   ClipEncoderConfig config_;
   std::vector<Layer> layers_;

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "torch/attention.hpp"
-#include "torch/frozen_linear.hpp"
 
 namespace hn::image_reward {
 
@@ -57,7 +56,7 @@ at::Tensor TextEncoder::normed(const at::Tensor& x, const Affine& n) const {
 
 at::Tensor TextEncoder::finish(const Attention& a, const at::Tensor& mixed,
                                const at::Tensor& x) const {
-  return normed(frozen_linear(join_heads(mixed), a.dense.weight, a.dense.bias) + x, a.norm);
+  return normed(at::linear(join_heads(mixed), a.dense.weight, a.dense.bias) + x, a.norm);
 }
 
 at::Tensor TextEncoder::forward(const at::Tensor& ids, const at::Tensor& mask,
@@ -67,22 +66,21 @@ at::Tensor TextEncoder::forward(const at::Tensor& ids, const at::Tensor& mask,
       mask.defined() ? mask.view({mask.size(0), 1, 1, length}) : at::Tensor();
   at::Tensor x = normed(at::embedding(words_, ids) + positions_.narrow(0, 0, length), norm_);
   for (const Layer& layer : layers_) {
-    const auto qkv =
-        frozen_linear(x, layer.self.joined.weight, layer.self.joined.bias).chunk(3, -1);
+    const auto qkv = at::linear(x, layer.self.joined.weight, layer.self.joined.bias).chunk(3, -1);
     x = finish(layer.self,
                attend(split_heads(qkv[0], heads), split_heads(qkv[1], heads),
                       split_heads(qkv[2], heads), visible, deterministic),
                x);
-    const at::Tensor query = frozen_linear(x, layer.cross.query.weight, layer.cross.query.bias);
+    const at::Tensor query = at::linear(x, layer.cross.query.weight, layer.cross.query.bias);
     const auto kv =
-        frozen_linear(picture, layer.cross.joined.weight, layer.cross.joined.bias).chunk(2, -1);
+        at::linear(picture, layer.cross.joined.weight, layer.cross.joined.bias).chunk(2, -1);
     x = finish(layer.cross,
                attend(split_heads(query, heads), split_heads(kv[0], heads),
                       split_heads(kv[1], heads), {}, deterministic),
                x);
     const at::Tensor wide =
-        activation_(frozen_linear(x, layer.intermediate.weight, layer.intermediate.bias));
-    x = normed(frozen_linear(wide, layer.output.weight, layer.output.bias) + x, layer.norm);
+        activation_(at::linear(x, layer.intermediate.weight, layer.intermediate.bias));
+    x = normed(at::linear(wide, layer.output.weight, layer.output.bias) + x, layer.norm);
   }
   return x;
 }
