@@ -34,6 +34,9 @@ struct Floats {
 };
 
 class Sessions : public ::testing::Test {
+ public:
+  ~Sessions() override { hnhost_session_close(session_); }
+
  protected:
   Sessions() {
     // A generator whose binary is the same fake: only its id differs from the reward's.
@@ -48,7 +51,6 @@ class Sessions : public ::testing::Test {
     options.log = [this](std::int32_t, std::string_view text) { log_ += std::string(text) + "\n"; };
     host_.reset(new hnhost{Host(std::move(options))});  // made in place: a host does not move
   }
-  ~Sessions() override { hnhost_session_close(session_); }
 
   hn_status open(const std::string& text) {
     return hnhost_session_open(host_.get(), str(text), &session_, error_.get());

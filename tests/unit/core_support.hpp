@@ -48,6 +48,16 @@ inline SessionSpec fake_spec() {
 
 // A folder of this test, removed at its end. Checks that the plugins got everything back.
 class CoreTest : public ::testing::Test {
+ public:
+  ~CoreTest() override {
+    std::filesystem::remove_all(folder_);
+    const fake::State& s = fake::state();
+    EXPECT_EQ(s.saved, 0);
+    EXPECT_EQ(s.functions, 0);
+    EXPECT_EQ(s.conds, 0);
+    EXPECT_EQ(s.instances, 0);
+  }
+
  protected:
   CoreTest() {
     fake::State& s = fake::state();
@@ -61,14 +71,6 @@ class CoreTest : public ::testing::Test {
               ("hn-" + std::string(info->test_suite_name()) + "-" + info->name() + "-" +
                std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
-  }
-  ~CoreTest() override {
-    std::filesystem::remove_all(folder_);
-    const fake::State& s = fake::state();
-    EXPECT_EQ(s.saved, 0);
-    EXPECT_EQ(s.functions, 0);
-    EXPECT_EQ(s.conds, 0);
-    EXPECT_EQ(s.instances, 0);
   }
   std::filesystem::path folder_;
 };

@@ -128,6 +128,9 @@ TEST(LoraNames, LayersByPathFlatNameAndFusedModule) {
 
 // One file with these tensors of equal numbers.
 class LoraFiles : public CoreTest {
+ public:
+  ~LoraFiles() override { session_.reset(); }
+
  protected:
   struct Tensor {
     const char* name;
@@ -163,7 +166,6 @@ class LoraFiles : public CoreTest {
     session_ = open_session(std::move(spec), std::move(services));
     return session_.get();
   }
-  ~LoraFiles() override { session_.reset(); }
 
   const std::vector<AdapterLayer> layers_ = {{"net.0.to_q", false, 8, 8, 1, 1},
                                              {"net.0.conv", true, 4, 6, 3, 1},

@@ -15,7 +15,8 @@ Json weights_row(const Json& inspected, const ModelSpec* model) {
               {"licence", model->licence},
               {"files", Json::array()}};
   for (const Json& file : inspected.at("weights"))
-    if (file.at("model") == model->name || file.at("model") == "")
+    if (const auto& of = file.at("model").get_ref<const std::string&>();
+        of == model->name || of.empty())
       row["files"].push_back({{"name", file.at("name")},
                               {"file", file.at("file")},
                               {"repo", file.at("repo")},

@@ -57,7 +57,7 @@ std::unique_ptr<Cond> GeneratorInstance::encode_one(std::string_view prompt) {
   if (!store_) return model_->encode_prompt(prompt);
   if (auto found = store_->find(prompt)) {
     try {
-      return model_->restore_prompt(prompt, std::move(*found));
+      return model_->restore_prompt(prompt, *found);
     } catch (const Error& broken) {
       host().log(HN_LOG_WARNING,
                  std::string("[prompt_cache] the prompt is encoded anew: ") + broken.what());

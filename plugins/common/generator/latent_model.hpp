@@ -61,6 +61,12 @@ std::vector<const Prompt*> handles(const PassContext& context) {
 // A prompt's tensors by name, as they are kept on disk.
 using PromptTensors = std::map<std::string, at::Tensor>;
 
+// Undefined where there is none of this name.
+inline at::Tensor find_tensor(const PromptTensors& tensors, const std::string& name) {
+  const auto found = tensors.find(name);
+  return found == tensors.end() ? at::Tensor() : found->second;
+}
+
 class LatentModel {
  public:
   virtual ~LatentModel() = default;
@@ -90,7 +96,7 @@ class LatentModel {
   // Without tensors, prompts are not kept on disk.
   virtual PromptTensors prompt_tensors(const Cond&) const { return {}; }
   // HN_DATA_LOSS for tensors that are not this model's.
-  virtual std::unique_ptr<Cond> restore_prompt(std::string_view text, PromptTensors) const;
+  virtual std::unique_ptr<Cond> restore_prompt(std::string_view text, const PromptTensors&) const;
   // Everything beside the prompt that its tensors depend on: weights, tokenizer, options.
   virtual std::string text_key() const { return {}; }
   // Option text_encoder = "free": called when prompts were encoded and a pass begins.
@@ -120,7 +126,8 @@ class LatentModel {
   virtual std::vector<std::string> notes() const { return {}; }
 };
 
-inline std::unique_ptr<Cond> LatentModel::restore_prompt(std::string_view, PromptTensors) const {
+inline std::unique_ptr<Cond> LatentModel::restore_prompt(std::string_view,
+                                                         const PromptTensors&) const {
   throw Error(HN_UNSUPPORTED, "[" + name() + "] prompts of this model are not kept on disk");
 }
 

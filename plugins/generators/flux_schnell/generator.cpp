@@ -75,8 +75,9 @@ class Generator final : public LatentModel {
     return {{"states", states.states}, {"pooled", states.pooled}};
   }
   std::unique_ptr<Cond> restore_prompt(std::string_view text,
-                                       PromptTensors tensors) const override {
-    return model_.restore_prompt(text, {tensors["states"], tensors["pooled"]});
+                                       const PromptTensors& tensors) const override {
+    return model_.restore_prompt(text,
+                                 {find_tensor(tensors, "states"), find_tensor(tensors, "pooled")});
   }
   std::string text_key() const override { return model_.prompts().key(); }
   void release_text_encoder() const override { model_.prompts().release(); }

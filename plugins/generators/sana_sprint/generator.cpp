@@ -76,8 +76,8 @@ class Generator final : public LatentModel {
     return {{"states", static_cast<const Prompt&>(cond).states}};
   }
   std::unique_ptr<Cond> restore_prompt(std::string_view text,
-                                       PromptTensors tensors) const override {
-    return model_.restore_prompt(text, tensors["states"]);
+                                       const PromptTensors& tensors) const override {
+    return model_.restore_prompt(text, find_tensor(tensors, "states"));
   }
   std::string text_key() const override { return model_.prompts().key(); }
   void release_text_encoder() const override { model_.prompts().release(); }
