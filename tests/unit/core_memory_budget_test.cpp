@@ -19,6 +19,12 @@ TEST(CoreMemoryBudget, NoLimitWhereAllFits) {
 TEST(CoreMemoryBudget, TheRestIsSharedByWhatIsStillOfUse) {
   EXPECT_THAT(share(15, {{10, 100}, {5, 50}}), testing::ElementsAre(10, 5));
   EXPECT_THAT(share(60, {{10, 100}, {5, 50}}), testing::ElementsAre(40, 20));
+  // Functions that had no room to be measured without a budget tell a number beyond any.
+  constexpr std::uint64_t kTooMany = std::uint64_t{1} << 50;
+  const auto shares = share(1010, {{10, kTooMany}, {500, kTooMany}});
+  EXPECT_GT(shares[0], 250u);
+  EXPECT_GT(shares[1], 740u);
+  EXPECT_LE(shares[0] + shares[1], 1010u);
   // One that cannot compute again keeps what it keeps.
   EXPECT_THAT(share(100, {{10, 110}, {50, 50}}), testing::ElementsAre(50, 0));
 }

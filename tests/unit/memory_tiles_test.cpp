@@ -107,5 +107,20 @@ TEST(PassBytes, ALineThroughTwoMeasurements) {
   EXPECT_EQ(draw_out(b, 10, b, 10, 5).saved, 3000u);
 }
 
+TEST(PassBytes, APassWithoutRoomIsMoreThanAnyBudget) {
+  EXPECT_EQ(measured_or_too_many([] { return MeasuredBytes{7, 9}; }).saved, 7u);
+  const auto full = measured_or_too_many([]() -> MeasuredBytes {
+    TORCH_CHECK_WITH(OutOfMemoryError, false, "no room");
+    return {};
+  });
+  EXPECT_EQ(full.saved, kTooManyBytes);
+  EXPECT_EQ(full.peak, kTooManyBytes);
+  EXPECT_THROW(measured_or_too_many([]() -> MeasuredBytes {
+                 TORCH_CHECK(false, "something else");
+                 return {};
+               }),
+               c10::Error);
+}
+
 }  // namespace
 }  // namespace hn

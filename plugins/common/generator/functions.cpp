@@ -45,7 +45,9 @@ class Base : public TorchFunction {
     return translate_errors([&]() -> hn_plan {
       const Entry entry(call.raw().stream, call.want_grad());
       const std::uint64_t budget = call.want_grad() ? call.raw().saved_budget_bytes : 0;
-      MeasuredBytes bytes = estimate(call, 0);
+      // A large model on a small card may have no room for a pass without a budget: that is no
+      // reason to refuse a call with one.
+      MeasuredBytes bytes = measured_or_too_many([&] { return estimate(call, 0); });
       if (budget > 0 && budget < bytes.saved) {
         const MeasuredBytes least = estimate(call, 1);
         const std::uint64_t saved = std::max(least.saved, budget);

@@ -48,4 +48,12 @@ MeasuredBytes draw_out(MeasuredBytes at_a, std::int64_t a, MeasuredBytes at_b, s
   return {line(at_a.saved, a, at_b.saved, b, size), line(at_a.peak, a, at_b.peak, b, size)};
 }
 
+MeasuredBytes measured_or_too_many(const std::function<MeasuredBytes()>& measure) {
+  try {
+    return measure();
+  } catch (const c10::OutOfMemoryError&) {
+    return {kTooManyBytes, kTooManyBytes};
+  }
+}
+
 }  // namespace hn

@@ -24,4 +24,9 @@ MeasuredBytes measure_pass(const PassFunction& pass, const Tensors& in, std::uin
 MeasuredBytes draw_out(MeasuredBytes at_a, std::int64_t a, MeasuredBytes at_b, std::int64_t b,
                        std::int64_t size);
 
+// What is told of a pass that a device has no room for even in small.
+inline constexpr std::uint64_t kTooManyBytes = std::uint64_t{1} << 50;
+// A measurement, or kTooManyBytes where it ran out of the device's memory.
+MeasuredBytes measured_or_too_many(const std::function<MeasuredBytes()>& measure);
+
 }  // namespace hn
