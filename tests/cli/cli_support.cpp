@@ -1,6 +1,7 @@
 #include "cli/cli_support.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,9 +41,11 @@ void Process::send(int signal) const { ::kill(pid_, signal); }
 
 Outcome Process::wait() {
   int status = 0;
-  ::waitpid(pid_, &status, 0);
+  rusage usage{};
+  ::wait4(pid_, &status, 0, &usage);
   pid_ = -1;
   Outcome outcome;
+  outcome.peak_mib = usage.ru_maxrss >> 10;
   if (WIFEXITED(status)) outcome.code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) outcome.signal = WTERMSIG(status);
   outcome.out = read_bytes(folder_.path() / "out");

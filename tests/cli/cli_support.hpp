@@ -15,10 +15,11 @@
 namespace hn::test {
 
 struct Outcome {
-  int code = -1;    // exit code, -1 when a signal ended it
-  int signal = 0;   // that signal
-  std::string out;  // stdout
-  std::string err;  // stderr
+  int code = -1;      // exit code, -1 when a signal ended it
+  int signal = 0;     // that signal
+  std::string out;    // stdout
+  std::string err;    // stderr
+  long peak_mib = 0;  // the most resident memory
 
   nlohmann::json json() const { return nlohmann::json::parse(out); }
 };
