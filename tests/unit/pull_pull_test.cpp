@@ -183,8 +183,7 @@ TEST_F(PullTest, TheTokenStaysWithItsHost) {
   hn::test::LoopbackServer elsewhere([&](const HubRequest& r) {
     ++moved;
     with_token += r.header("authorization").empty() ? 0 : 1;
-    HubRequest proper = r;
-    return hub_.proper(proper);
+    return hub_.proper(r);
   });
   hub_.fault = [&](const HubRequest& r) -> std::optional<HubReply> {
     if (r.path.find("w.safetensors") == std::string::npos) return std::nullopt;
