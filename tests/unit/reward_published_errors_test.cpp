@@ -5,7 +5,7 @@
 namespace hn::test {
 namespace {
 
-Outcome create(const std::string& reward, Options options) {
+Outcome create(const std::string& reward, const Options& options) {
   return Reward::create_outcome(reward, options);
 }
 
