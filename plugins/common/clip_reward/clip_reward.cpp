@@ -9,6 +9,7 @@
 
 #include "tokenizers/cut_position.hpp"
 #include "torch/model_options.hpp"
+#include "torch/stream_order.hpp"
 
 namespace hn {
 namespace {
@@ -70,7 +71,7 @@ at::Tensor ClipReward::score(const at::Tensor& image, const Call& call) {
   if (call.batch() == 0) return at::zeros({0}, image.options()) + image.sum() * 0.0;
   std::vector<at::Tensor> prompts;
   for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
-    prompts.push_back(call.cond<Prompt>(b).vector);
+    prompts.push_back(used_here(call.cond<Prompt>(b).vector));
   const at::Tensor pixels = clip_pixels(image, model_.preprocess(), mode_);
   const at::Tensor cosine =
       at::sum(model_.image_embedding(pixels, call.deterministic()) * at::stack(prompts), -1);

@@ -17,8 +17,9 @@ void settle(at::Device device) {
   if (device.is_cuda()) current_stream(device).synchronize();
 }
 
-void used_here(const at::Tensor& kept) {
+const at::Tensor& used_here(const at::Tensor& kept) {
   if (kept.defined() && kept.is_cuda()) kept.record_stream(current_stream(kept.device()));
+  return kept;
 }
 
 SettledAtEnd::~SettledAtEnd() {

@@ -10,9 +10,9 @@ namespace hn {
 // there may be read on any stream. For what is made seldom: weights, caches.
 void settle(at::Device device);
 
-// To be called where a kept tensor is read: once it is freed, its memory is not handed out again
-// before the current stream has come past this point.
-void used_here(const at::Tensor& kept);
+// A kept tensor where it is read: once it is freed, its memory is not handed out again before the
+// current stream has come past this point.
+const at::Tensor& used_here(const at::Tensor& kept);
 
 // Settles when it goes; a failure is left to the next call on the device.
 struct SettledAtEnd {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "generator/pipeline_folder.hpp"
+#include "torch/stream_order.hpp"
 
 namespace hn::flux {
 namespace {
@@ -118,8 +119,8 @@ Text Model::text(std::span<const Prompt* const> prompts) const {
     const auto [place, fresh] = number.emplace(prompt, static_cast<std::int64_t>(states.size()));
     of_sample.push_back(place->second);
     if (!fresh) continue;
-    states.push_back(prompt->states.states);
-    pooled.push_back(prompt->states.pooled);
+    states.push_back(used_here(prompt->states.states));
+    pooled.push_back(used_here(prompt->states.pooled));
   }
   Text text{at::stack(states), at::stack(pooled), {}};
   if (states.size() > 1 && states.size() < prompts.size())

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "generator/pipeline_folder.hpp"
+#include "torch/stream_order.hpp"
 
 namespace hn::sana {
 namespace {
@@ -136,7 +137,8 @@ Caption Model::caption(std::span<const Prompt* const> prompts, const LoraSet& lo
   }
   const bool adapted = transformer_->caption_adapted(lora);
   std::vector<at::Tensor> rows;
-  for (const Prompt* prompt : distinct) rows.push_back(adapted ? prompt->states : prompt->caption);
+  for (const Prompt* prompt : distinct)
+    rows.push_back(used_here(adapted ? prompt->states : prompt->caption));
 
   Caption caption;
   caption.states = adapted ? transformer_->caption(pad(rows, length), lora) : pad(rows, length);

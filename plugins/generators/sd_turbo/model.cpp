@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "generator/pipeline_folder.hpp"
+#include "torch/stream_order.hpp"
 
 namespace hn::sd {
 namespace {
@@ -109,7 +110,7 @@ Text Model::text(std::span<const Prompt* const> prompts) const {
   for (const Prompt* prompt : prompts) {
     const auto [place, fresh] = number.emplace(prompt, static_cast<std::int64_t>(distinct.size()));
     of_sample.push_back(place->second);
-    if (fresh) distinct.push_back(prompt->states);
+    if (fresh) distinct.push_back(used_here(prompt->states));
   }
   Text text{at::stack(distinct), {}};
   if (distinct.size() > 1 && distinct.size() < prompts.size())
