@@ -30,7 +30,7 @@ refused 'expected --dry-run, got --dry' "$run" run "$WORK/hn-gpu" "$WORK/out" --
 refused 'left out, the time is up' env HN_GPU_SECONDS=1 "$run" run "$WORK/hn-gpu" "$WORK/out" --dry-run
 grep -q 'failed: .*tests_session (no time)' "$WORK/out/summary.md" || fail "what was left out is no failure"
 # A GPU that is not there is a failure, not a number of skipped tests.
-if ! command -v nvidia-smi >/dev/null; then refused 'no CUDA device' "$run" run "$WORK/hn-gpu" "$WORK/out"; fi
+if ! command -v nvidia-smi >/dev/null; then refused 'no CUDA device, or a package of a CPU build' "$run" run "$WORK/hn-gpu" "$WORK/out"; fi
 
 "$run" run "$WORK/hn-gpu" "$WORK/out" --dry-run
 grep -q 'all done' "$WORK/out/summary.md" || fail "the dry run did not end"

@@ -48,6 +48,10 @@ package() {
   cp -r "$build/golden/gpu" "$dir/share/hn/gpu/golden"
   for library in $(system_libraries "$dir"); do cp -L "$library" "$dir/lib/hn/system/"; done
   rm -rf "$dir/lib/hn/libtorch"
+  case $(readelf -d "$dir/lib/libhnhost_core.so") in
+    *libtorch_cuda*) ;;
+    *) say "this build is against LibTorch's CPU set: good for --dry-run alone" ;;
+  esac
   if [ "$lean" = --lean ]; then
     for weights in "$dir"/lib/hn/plugins/*/weights; do
       (cd "$root" && ls -d plugins/*/"$(basename "${weights%.hnp/weights}")"/weights) >>"$dir/share/hn/gpu/weights.txt"
@@ -191,7 +195,7 @@ run() {
   say "LibTorch is the one that the package was built with"
 
   tests tests_errors 'GpuErrors.*:GpuComparison.*' || true
-  if grep -qs 'LibTorch finds no CUDA device' "$LOGS/tests_errors.txt"; then die "no CUDA device: --dry-run needs none"; fi
+  if grep -qs 'LibTorch finds no CUDA device' "$LOGS/tests_errors.txt"; then die "no CUDA device, or a package of a CPU build: --dry-run needs neither"; fi
   tests tests_streams 'StreamTest.*' || true
   tests tests_generators '*GpuGenerators.*:GpuTest.*' || true
   tests tests_rewards '*GpuRewards.*' || true
