@@ -10,14 +10,14 @@ namespace {
 
 // Runs forward with a call that edit spoiled, and expects a refusal that leaves no saved behind.
 void refused(Context& c, const std::string& what, const std::function<void(Case&, hn_call&)>& edit,
-             std::vector<hn_status> codes = {HN_INVALID_ARGUMENT, HN_UNSUPPORTED}) {
+             const std::vector<hn_status>& codes = {HN_INVALID_ARGUMENT, HN_UNSUPPORTED}) {
   Fn& fn = c.fn();
   Case one(fn, {});
   hn_call call = one.call(fn.differentiable());
   edit(one, call);
   ErrorBuffer error;
   const hn_status status = one.try_forward(call, error);
-  expect_refused(status, error, what, std::move(codes));
+  expect_refused(status, error, what, codes);
   expect(!one.has_saved(), what + ": refused, but *saved is not NULL");
   const auto hit = one.damage();
   expect(!hit, what + ": refused, but " + hit.value_or(""));
