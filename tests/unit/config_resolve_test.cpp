@@ -170,13 +170,27 @@ TEST_F(Resolve, PulledPartsBecomeOptions) {
   ::unsetenv("HF_HUB_CACHE");
 }
 
-TEST_F(Resolve, NoPromptsAtAll) {
-  const RunConfig c =
-      resolved("generator = \"gen-large\"\nweights = \"" + folder_.path().string() + "\"\n");
-  EXPECT_EQ(c.train.prompts, "");
-  EXPECT_THAT(
-      message_of(HN_INVALID_ARGUMENT, [&] { load_prompts(c, *registry_, c.train.prompts); }),
-      HasSubstr("brings no prompts"));
+TEST_F(Resolve, AModelWithoutPromptsTakesTheHosts) {
+  const std::string head =
+      "generator = \"gen-large\"\nweights = \"" + folder_.path().string() + "\"\n";
+  const RunConfig c = resolved(head);
+  EXPECT_EQ(c.train.prompts, "general:train");
+  EXPECT_EQ(c.eval.prompts, "general:heldout");
+  EXPECT_EQ(c.train.sample_prompts, "general:demo");
+  const auto train = load_prompts(c, *registry_, c.train.prompts);
+  std::set<std::string> distinct(train.begin(), train.end());
+  EXPECT_EQ(distinct.size(), 1200u);
+  for (const std::string& list : {c.eval.prompts, c.train.sample_prompts})
+    for (const std::string& prompt : load_prompts(c, *registry_, list))
+      EXPECT_TRUE(distinct.insert(prompt).second) << prompt << " stands twice";
+
+  write_text(folder_ / "mine.txt", "a cat\n");
+  const RunConfig own =
+      resolved(head + "[train]\nprompts = \"" + (folder_ / "mine.txt").string() + "\"\n");
+  EXPECT_EQ(own.eval.prompts, own.train.prompts) << "the host's lists are not mixed with a file";
+  EXPECT_THAT(message_of(HN_NOT_FOUND,
+                         [&] { resolved(head + "[train]\nprompts = \"general:nothing\"\n"); }),
+              HasSubstr("expected general:train, general:heldout or general:demo"));
 }
 
 TEST_F(Resolve, TheSessionsOptions) {

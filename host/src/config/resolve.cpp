@@ -5,6 +5,7 @@
 
 #include "config/prompts.hpp"
 #include "config/run_config.hpp"
+#include "loader/scan.hpp"
 #include "pull/snapshot.hpp"
 #include "registry/registry.hpp"
 #include "support/cat.hpp"
@@ -14,7 +15,13 @@
 namespace hn::host {
 namespace {
 
-constexpr std::string_view kOfModel = "model:";
+constexpr std::string_view kOfModel = "model:", kGeneral = "general:";
+
+// Lists that the host brings for models without their own: host/data/prompts.
+std::filesystem::path general_list(std::string_view name) {
+  return (library_folder() / ".." / "share" / "hn" / "prompts" / cat(name, ".txt"))
+      .lexically_normal();
+}
 
 [[noreturn]] void refuse(const std::string& text) { throw Error(HN_INVALID_ARGUMENT, text); }
 
@@ -76,8 +83,20 @@ std::string model_prompts(const ModelSpec& model, const char* name, const std::s
 
 void resolve_prompts(const ModelSpec& model, const char* key, const std::string& fallback,
                      std::string& prompts) {
-  if (prompts.empty()) prompts = fallback;
-  if (prompts.empty()) return;
+  if (prompts.empty()) {
+    prompts = fallback;
+    if (prompts.starts_with(kGeneral)) return;  // looked for when it is read
+  }
+  if (prompts.starts_with(kGeneral)) {
+    std::error_code ignored;
+    const auto file = general_list(prompts.substr(kGeneral.size()));
+    if (!std::filesystem::is_regular_file(file, ignored))
+      throw Error(HN_NOT_FOUND, cat("[", key,
+                                    "] prompts: expected general:train, general:heldout "
+                                    "or general:demo, got '",
+                                    prompts, "' (there is no ", file.string(), ")"));
+    return;
+  }
   if (!prompts.starts_with(kOfModel)) {
     prompts = tidy(prompts).string();
     return;
@@ -186,9 +205,17 @@ void resolve_config(RunConfig& c, const Registry& registry) {
   resolve_rewards(c, registry);
   check_guards(c);
   const ModelSpec& model = *choice.model;
-  resolve_prompts(model, "train", model_prompts(model, "train", ""), c.train.prompts);
-  resolve_prompts(model, "eval", model_prompts(model, "heldout", c.train.prompts), c.eval.prompts);
-  resolve_prompts(model, "train", model_prompts(model, "demo", c.eval.prompts),
+  // A list of the host follows one of the host, a user's file follows a user's file.
+  const auto after = [](const std::string& given, const char* list, const char* next) {
+    return given == cat(kGeneral, list) ? cat(kGeneral, next) : given;
+  };
+  resolve_prompts(model, "train", model_prompts(model, "train", cat(kGeneral, "train")),
+                  c.train.prompts);
+  resolve_prompts(model, "eval",
+                  model_prompts(model, "heldout", after(c.train.prompts, "train", "heldout")),
+                  c.eval.prompts);
+  resolve_prompts(model, "train",
+                  model_prompts(model, "demo", after(c.eval.prompts, "heldout", "demo")),
                   c.train.sample_prompts);
   // The model's number is one for the mean form: the other forms differ by the dimension.
   if (!c.train.reg_weight_given && c.train.spec.reg == core::Regulariser::kMean)
@@ -202,9 +229,8 @@ void resolve_config(RunConfig& c, const Registry& registry) {
 
 std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
                                       const std::string& source) {
-  if (source.empty())
-    refuse(cat("[prompts] ", config.generator,
-               " brings no prompts; name a file ([train] prompts, --prompts)"));
+  if (source.starts_with(kGeneral))
+    return read_prompts(general_list(source.substr(kGeneral.size())));
   if (!source.starts_with(kOfModel)) return read_prompts(source);
   const Choice choice = registry.generator(config.generator);
   const ModelSpec& model = generator_model(choice, config.generator);

@@ -88,7 +88,7 @@ std::string to_toml(const RunConfig& config);
 // documentation and for nearest names.
 std::vector<std::string> config_keys();
 
-// Prompts of a resolved "model:NAME" or file; see read_prompts.
+// Prompts of a resolved "model:NAME", "general:NAME" or file; see read_prompts.
 std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
                                       const std::string& source);
 
