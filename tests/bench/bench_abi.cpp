@@ -90,7 +90,7 @@ const hn_plugin_v1* redness() {
 
 void forward(benchmark::State& state, Opened& opened, Call& call) {
   if (opened.fn == nullptr) return state.SkipWithError("the plugin could not be opened");
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (opened.table->forward(opened.fn, &call.call, nullptr, nullptr) != HN_OK)
       return state.SkipWithError("forward failed");
     benchmark::DoNotOptimize(call.value);
@@ -100,7 +100,7 @@ void forward(benchmark::State& state, Opened& opened, Call& call) {
 void pair(benchmark::State& state, Opened& opened, Call& call) {
   if (opened.fn == nullptr) return state.SkipWithError("the plugin could not be opened");
   call.with_gradient();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     hn_saved* saved = nullptr;
     if (opened.table->forward(opened.fn, &call.call, &saved, nullptr) != HN_OK)
       return state.SkipWithError("forward failed");

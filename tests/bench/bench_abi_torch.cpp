@@ -75,20 +75,20 @@ void torch_forward_direct(benchmark::State& state) {
   at::set_num_threads(1);
   const at::Tensor image = picture(state);
   const c10::NoGradGuard no_grad;
-  for (auto _ : state) benchmark::DoNotOptimize(mathematics(image));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(mathematics(image));
 }
 
 void torch_forward_abi(benchmark::State& state) {
   at::set_num_threads(1);
   const at::Tensor image = picture(state), out = at::empty({1});
   Crossing crossing;
-  for (auto _ : state) crossing.forward(image, out, false);
+  for ([[maybe_unused]] auto _ : state) crossing.forward(image, out, false);
 }
 
 void torch_pair_direct(benchmark::State& state) {
   at::set_num_threads(1);
   const at::Tensor image = picture(state), cotangent = at::ones({1}), grad = at::empty_like(image);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const at::Tensor leaf = image.detach().set_requires_grad(true);
     grad.copy_(torch::autograd::grad({mathematics(leaf)}, {leaf}, {cotangent})[0]);
   }
@@ -99,7 +99,8 @@ void torch_pair_abi(benchmark::State& state) {
   const at::Tensor image = picture(state), cotangent = at::ones({1}), grad = at::empty_like(image),
                    out = at::empty({1});
   Crossing crossing;
-  for (auto _ : state) crossing.backward(crossing.forward(image, out, true), cotangent, grad);
+  for ([[maybe_unused]] auto _ : state)
+    crossing.backward(crossing.forward(image, out, true), cotangent, grad);
 }
 
 BENCHMARK(torch_forward_direct)->Arg(1)->Arg(64);

@@ -57,7 +57,8 @@ inline at::Tensor weight(const std::string& name, at::IntArrayRef shape) {
                          name.find("linear") == std::string::npos;
   if (embedding) return u.to(at::kFloat);
   if (shape.size() >= 2) {
-    const auto fan_in = static_cast<double>(u.numel() / shape[0]);
+    const std::int64_t inputs = u.numel() / shape[0];
+    const auto fan_in = static_cast<double>(inputs);
     return (u * std::sqrt(1.0 / fan_in)).to(at::kFloat);
   }
   return (name.ends_with("weight") ? 1.0 + 0.3 * u : 0.3 * u).to(at::kFloat);

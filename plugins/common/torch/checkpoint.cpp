@@ -139,7 +139,8 @@ BlockRunner::BlockRunner(std::uint64_t budget, std::shared_ptr<BlockCosts> costs
   }
 }
 
-at::Tensor BlockRunner::operator()(BlockFunction block, Tensors inputs, const Tensors& captured) {
+at::Tensor BlockRunner::operator()(BlockFunction block, const Tensors& inputs,
+                                   const Tensors& captured) {
   if (!graph_wanted(inputs, captured)) return block(inputs);
   const std::size_t number = next_++;
   if (budget_ == 0 || (number < keep_.size() && keep_[number])) return keep(block, inputs);
@@ -159,7 +160,8 @@ at::Tensor BlockRunner::operator()(BlockFunction block, Tensors inputs, const Te
   return recompute(std::move(block), inputs, with_grad(captured), std::move(learn));
 }
 
-at::Tensor BlockRunner::always(BlockFunction block, Tensors inputs, const Tensors& captured) {
+at::Tensor BlockRunner::always(BlockFunction block, const Tensors& inputs,
+                               const Tensors& captured) {
   if (!graph_wanted(inputs, captured)) return block(inputs);
   return recompute(std::move(block), inputs, with_grad(captured), nullptr);
 }

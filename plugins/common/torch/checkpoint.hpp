@@ -65,9 +65,9 @@ class BlockRunner {
   // inputs: what gradients flow through; may hold undefined tensors. captured: further
   // tensors with gradients that the block reads by itself (adapter matrices). Without gradients to
   // keep, the block simply runs.
-  at::Tensor operator()(BlockFunction block, Tensors inputs, const Tensors& captured = {});
+  at::Tensor operator()(BlockFunction block, const Tensors& inputs, const Tensors& captured = {});
   // The same, but computed again whatever the budget: a tile of a picture.
-  at::Tensor always(BlockFunction block, Tensors inputs, const Tensors& captured = {});
+  at::Tensor always(BlockFunction block, const Tensors& inputs, const Tensors& captured = {});
 
   // After a pass: `kept` bytes are held. Learns from them; HN_INVALID_ARGUMENT names the least
   // possible where they exceed the budget. `where` begins the message.
