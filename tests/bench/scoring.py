@@ -8,7 +8,7 @@ speed: two models, the embedded tiny CLIP and a random ViT-B/32 that is saved fo
 files, resizes as transformers does (preprocess = "official"), encodes a prompt a picture and scores; loading is not counted. The sides
 alternate, the median of the rounds counts, and the scores must agree (JPEG decoders differ by a few 1e-3 of a score, hence PNG). Memory is
 the peak of the whole process, LibTorch included. memory: that peak over 1,000, 4,000 and 10,000 pictures. resize: a training step of the
-embedded generator at 512 pixels with two rewards of one picture size, each resizing for itself, and once for all.
+embedded generator at 256 pixels with two rewards of one picture size, each resizing for itself, and once for all.
 Needs transformers, torch, numpy and Pillow. Prints a Markdown table.
 """
 
@@ -175,7 +175,7 @@ def resize(options: argparse.Namespace) -> None:
         for name, edge in (("each reward for itself", 0), ("once for all", 224)):
             run = Path(root) / f"run-{edge}"
             command = [options.hnhost, "train", "--out", str(run), "--quiet", "--steps", str(options.steps), "--batch", "2", "--rank", "4",
-                       "--threads", str(options.threads), "--set", "generator_options.width=512", "--set", "generator_options.height=512",
+                       "--threads", str(options.threads), "--set", "generator_options.width=256", "--set", "generator_options.height=256",
                        "--set", "eval.count=1", "--set", "train.sample_every=0"]
             for reward in ("clip", "pickscore"):
                 command += ["--reward", reward, "--weights", f"{reward}={big}"]
