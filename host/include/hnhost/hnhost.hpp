@@ -6,6 +6,7 @@
 
 #include <hnhost/hnhost.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -39,7 +40,9 @@ void checked(const Call& call) {
   error.message = text.data();
   error.capacity = text.size();
   const hn_status status = call(&error);
-  if (status != HN_OK) throw Error(status, text.data());  // up to the zero
+  if (status == HN_OK) return;
+  text.resize(std::min(text.find('\0'), text.size()));
+  throw Error(status, text);
 }
 
 // call(hnhost_text**, hn_error*) -> hn_status; the text as a string.
