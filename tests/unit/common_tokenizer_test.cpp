@@ -198,7 +198,7 @@ struct BadJson {
 };
 
 std::vector<BadJson> bad_files() {
-  const auto set = [](const char* pointer, Json value) {
+  const auto set = [](const char* pointer, const Json& value) {
     return [pointer, value](Json& json) { json[Json::json_pointer(pointer)] = value; };
   };
   const Json split = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "Isolated"}};
