@@ -10,7 +10,7 @@ namespace hn::test {
 inline const fs::path kPlain = fs::path(HN_SOURCE_DIR) / "tests/golden/flux_schnell/plain";
 
 // The golden model's folder, its text length and a small picture.
-inline Options flux_options(Options more = {}) {
+inline Options flux_options(const Options& more = {}) {
   Options options = {{"weights", kPlain.string()},
                      {"max_sequence_length", std::int64_t{12}},
                      {"width", std::int64_t{12}},
