@@ -37,6 +37,10 @@ std::filesystem::path library_folder() {
   return (failed ? std::filesystem::absolute(info.dli_fname) : file).parent_path();
 }
 
+std::filesystem::path share_folder() {
+  return (library_folder() / ".." / "share" / "hn").lexically_normal();
+}
+
 std::filesystem::path install_plugin_folder() { return library_folder() / "hn" / "plugins"; }
 
 std::filesystem::path user_model_folder() {

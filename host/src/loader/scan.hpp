@@ -32,6 +32,8 @@ std::vector<SearchFolder> search_path(std::string_view first);
 std::filesystem::path install_plugin_folder();
 // The folder that libhnhost.so was loaded from.
 std::filesystem::path library_folder();
+// share/hn beside it; the build tree has links at the same place as the install tree.
+std::filesystem::path share_folder();
 // $XDG_CONFIG_HOME/hn/models, else ~/.config/hn/models; empty without a home.
 std::filesystem::path user_model_folder();
 

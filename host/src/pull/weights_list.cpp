@@ -159,9 +159,7 @@ WeightsList WeightsList::read(const std::vector<std::filesystem::path>& files) {
 }
 
 WeightsList WeightsList::installed() {
-  // The build tree has a link at the same place as the install tree.
-  std::vector<std::filesystem::path> files = {
-      (host::library_folder() / ".." / "share" / "hn" / "weights.toml").lexically_normal()};
+  std::vector<std::filesystem::path> files = {host::share_folder() / "weights.toml"};
   const std::filesystem::path user = host::user_model_folder();
   if (!user.empty()) files.push_back(user.parent_path() / "weights.toml");
   return read(files);

@@ -131,11 +131,9 @@ void new_project(const fs::path& templates, std::string_view kind, std::string_v
 }
 
 fs::path template_folder() {
-  // The build tree has a link at the same place as the install tree.
-  const fs::path folder = host::library_folder() / ".." / "share" / "hn" / "templates";
+  const fs::path folder = host::share_folder() / "templates";
   if (!fs::is_directory(folder))
-    throw Error(HN_NOT_FOUND,
-                "[new] expected the templates in " + folder.lexically_normal().string());
+    throw Error(HN_NOT_FOUND, "[new] expected the templates in " + folder.string());
   return folder;
 }
 
