@@ -19,8 +19,7 @@ constexpr std::string_view kOfModel = "model:", kGeneral = "general:";
 
 // Lists that the host brings for models without their own: host/data/prompts.
 std::filesystem::path general_list(std::string_view name) {
-  return (library_folder() / ".." / "share" / "hn" / "prompts" / cat(name, ".txt"))
-      .lexically_normal();
+  return share_folder() / "prompts" / cat(name, ".txt");
 }
 
 [[noreturn]] void refuse(const std::string& text) { throw Error(HN_INVALID_ARGUMENT, text); }
@@ -45,8 +44,7 @@ void resolve_weights(const std::string& where, const std::string& name, const Ch
                      std::string& weights, core::Options& options) {
   if (weights.empty()) {
     if (choice.model == nullptr || !choice.model->weights_required) return;
-    std::vector<std::string> names = choice.model->aliases;
-    names.insert(names.begin(), choice.model->name);
+    const std::vector<std::string> names = choice.model->names();
     if (const auto pulled = pull::pulled_weights(names)) {
       weights = pulled->weights.string();
       for (const auto& [option, path] : pulled->options) options.try_emplace(option, path.string());

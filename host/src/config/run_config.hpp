@@ -30,15 +30,15 @@ struct RewardConfig {
 
 struct TrainConfig {
   core::TrainSpec spec;        // spec.prompts stays empty: load_prompts fills it
-  std::string prompts;         // a file, or "model:NAME"; resolved to "model:train" when not given
-  std::string sample_prompts;  // of the pictures during training; resolved to "model:demo"
+  std::string prompts;         // a file, "model:NAME" or "general:NAME"; resolved where not given
+  std::string sample_prompts;  // of the pictures during training; the same
   std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
   std::int64_t sample_every = 50;      // steps; 0 = only before and after
   bool reg_weight_given = false;       // else spec.reg_weight is resolved from the model
 };
 
 struct EvalConfig {
-  std::string prompts;                    // a file, or "model:NAME"; resolved to "model:heldout"
+  std::string prompts;                    // as TrainConfig::prompts
   std::int64_t count = 64;                // of prompts, from the front; 0 = all of them
   std::vector<std::int64_t> seeds = {1};  // one noise a prompt and seed
   std::int64_t batch = 16;

@@ -17,9 +17,7 @@ core::Options merged(const Choice& choice, const core::Options& user, const std:
     options["weights"] = choice.model->weights.string();
   } else if (choice.model !=
              nullptr) {  // a measured reward, which resolve_config found in the cache
-    std::vector<std::string> names = choice.model->aliases;
-    names.insert(names.begin(), choice.model->name);
-    if (const auto pulled = pull::pulled_weights(names)) {
+    if (const auto pulled = pull::pulled_weights(choice.model->names())) {
       options["weights"] = pulled->weights.string();
       for (const auto& [option, path] : pulled->options) options.try_emplace(option, path.string());
     }

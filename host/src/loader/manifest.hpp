@@ -73,6 +73,13 @@ struct ModelSpec {
   std::optional<double> reg_weight;   // of the KL term, mean form; generators only
   std::optional<RewardFacts> reward;  // [reward] with this model's changes; rewards only
   std::filesystem::path defined_in;   // the file with this entry: the manifest, or the user's own
+
+  // The name, then the aliases.
+  std::vector<std::string> names() const {
+    std::vector<std::string> all = {name};
+    all.insert(all.end(), aliases.begin(), aliases.end());
+    return all;
+  }
 };
 
 struct Manifest {

@@ -32,8 +32,8 @@ std::vector<std::string> plugin_names(const Manifest& m) {
 std::vector<std::string> all_names(const Manifest& m) {
   std::vector<std::string> names = plugin_names(m);
   for (const ModelSpec& model : m.models) {
-    names.push_back(model.name);
-    names.insert(names.end(), model.aliases.begin(), model.aliases.end());
+    const std::vector<std::string> own = model.names();
+    names.insert(names.end(), own.begin(), own.end());
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
