@@ -97,7 +97,7 @@ at::Tensor ClipModel::image_embedding(const at::Tensor& pixels, bool determinist
 at::Tensor ClipModel::text_embedding(const at::Tensor& ids, const at::Tensor& mask,
                                      bool deterministic) const {
   if (!text_) throw Error(HN_INTERNAL, "[clip] the text tower was not read");
-  return unit(frozen_linear(text_->forward(ids, mask, deterministic).pooled, text_projection_, {}));
+  return unit(at::linear(text_->forward(ids, mask, deterministic).pooled, text_projection_));
 }
 
 }  // namespace hn
