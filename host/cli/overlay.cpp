@@ -1,14 +1,18 @@
 #include "overlay.hpp"
 
-#include <fstream>
 #include <regex>
 #include <sstream>
 
 #include "command.hpp"
+#include "files/text.hpp"
 
 namespace hn::cli {
 
 std::string toml_text(std::string_view text) {
+  if (const std::size_t bad = invalid_utf8(text); bad != std::string_view::npos)
+    throw UsageError(HN_INVALID_ARGUMENT, "[command line] expected text in UTF-8, got '" +
+                                              escaped_bytes(text) + "' (byte " +
+                                              std::to_string(bad) + ")");
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
@@ -81,11 +85,12 @@ void Overlay::assign(const std::string& assignment) {
 std::string Overlay::over_file(const std::string& file) const {
   std::string text;
   if (!file.empty()) {
-    std::ifstream in(file, std::ios::binary);
-    std::ostringstream whole;
-    if (!in || !(whole << in.rdbuf()))
-      throw UsageError(HN_NOT_FOUND, "[--config] expected a TOML file, cannot read " + file);
-    text = whole.str();
+    try {
+      text = read_text(file);
+    } catch (const Error& error) {
+      throw UsageError(error.code(),
+                       std::string("[--config] expected a TOML file: ") + error.what());
+    }
   }
   return values_.empty() ? text : text + "\n[set]\n" + lines();
 }

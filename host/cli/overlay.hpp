@@ -8,7 +8,8 @@
 
 namespace hn::cli {
 
-// A text as a TOML basic string, with its quotes; a list of them.
+// A text as a TOML basic string, with its quotes; a list of them. Throws UsageError for what is no
+// UTF-8, which TOML cannot hold.
 std::string toml_text(std::string_view text);
 std::string toml_list(const std::vector<std::string>& texts);
 
@@ -38,7 +39,8 @@ class Overlay {
   // One "key = value" a line.
   std::string lines() const;
 
-  // The file's text with the table [set] behind it; an unreadable file throws HN_NOT_FOUND.
+  // The file's text with the table [set] behind it; throws UsageError for a file that
+  // cannot be read or is no UTF-8 text.
   std::string over_file(const std::string& file) const;
 
  private:

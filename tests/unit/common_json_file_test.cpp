@@ -34,6 +34,42 @@ TEST(ParseJson, RefusesDepthThatCouldExhaustTheStack) {
   EXPECT_NO_THROW(parse_json(std::string(64, '[') + std::string(64, ']'), "x"));
 }
 
+TEST(ParseJson, AZeroByteIsNotTheEnd) {
+  expect_error(HN_DATA_LOSS, {"x: expected JSON", "zero byte at byte 2"},
+               [] { parse_json(std::string_view("{}\0{", 4), "x"); });
+}
+
+TEST(ParseJson, MessagesStayShortAndAreText) {
+  try {
+    parse_json("\"" + std::string(100000, 'a') + "\xff\"", "x");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_LT(std::string(error.what()).size(), 600U);
+    EXPECT_EQ(invalid_utf8(error.what()), std::string_view::npos);
+  }
+}
+
+TEST(ParseOrderedJson, KeepsTheOrderAndRefusesWhatItCouldNotGiveBack) {
+  EXPECT_EQ(parse_ordered_json(R"({"z": {"b": 1, "a": [2.5, true]}, "a": "x"})", "x").dump(),
+            R"({"z":{"b":1,"a":[2.5,true]},"a":"x"})");
+  expect_error(HN_DATA_LOSS, {"64 bits", "123456789012345678901"},
+               [] { parse_ordered_json(R"({"id": 123456789012345678901})", "x"); });
+  EXPECT_NO_THROW(parse_json(R"({"id": 123456789012345678901})", "x")) << "upstream's files do";
+  expect_error(HN_DATA_LOSS, {"\"k\" twice"},
+               [] { parse_ordered_json(R"({"k": 1, "l": {"k": 2}, "k": 3})", "x"); });
+  expect_error(HN_DATA_LOSS, {"64 nested"},
+               [] { parse_ordered_json(std::string(60000, '['), "x"); });
+}
+
+TEST(ReadJsonFile, TakesAMarkOffAndNamesOtherEncodings) {
+  const test::TestFolder folder;
+  EXPECT_EQ(read_json_file(folder.write("a.json", "\xef\xbb\xbf[1]")).size(), 1U);
+  const auto wide = folder.write("b.json", std::string("\xff\xfe[\0]\0", 6));
+  expect_error(HN_DATA_LOSS, {"b.json:1: UTF-16"}, [&] { read_json_file(wide); });
+  const auto latin = folder.write("c.json", "[\n\"\xe9\"]");
+  expect_error(HN_DATA_LOSS, {"c.json:2: not UTF-8"}, [&] { read_json_file(latin); });
+}
+
 TEST(ReadJsonFile, NamesAMissingFileAFolderAndOneThatIsTooLong) {
   const test::TestFolder folder;
   expect_error(HN_NOT_FOUND, {"absent.json", "No such file"},

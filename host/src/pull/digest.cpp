@@ -1,35 +1,17 @@
 #include "pull/digest.hpp"
 
 #include <absl/strings/escaping.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <hn/cpp/error.hpp>
 #include <memory>
 #include <vector>
 
+#include "files/input_file.hpp"
 #include "support/cat.hpp"
 
 namespace hn::pull {
-namespace {
-
-struct Descriptor {
-  explicit Descriptor(const std::filesystem::path& file)
-      : raw(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~Descriptor() {
-    if (raw >= 0) ::close(raw);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int raw;
-};
-
-}  // namespace
-
 Sum sum_kind(const std::string& hex) {
   if (hex.find_first_not_of("0123456789abcdef") != std::string::npos) return Sum::kNone;
   return hex.size() == 64 ? Sum::kSha256 : hex.size() == 40 ? Sum::kGit : Sum::kNone;
@@ -44,22 +26,16 @@ std::string file_sum(const std::filesystem::path& file, Sum kind,
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> state(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   bool good = state && EVP_DigestInit_ex(state.get(), kind == Sum::kGit ? EVP_sha1() : EVP_sha256(),
                                          nullptr) == 1;
+  InputFile in(file);
   if (kind == Sum::kGit) {
-    std::string header = host::cat("blob ", std::filesystem::file_size(file));
+    std::string header = host::cat("blob ", in.size());
     header.push_back('\0');
     good = good && EVP_DigestUpdate(state.get(), header.data(), header.size()) == 1;
   }
-  const Descriptor in(file);
   std::vector<char> part(1 << 20);
-  while (true) {
-    const ssize_t n = in.raw < 0 ? -1 : ::read(in.raw, part.data(), part.size());
-    if (n < 0 && in.raw >= 0 && errno == EINTR) continue;
-    if (n < 0)
-      throw Error(HN_NOT_FOUND,
-                  host::cat(file.string(), ": cannot be read: ", std::strerror(errno)));
-    if (n == 0) break;
-    good = good && EVP_DigestUpdate(state.get(), part.data(), static_cast<std::size_t>(n)) == 1;
-    if (advance) advance(static_cast<std::uint64_t>(n));
+  while (const std::size_t n = in.read(part.data(), part.size())) {
+    good = good && EVP_DigestUpdate(state.get(), part.data(), n) == 1;
+    if (advance) advance(n);
   }
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;

@@ -1,5 +1,6 @@
 #include "run/adapter_folder.hpp"
 
+#include "files/input_file.hpp"
 #include "safetensors/safetensors.hpp"
 #include "support/files.hpp"
 
@@ -15,7 +16,11 @@ constexpr const char* kDiffusers = "pytorch_lora_weights.safetensors";
 
 fs::path adapter_path(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) return path;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_directory(status)) {
+    const InputFile readable(path, "[adapter] " + path.string());
+    return path;
+  }
   for (const auto& folder : {path, path / "adapter"})
     for (const char* name : {kPeft, "adapter_model.bin", kDiffusers, "pytorch_lora_weights.bin"})
       if (fs::exists(folder / name, ignored)) return folder;

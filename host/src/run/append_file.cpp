@@ -1,19 +1,37 @@
 #include "run/append_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 
+#include "files/input_file.hpp"
+
 namespace hn::run {
 
 AppendFile::AppendFile(std::filesystem::path file, std::uint64_t keep) : file_(std::move(file)) {
-  descriptor_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  check_path(file_);
+  // O_NONBLOCK: a FIFO that nobody reads would wait for a reader.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  descriptor_ = ::open(file_.c_str(), kFlags, 0644);
+  const int opening = errno;
+  struct stat status {};
+  const bool known =
+      (descriptor_ < 0 ? ::stat(file_.c_str(), &status) : ::fstat(descriptor_, &status)) == 0;
+  // Devices such as /dev/null take records too; what can hold writing up, or is no file, does not.
+  if (known && !S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode)) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    throw Error(HN_NOT_FOUND, "[" + file_.string() + "] cannot be opened for writing: it is " +
+                                  file_kind(status.st_mode) + ", expected a file");
+  }
   if (descriptor_ < 0)
-    throw Error(errno == ENOSPC ? HN_INTERNAL : HN_NOT_FOUND,
-                "[" + file_.string() + "] cannot be opened for writing: " + std::strerror(errno));
+    throw Error(opening == ENOSPC ? HN_INTERNAL : HN_NOT_FOUND,
+                "[" + file_.string() + "] cannot be opened for writing: " + std::strerror(opening));
+  // A terminal is written as any file is, waiting where it must.
+  ::fcntl(descriptor_, F_SETFL, O_APPEND);
   // A device such as /dev/full has no length to set.
   if (::ftruncate(descriptor_, static_cast<off_t>(keep)) != 0 && errno != EINVAL) {
     const int error_number = errno;

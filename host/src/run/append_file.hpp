@@ -11,8 +11,9 @@ namespace hn::run {
 // Every append() reaches the operating system before it returns, so a killed process loses nothing
 // that was appended; a record that a full disk cut off is taken back, so the file always ends with
 // a whole one.
-// Errors: HN_NOT_FOUND (the folder does not exist or is not writable), HN_INTERNAL with the path
-// and the system's reason ("No space left on device"). [one-at-a-time]
+// Errors: HN_NOT_FOUND (the folder does not exist or is not writable; under the name stands a
+// folder, a FIFO or a socket, named as what it is), HN_INTERNAL with the path and the system's
+// reason ("No space left on device"). [one-at-a-time]
 class AppendFile {
  public:
   // Creates the file, or cuts an existing one to its first `keep` bytes.

@@ -18,9 +18,12 @@ void each_row(const std::filesystem::path& file,
   while (begin < text.size()) {
     const std::size_t newline = text.find('\n', begin);
     if (newline == std::string::npos) return;
-    auto row = nlohmann::json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                                     text.begin() + static_cast<std::ptrdiff_t>(newline), nullptr,
-                                     /*allow_exceptions=*/false);
+    nlohmann::json row;
+    try {
+      row = parse_json(std::string_view(text).substr(begin, newline - begin), "");
+    } catch (const Error&) {
+      return;
+    }
     if (!row.is_object() || !row.contains("step") || !row["step"].is_number_unsigned()) return;
     if (!visit(std::move(row), newline + 1)) return;
     begin = newline + 1;

@@ -7,8 +7,8 @@
 
 namespace hn::host {
 
-// A whole file. HN_NOT_FOUND with the system's reason when it cannot be read,
-// HN_INVALID_ARGUMENT above max_bytes (a manifest of gigabytes is no manifest).
+// A small file as text (files/text.hpp): a manifest of gigabytes is no manifest.
+// Errors: those of read_text.
 std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 64u << 20);
 
 // 64 lower-case hex digits of the contents.

@@ -3,20 +3,20 @@
 #include <elf.h>
 
 #include <cstring>
-#include <fstream>
 #include <hn/cpp/error.hpp>
-#include <iterator>
+
+#include "files/input_file.hpp"
 
 namespace hn::validate {
 namespace {
 
+// A library with its debug information can have gigabytes.
+constexpr std::size_t kMaxLibraryBytes = std::size_t{8} << 30;
+
 class File {
  public:
-  explicit File(const std::filesystem::path& path) : name_(path.string()) {
-    std::ifstream in(path, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(in), {});
-    if (!in && bytes_.empty()) fail("cannot be read");
-  }
+  explicit File(const std::filesystem::path& path)
+      : name_(path.string()), bytes_(read_whole_file(path, kMaxLibraryBytes)) {}
   template <class T>
   T at(std::uint64_t offset) const {
     T value;
@@ -35,7 +35,7 @@ class File {
 
  private:
   std::string name_;
-  std::vector<char> bytes_;
+  std::string bytes_;
 };
 
 std::vector<std::string> split(const std::string& text) {

@@ -1,14 +1,16 @@
 #include "generator/prompt_store.hpp"
 
 #include <ATen/ATen.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
 #include <hn/cpp/error.hpp>
 #include <system_error>
 #include <vector>
 
+#include "files/input_file.hpp"
 #include "safetensors/safetensors.hpp"
 #include "torch/weight_map.hpp"
 
@@ -51,22 +53,23 @@ class Hash {
   std::uint64_t a_ = 0xcbf29ce484222325u, b_ = 0x84222325cbf29ce4u;
 };
 
-std::string read_part(std::ifstream& file, std::uintmax_t at, std::size_t most) {
+std::string read_part(const InputFile& file, std::uintmax_t at, std::size_t most) {
   std::string bytes(most, '\0');
-  file.clear();
-  file.seekg(static_cast<std::streamoff>(at));
-  file.read(bytes.data(), static_cast<std::streamsize>(most));
-  bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  std::size_t done = 0;
+  while (done < most) {
+    const ssize_t n =
+        ::pread(file.descriptor(), bytes.data() + done, most - done, static_cast<off_t>(at + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  bytes.resize(done);
   return bytes;
 }
 
 void hash_file(const fs::path& path, Hash& hash) {
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file)
-    throw Error(HN_NOT_FOUND,
-                "[prompt_cache] expected a readable file, got none: " + path.string());
+  const InputFile file(path, "[prompt_cache] " + path.string());
+  const std::uintmax_t size = file.size();
   hash.add(path.filename().string());
   hash.add_number(size);
   if (size <= kWhole) {

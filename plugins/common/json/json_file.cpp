@@ -1,26 +1,27 @@
 #include "json/json_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <hn/cpp/error.hpp>
 #include <numeric>
+#include <set>
+#include <type_traits>
 #include <utility>
 
 namespace hn {
 namespace {
 
-using Json = nlohmann::json;
-
 // Builds the value and refuses what nlohmann's own builder lets through: a key twice (the last
-// would win) and unbounded depth.
+// would win), unbounded depth, and, where `exact`, integers that only a rounded number holds.
+template <class Json>
 class StrictBuilder final : public nlohmann::json_sax<Json> {
  public:
-  explicit StrictBuilder(const std::string& where) : where_(where) {}
+  using typename nlohmann::json_sax<Json>::number_integer_t;
+  using typename nlohmann::json_sax<Json>::number_unsigned_t;
+  using typename nlohmann::json_sax<Json>::number_float_t;
+  using typename nlohmann::json_sax<Json>::string_t;
+  using typename nlohmann::json_sax<Json>::binary_t;
+
+  StrictBuilder(const std::string& where, bool exact) : where_(where), exact_(exact) {}
 
   Json take() { return std::move(root_); }
 
@@ -28,7 +29,9 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool boolean(bool value) override { return add(Json(value)) != nullptr; }
   bool number_integer(number_integer_t value) override { return add(Json(value)) != nullptr; }
   bool number_unsigned(number_unsigned_t value) override { return add(Json(value)) != nullptr; }
-  bool number_float(number_float_t value, const string_t&) override {
+  bool number_float(number_float_t value, const string_t& text) override {
+    if (exact_ && text.find_first_of(".eE") == string_t::npos)
+      fail("expected integers of at most 64 bits, got " + text.substr(0, 80));
     return add(Json(value)) != nullptr;
   }
   bool string(string_t& value) override { return add(Json(std::move(value))) != nullptr; }
@@ -39,23 +42,31 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    if (open_.back()->contains(name)) {
-      throw Error(HN_DATA_LOSS,
-                  where_ + ": expected every key once, got \"" + name + "\" twice in one object");
-    }
+    if (!is_new(name))
+      fail("expected every key once, got \"" + name.substr(0, 200) + "\" twice in one object");
     key_ = std::move(name);
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const Json::exception& e) override {
+  [[noreturn]] bool parse_error(std::size_t position, const std::string&,
+                                const nlohmann::json::exception& e) override {
     std::string reason = e.what();
     if (const auto bracket = reason.find("] "); bracket != std::string::npos)
       reason.erase(0, bracket + 2);
-    throw Error(HN_DATA_LOSS, where_ + ": expected JSON, got an error at byte " +
-                                  std::to_string(position) + ": " + reason);
+    // It quotes what was read last, however long and in whatever encoding that is.
+    if (reason.size() > kMaxReason) reason = reason.substr(0, kMaxReason) + " ...";
+    fail("expected JSON, got an error at byte " + std::to_string(position) + ": " +
+         escaped_bytes(reason));
   }
 
  private:
+  static constexpr std::size_t kMaxReason = 300;
+  static constexpr bool kOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
+
+  [[noreturn]] void fail(const std::string& text) const {
+    throw Error(HN_DATA_LOSS, where_ + ": " + text);
+  }
+
   Json* add(Json value) {
     if (open_.empty()) {
       root_ = std::move(value);
@@ -66,30 +77,59 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    return &(parent[key_] = std::move(value));
+    auto& object = parent.template get_ref<typename Json::object_t&>();
+    if constexpr (kOrdered) {  // its operator[] would look through all keys
+      return &object.emplace_back(std::move(key_), std::move(value)).second;
+    } else {
+      return &(object[std::move(key_)] = std::move(value));
+    }
+  }
+
+  bool is_new(const std::string& key) {
+    if constexpr (kOrdered) {
+      return keys_.back().insert(key).second;
+    } else {
+      return !open_.back()->contains(key);
+    }
   }
 
   // The pointers in open_ stay valid: a container grows only after the one opened inside it has
   // been closed.
   bool open(Json container) {
-    if (open_.size() >= kMaxJsonDepth) {
-      throw Error(HN_DATA_LOSS, where_ + ": expected at most " + std::to_string(kMaxJsonDepth) +
-                                    " nested objects and arrays, got more");
-    }
+    if (open_.size() >= kMaxJsonDepth)
+      fail("expected at most " + std::to_string(kMaxJsonDepth) +
+           " nested objects and arrays, got more");
     open_.push_back(add(std::move(container)));
+    keys_.emplace_back();
     return true;
   }
 
   bool close() {
     open_.pop_back();
+    keys_.pop_back();
     return true;
   }
 
   const std::string& where_;
+  bool exact_;
   Json root_;
   std::vector<Json*> open_;
+  std::vector<std::set<std::string>> keys_;  // of each open object that is ordered
   std::string key_;
 };
+
+template <class Json>
+Json parse(std::string_view text, const std::string& where, bool exact) {
+  // The parser takes a zero byte for the end and leaves the rest unread.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
+    throw Error(HN_DATA_LOSS,
+                where + ": expected JSON, got a zero byte at byte " + std::to_string(zero));
+  StrictBuilder<Json> builder(where, exact);
+  // The builder throws on every error, so that a false result cannot come without one.
+  if (!Json::sax_parse(text.begin(), text.end(), &builder))
+    throw Error(HN_DATA_LOSS, where + ": expected JSON, got an unreadable text");
+  return builder.take();
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -106,59 +146,18 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Closes a descriptor on every way out.
-struct Descriptor {
-  int value;
-  explicit Descriptor(int descriptor) : value(descriptor) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value >= 0) ::close(value);
-  }
-};
-
 }  // namespace
 
-std::string read_whole_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.value < 0) {
-    throw Error(HN_NOT_FOUND,
-                path.string() + ": expected a readable file, got: " + std::strerror(errno));
-  }
-  struct stat status {};
-  if (::fstat(file.value, &status) != 0 || !S_ISREG(status.st_mode)) {
-    throw Error(HN_NOT_FOUND, path.string() + ": expected a regular file, got something else");
-  }
-  if (static_cast<std::uint64_t>(status.st_size) > max_bytes) {
-    throw Error(HN_DATA_LOSS, path.string() + ": expected at most " + std::to_string(max_bytes) +
-                                  " bytes, got " + std::to_string(status.st_size));
-  }
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = ::read(file.value, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      throw Error(HN_DATA_LOSS,
-                  path.string() + ": expected " + std::to_string(text.size()) + " bytes, got " +
-                      std::to_string(done) +
-                      (n < 0 ? std::string(", then: ") + std::strerror(errno) : std::string()));
-    }
-    done += static_cast<std::size_t>(n);
-  }
-  return text;
+nlohmann::json parse_json(std::string_view text, const std::string& where) {
+  return parse<nlohmann::json>(text, where, /*exact=*/false);
 }
 
-Json parse_json(std::string_view text, const std::string& where) {
-  StrictBuilder builder(where);
-  // The builder throws on every error, so that a false result cannot come without one.
-  if (!Json::sax_parse(text.begin(), text.end(), &builder))
-    throw Error(HN_DATA_LOSS, where + ": expected JSON, got an unreadable text");
-  return builder.take();
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where) {
+  return parse<nlohmann::ordered_json>(text, where, /*exact=*/true);
 }
 
-Json read_json_file(const std::filesystem::path& path) {
-  return parse_json(read_whole_file(path), path.string());
+nlohmann::json read_json_file(const std::filesystem::path& path) {
+  return parse_json(read_text(path), path.string());
 }
 
 std::vector<std::string> nearest_names(std::string_view name,

@@ -13,22 +13,20 @@
 #include <string_view>
 #include <vector>
 
+#include "files/text.hpp"
+
 namespace hn {
 
 inline constexpr std::size_t kMaxJsonDepth = 64;
-inline constexpr std::size_t kMaxJsonFileBytes = std::size_t{512}
-                                                 << 20;  // Gemma's tokenizer.json has 34 MB
-
-// The whole file as bytes. Errors: HN_NOT_FOUND (missing, a folder, not readable), HN_DATA_LOSS
-// (above max_bytes).
-std::string read_whole_file(const std::filesystem::path& path,
-                            std::size_t max_bytes = kMaxJsonFileBytes);
 
 // Parses one JSON value. `where` starts every message, e.g. the file's path.
-// Errors: HN_DATA_LOSS (syntax with byte position, not UTF-8, a key twice in one object, deeper
-// than kMaxJsonDepth, number out of range).
+// Errors: HN_DATA_LOSS (syntax with byte position, not UTF-8, a zero byte, a key twice in one
+// object, deeper than kMaxJsonDepth, number out of range).
 nlohmann::json parse_json(std::string_view text, const std::string& where);
-// read_whole_file, then parse_json.
+// The same with the keys in their order, for what is given back: an integer beyond 64 bits, which
+// would come back rounded, is an error too.
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where);
+// read_text, then parse_json.
 nlohmann::json read_json_file(const std::filesystem::path& path);
 
 // The up to three candidates nearest to `name` by edit distance, nearest first; none that differs

@@ -1,11 +1,11 @@
 #include "pickle/torch_file.hpp"
 
-#include <fstream>
 #include <hn/cpp/error.hpp>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
+#include "files/input_file.hpp"
 #include "pickle/torch_layout.hpp"
 #include "safetensors/dtype.hpp"
 #include "safetensors/mapped_file.hpp"
@@ -218,10 +218,12 @@ void TorchFile::release(const StridedView& view) const {
 }
 
 bool looks_like_torch_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
   std::string start(4, '\0');
-  file.read(start.data(), 4);
-  start.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  try {
+    start.resize(InputFile(path).read(start.data(), start.size()));
+  } catch (const Error&) {
+    return false;
+  }
   return is_zip(start) || is_pickle(start);
 }
 

@@ -1,34 +1,25 @@
 #include "safetensors/mapped_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 
+#include "files/input_file.hpp"
+
 namespace hn {
 
 MappedFile::MappedFile(const std::filesystem::path& path, const std::string& label) {
-  const std::string where = label + " " + path.string() + ": ";
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    throw Error(HN_NOT_FOUND, where + "expected a readable file, got: " + std::strerror(errno));
-  struct stat status {};
-  const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  if (!regular) {
-    ::close(descriptor);
-    throw Error(HN_NOT_FOUND, where + "expected a regular file, got something else");
-  }
-  size_ = static_cast<std::uint64_t>(status.st_size);
-  if (size_ > 0) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  const std::string where = label + " " + path.string();
+  const InputFile file(path, where);
+  size_ = file.size();
+  if (size_ > 0) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
   const int error_number = errno;
-  ::close(descriptor);
   if (data_ == MAP_FAILED) {
     data_ = nullptr;
-    throw Error(HN_OUT_OF_MEMORY, where + "expected to map " + std::to_string(size_) +
+    throw Error(HN_OUT_OF_MEMORY, where + ": expected to map " + std::to_string(size_) +
                                       " bytes, got: " + std::strerror(error_number));
   }
 }

@@ -15,8 +15,8 @@ namespace hn {
 // with SIGBUS); a file replaced by renaming is safe.
 class MappedFile {
  public:
-  // `label` begins the messages, e.g. "[safetensors]". Errors: HN_NOT_FOUND (no such file, not
-  // readable, not a regular file), HN_OUT_OF_MEMORY (no address space).
+  // `label` begins the messages, e.g. "[safetensors]". Errors: those of InputFile,
+  // HN_OUT_OF_MEMORY (no address space).
   MappedFile(const std::filesystem::path& path, const std::string& label);
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

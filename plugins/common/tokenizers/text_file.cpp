@@ -1,5 +1,7 @@
 #include "tokenizers/text_file.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -8,6 +10,8 @@
 #include <cstring>
 #include <hn/cpp/error.hpp>
 #include <memory>
+
+#include "files/input_file.hpp"
 
 namespace hn {
 namespace {
@@ -18,9 +22,16 @@ constexpr std::size_t kMaxTextBytes = std::size_t{64} << 20;
 
 // zlib reads plain files through the same calls.
 std::string read_text_file(const std::filesystem::path& path, const std::string& where) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file)
-    throw Error(HN_NOT_FOUND, where + ": expected a readable file, got: " + std::strerror(errno));
+  const InputFile plain(path, where);
+  // zlib closes what it is given.
+  const int descriptor = ::fcntl(plain.descriptor(), F_DUPFD_CLOEXEC, 0);
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(
+      descriptor < 0 ? nullptr : gzdopen(descriptor, "rb"), gzclose);
+  if (!file) {
+    const int error_number = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    throw Error(HN_INTERNAL, where + ": cannot be read: " + std::strerror(error_number));
+  }
   std::string text;
   std::array<char, 1 << 16> chunk{};
   int n = 0;
