@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +13,7 @@
 
 #include "json/json_file.hpp"
 #include "safetensors/atomic_file.hpp"
+#include "support/toml_parser.hpp"
 
 namespace hn::run {
 namespace fs = std::filesystem;
@@ -46,12 +46,10 @@ void flatten(const toml::table& table, const std::string& prefix,
 std::map<std::string, std::string> flat(std::string_view text, const char* which) {
   std::map<std::string, std::string> out;
   try {
-    flatten(toml::parse(text), "", out);
-  } catch (const toml::parse_error& e) {
-    std::ostringstream where;
-    where << e.source().begin;
-    throw Error(HN_DATA_LOSS, std::string("[") + which + "] expected TOML: " +
-                                  std::string(e.description()) + " (" + where.str() + ")");
+    flatten(host::parse_toml(text, which), "", out);
+  } catch (const host::TomlProblem& problem) {
+    throw Error(HN_DATA_LOSS, std::string("[") + which + "] expected TOML: " + problem.text +
+                                  " (line " + std::to_string(problem.line) + ")");
   }
   return out;
 }

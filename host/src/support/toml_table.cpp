@@ -2,7 +2,6 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_join.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +11,7 @@
 
 #include "support/cat.hpp"
 #include "support/nearest.hpp"
+#include "support/toml_parser.hpp"
 
 namespace hn::host {
 namespace {
@@ -37,6 +37,14 @@ std::string_view type_name(const toml::node& node) {
     default: return "a date or time";
   }
 }
+
+// A zero byte ends a text for the system and for C: what stands behind it would be lost in silence.
+bool has_zero_byte(const toml::node& node) {
+  const auto* text = node.as_string();
+  return text != nullptr && text->get().find('\0') != std::string::npos;
+}
+
+constexpr const char* kZeroByte = "expected text, got a zero byte in it";
 
 // Moves, because a copied node forgets its line.
 void lay_over(toml::table& base, toml::table&& top) {
@@ -69,10 +77,9 @@ TomlTable TomlTable::parse(std::string_view text, const std::string& name,
   auto source = std::make_shared<Source>();
   source->name = name;
   try {
-    source->root = toml::parse(text, name);
-  } catch (const toml::parse_error& e) {
-    throw Error(HN_INVALID_ARGUMENT, cat(source->at(e.source().begin.line),
-                                         "not TOML: ", std::string_view(e.description())));
+    source->root = parse_toml(text, name);
+  } catch (const TomlProblem& problem) {
+    throw Error(HN_INVALID_ARGUMENT, cat(source->at(problem.line), "not TOML: ", problem.text));
   }
   if (!overlay.empty() && source->root.contains(overlay)) {
     toml::node* node = source->root.get(overlay);
@@ -101,6 +108,7 @@ void TomlTable::fail(const std::string& key, const std::string& text) const {
 std::optional<std::string> TomlTable::find_str(const std::string& key) {
   const toml::node* node = impl_->get(key);
   if (node == nullptr) return std::nullopt;
+  if (has_zero_byte(*node)) fail(key, kZeroByte);
   if (const auto* text = node->as_string()) return text->get();
   fail(key, cat("expected text, got ", type_name(*node)));
 }
@@ -138,6 +146,7 @@ std::optional<std::vector<std::string>> TomlTable::find_list(const std::string& 
   for (const toml::node& item : *node->as_array()) {
     if (!item.is_string())
       fail(key, cat("expected a list of texts, got ", type_name(item), " in it"));
+    if (has_zero_byte(item)) fail(key, kZeroByte);
     values.push_back(item.as_string()->get());
   }
   return values;
@@ -163,7 +172,7 @@ std::optional<core::OptionValue> TomlTable::find_value(const std::string& key) {
     case toml::node_type::boolean: return node->as_boolean()->get();
     case toml::node_type::integer: return node->as_integer()->get();
     case toml::node_type::floating_point: return *find_f64(key);
-    case toml::node_type::string: return node->as_string()->get();
+    case toml::node_type::string: return *find_str(key);
     case toml::node_type::array: return *find_list(key);
     default:
       fail(key,

@@ -1,5 +1,5 @@
 // A TOML table read key by key. Every problem names file and line; a key that nobody asked for is
-// refused with the nearest one that is known. Keeps toml++ out of every other file.
+// refused with the nearest one that is known, and so is a text with a zero byte.
 #pragma once
 
 #include <cstdint>
