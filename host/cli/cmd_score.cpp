@@ -12,6 +12,7 @@
 #include "score_sets.hpp"
 #include "shared_options.hpp"
 #include "signals.hpp"
+#include "stdin_lines.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -35,9 +36,10 @@ constexpr const char* kFooter =
     "  hnhost score --reward clip --images-in images.safetensors --prompts prompts.txt \\\n"
     "      --scores-out score.safetensors --grad-out grad.safetensors\n"
     "\nA picture that cannot be read is a row with its reason; --strict then ends with 1. Prompts: "
-    "one\nfor all, a text with one a line in order, a table with the columns image and prompt, or "
-    "a "
-    ".txt\nfile beside each picture. --images-in reads `images` [B,3,H,W] in [0,1]; --scores-out "
+    "one\nfor all, a text with one a line in order, a table with the columns image and prompt, "
+    "else\n"
+    "the prompts.jsonl, .csv or .tsv in their folder, else a .txt file beside each picture. "
+    "--images-in reads `images` [B,3,H,W] in [0,1]; --scores-out "
     "writes\n`score` [B], --grad-out `image_grad` [B,3,H,W], the gradient of each picture's score.";
 
 // The request of hnhost_score_files: tensors, and pictures of one size.
@@ -150,7 +152,8 @@ int score_stdin(const Options& o, const Command& command) {
   const HostHandle host(command);
   const ScorerHandle scorer(host, o.set.config(), o.set.batch);
   catch_signals();
-  for (std::string line; !stop_requested() && std::getline(std::cin, line);) {
+  StdinLines lines;
+  for (std::string line; lines.next(line);) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     std::cout << answer([&](hnhost_text** out, hn_error* error) {
       return hnhost_scorer_answer(scorer.get(), str(line), out, error);

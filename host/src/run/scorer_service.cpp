@@ -1,8 +1,8 @@
 #include "run/scorer_service.hpp"
 
-#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "json/json_file.hpp"
 #include "run/score_table.hpp"
 
 namespace hn::run {
@@ -21,8 +21,10 @@ std::string problem(const Json& request) {
   if (!request.is_object()) return "expected an object with image and prompt";
   if (!request.contains("image") || !request.at("image").is_string())
     return "expected a path under image";
-  if (request.contains("prompt") && !request.at("prompt").is_string())
-    return "expected a text under prompt";
+  if (!request.contains("prompt")) return "";
+  if (!request.at("prompt").is_string()) return "expected a text under prompt";
+  if (request.at("prompt").get_ref<const std::string&>().find('\0') != std::string::npos)
+    return "expected a text under prompt, got a zero byte in it";
   return "";
 }
 
@@ -36,19 +38,22 @@ ScorerService::ScorerService(host::Host& host, std::string_view config, std::int
 }
 
 std::string ScorerService::answer(std::string_view text) {
-  Json requests = Json::parse(text.begin(), text.end(), nullptr, false);
-  const bool list = requests.is_array();
-  if (requests.is_discarded()) {
-    requests = Json::array({Json{{"error", "not JSON"}}});
-  } else if (!list) {
-    requests = Json::array({std::move(requests)});
+  Json requests;
+  try {
+    requests = parse_ordered_json(text, "not JSON");
+  } catch (const Error& error) {
+    return Json{{"error", error.what()}}.dump();
   }
+  const bool list = requests.is_array();
+  if (!list) requests = Json::array({std::move(requests)});
   std::vector<ScoreItem> items;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Json& request = requests[i];
-    if (request.is_object() && request.contains("error")) continue;
     std::string wrong = problem(request);
+    if (!request.is_object()) request = Json::object();
+    // An answer that comes in again is a request: what it was told then goes.
+    for (const char* key : {"scores", "columns", "error"}) request.erase(key);
     if (wrong.empty()) {
       const auto image = request.at("image").get<std::string>();
       const ScoreItem item{image, image, request.value("prompt", "")};
@@ -61,7 +66,6 @@ std::string ScorerService::answer(std::string_view text) {
         wrong = e.what();
       }
     }
-    if (!request.is_object()) request = Json::object();
     request["error"] = wrong;
   }
   std::size_t next = 0;

@@ -15,7 +15,9 @@ class ScorerService {
 
   // request: {"image": path, "prompt": text} or a list of such; further keys come back as they are.
   // Answer: the request's object with "scores" (and "columns") or "error" added; a list for a list,
-  // in its order. A request that is not understood is an answer with "error", never an exception.
+  // in its order. A request that is not understood (no strict JSON, as json/json_file.hpp reads it,
+  // included) is an answer with "error", never an exception. "scores", "columns" and "error" of a
+  // request are replaced.
   // Errors: HN_OUT_OF_MEMORY, HN_DEVICE_LOST.
   std::string answer(std::string_view request);
 
