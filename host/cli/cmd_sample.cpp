@@ -97,7 +97,7 @@ void add_sample(CLI::App& app, Command& command) {
                    "hypernet or finetune [the file's own; else by its format]")
       ->type_name("KIND");
   verb->add_flag("--adapter-partial", o->adapter_partial, "Leave out keys that fit nothing");
-  verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV and JSONL too")
+  verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV, CSV and JSONL too")
       ->type_name("FILE");
   verb->add_option("--prompt", o->prompts, "A prompt; repeat")
       ->type_name("TEXT")
@@ -113,7 +113,9 @@ void add_sample(CLI::App& app, Command& command) {
   verb->add_option("--latents-out", o->latents_out, "Writes `latents`")->type_name("FILE");
   verb->add_option("--images-out", o->images_out, "Writes `images`")->type_name("FILE");
   verb->add_option("--delta-out", o->delta_out, "Writes `delta`")->type_name("FILE");
-  verb->add_option("--out-dir", o->out_dir, "PNG files, and sheet.png with all")->type_name("DIR");
+  verb->add_option("--out-dir", o->out_dir,
+                   "PNG files, prompts.jsonl with their prompts, and the page sheet.html")
+      ->type_name("DIR");
   o->setup.add_to(*verb);
   verb->callback([o, &command] { command.run = [o, &command] { return sample(*o, command); }; });
 }

@@ -129,7 +129,7 @@ TEST_F(Files, SampleMistakes) {
 
 TEST_F(Files, PicturesAndTheirScores) {
   ASSERT_EQ(hnhost(sample({"--out-dir", path("p"), "--images-out", path("i")})).code, 0);
-  for (const char* name : {"00.png", "01.png", "sheet.png"})
+  for (const char* name : {"00.png", "01.png", "prompts.jsonl", "sheet.html"})
     EXPECT_TRUE(std::filesystem::exists(folder_.path() / "p" / name));
   const Outcome exact = hnhost(score("redness", {"--images-in", path("i"), "--json"}));
   const Outcome rounded =

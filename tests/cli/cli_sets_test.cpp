@@ -55,7 +55,7 @@ TEST_F(Sets, ARowAPictureInAFileThatIsContinued) {
   ASSERT_EQ(second.code, 0) << second.err;
   EXPECT_EQ(second.json().at("skipped"), 4);
   EXPECT_EQ(second.json().at("scored"), 1);
-  EXPECT_EQ(lines_of(read_bytes(path("s.jsonl"))).size(), 6u);
+  EXPECT_EQ(lines_of(read_bytes(path("s.jsonl"))).size(), 5u) << "one row a picture";
 }
 
 TEST_F(Sets, CsvTablesAndPromptsByName) {
@@ -105,7 +105,7 @@ TEST_F(Sets, RequestsFromStdin) {
   ASSERT_EQ(answers.size(), 3u);
   EXPECT_EQ(answers[0].at("id"), 7);
   EXPECT_TRUE(answers[0].at("scores").at("brightness").is_number());
-  EXPECT_EQ(answers[1].at("error"), "not JSON");
+  EXPECT_THAT(answers[1].at("error").get<std::string>(), HasSubstr("not JSON"));
   ASSERT_EQ(answers[2].size(), 2u);
   EXPECT_THAT(answers[2][0].at("error").get<std::string>(), HasSubstr("/no/where.png"));
   EXPECT_THAT(answers[2][1].at("error").get<std::string>(), HasSubstr("a path under image"));

@@ -205,11 +205,11 @@ std::string table_of(const nlohmann::ordered_json& groups) {
 std::string pictures_of(const Group& group) {
   const fs::path samples = group.runs[0].folder / "samples";
   std::vector<PicturePair> pairs;
-  for (std::size_t i = 0; fs::exists(samples / "before" / picture_name(i)) &&
-                          fs::exists(samples / "after" / picture_name(i));
-       ++i)
-    pairs.push_back({"", read_image(samples / "before" / picture_name(i)),
-                     read_image(samples / "after" / picture_name(i))});
+  // By place: a run that an older version began may have its numbers in two widths.
+  const auto before = numbered_pictures(samples / "before");
+  const auto after = numbered_pictures(samples / "after");
+  for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i)
+    pairs.push_back({"", read_image(before[i]), read_image(after[i])});
   const auto prompts = group.runs[0].summary.value("picture_prompts", std::vector<std::string>{});
   for (std::size_t i = 0; i < std::min(pairs.size(), prompts.size()); ++i)
     pairs[i].prompt = prompts[i];

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "run/natural_order.hpp"
+
 namespace hn::run {
 namespace {
 
@@ -23,14 +25,17 @@ Image contact_sheet(const std::vector<Image>& images) {
 
 void save_pictures(const std::filesystem::path& folder, const std::vector<Image>& images) {
   std::filesystem::create_directories(folder);
-  for (std::size_t i = 0; i < images.size(); ++i) write_png(folder / picture_name(i), images[i]);
+  for (std::size_t i = 0; i < images.size(); ++i)
+    write_png(folder / picture_name(i, images.size()), images[i]);
 }
 
 std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& folder,
                                                 std::size_t count) {
   std::vector<Image> images;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto file = folder / picture_name(i);
+    auto file = folder / picture_name(i, count);
+    // Former versions wrote two digits whatever the count.
+    if (!std::filesystem::exists(file)) file = folder / picture_name(i, 0);
     if (!std::filesystem::exists(file)) return std::nullopt;
     images.push_back(read_image(file));
   }
@@ -38,6 +43,22 @@ std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& fol
 }
 
 std::string step_name(std::uint64_t step) { return "step_" + padded(step, 4) + ".png"; }
-std::string picture_name(std::size_t index) { return padded(index, 2) + ".png"; }
+std::string picture_name(std::size_t index, std::size_t count) {
+  return padded(index, std::max<std::size_t>(2, std::to_string(count).size())) + ".png";
+}
+
+std::vector<std::filesystem::path> numbered_pictures(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code failed;
+  for (auto entry = std::filesystem::directory_iterator(folder, failed);
+       !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
+    const std::string stem = entry->path().stem().string();
+    if (entry->path().extension() == ".png" && !stem.empty() &&
+        stem.find_first_not_of("0123456789") == std::string::npos)
+      files.push_back(entry->path());
+  }
+  std::sort(files.begin(), files.end(), natural_less);
+  return files;
+}
 
 }  // namespace hn::run

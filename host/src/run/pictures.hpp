@@ -13,7 +13,7 @@ namespace hn::run {
 // Up to 8 columns; pictures below 128 px are enlarged by whole factors.
 Image contact_sheet(const std::vector<Image>& images);
 
-// folder/00.png, 01.png, ...; the folder is made.
+// folder/00.png, 01.png, ... (picture_name); the folder is made.
 void save_pictures(const std::filesystem::path& folder, const std::vector<Image>& images);
 // What save_pictures wrote, when all `count` of them are there.
 std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& folder,
@@ -21,7 +21,10 @@ std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& fol
 
 // "step_0040.png".
 std::string step_name(std::uint64_t step);
-// "07.png".
-std::string picture_name(std::size_t index);
+// "07.png" of 8, "0007.png" of 1,000: as many digits as the count has, two at least.
+std::string picture_name(std::size_t index, std::size_t count);
+// The files of such names in a folder, in the order of their numbers; none where there is no
+// folder.
+std::vector<std::filesystem::path> numbered_pictures(const std::filesystem::path& folder);
 
 }  // namespace hn::run

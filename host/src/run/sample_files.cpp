@@ -6,7 +6,7 @@
 #include "config/prompts.hpp"
 #include "run/adapter_folder.hpp"
 #include "run/evaluate.hpp"
-#include "run/pictures.hpp"
+#include "run/sample_folder.hpp"
 #include "run/tensor_file.hpp"
 #include "support/cat.hpp"
 #include "support/toml_table.hpp"
@@ -107,6 +107,7 @@ void read_noise(const Request& request, const core::Shapes& shapes, core::Sample
 }
 
 void write_outputs(const Request& request, const core::SampleResult& result,
+                   const std::vector<std::string>& prompts, std::optional<SampleFolder>& folder,
                    nlohmann::ordered_json& answer) {
   auto files = nlohmann::ordered_json::array();
   const auto put = [&](const std::string& file, const char* name, const core::Tensor& tensor) {
@@ -118,23 +119,8 @@ void write_outputs(const Request& request, const core::SampleResult& result,
   put(request.images_out, "images", result.images);
   put(request.delta_out, "delta", result.delta);
   put(request.noise_out, "noise", result.noise);
-  if (!request.out_dir.empty()) {
-    const std::filesystem::path folder = request.out_dir;
-    std::error_code code;
-    std::filesystem::create_directories(folder, code);
-    if (code)
-      throw Error(HN_NOT_FOUND,
-                  "[sample] " + folder.string() + " cannot be created: " + code.message());
-    std::vector<Image> images;
-    for (std::int64_t i = 0; i < result.images.shape.at(0); ++i) {
-      images.push_back(to_image(result.images, i));
-      const auto file = folder / picture_name(static_cast<std::size_t>(i));
-      write_png(file, images.back());
-      files.push_back(file.string());
-    }
-    write_png(folder / "sheet.png", contact_sheet(images));
-    files.push_back((folder / "sheet.png").string());
-  }
+  if (folder)
+    for (const auto& file : folder->write(result.images, prompts)) files.push_back(file.string());
   answer["files"] = std::move(files);
 }
 
@@ -164,6 +150,9 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   sample.prompts = request_prompts(request, config, host.registry());
   const auto session = host.open_session(config, services, /*with_prompts=*/false);
   read_noise(request, session->shapes(), sample);
+  // Before the work: a folder that cannot be used should not cost it.
+  std::optional<SampleFolder> folder;
+  if (!request.out_dir.empty()) folder.emplace(request.out_dir, sample.prompts.size());
   sample.seed = request.seed;
   sample.batch = request.batch;
   sample.adapted = !adapter.empty();
@@ -179,7 +168,7 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   answer["samples"] = sample.prompts.size();
   answer["load_seconds"] = std::chrono::duration<double>(loaded - begin).count();
   answer["seconds"] = std::chrono::duration<double>(done - loaded).count();
-  write_outputs(request, result, answer);
+  write_outputs(request, result, sample.prompts, folder, answer);
   return answer.dump(2) + "\n";
 }
 

@@ -1,7 +1,9 @@
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "run/evaluate.hpp"
+#include "run/prompt_lookup.hpp"
 #include "run/sample_files.hpp"
 #include "run/tensor_file.hpp"
 #include "support/toml_table.hpp"
@@ -52,14 +54,31 @@ core::Tensor load_images(const Request& request) {
   return from_images(images, request.images);
 }
 
+// A table that names pictures gives picture files theirs by name; nothing where it names none.
+std::optional<std::vector<std::string>> prompts_by_name(const Request& request,
+                                                        std::vector<std::string>& notes) {
+  if (request.images.empty() || !is_table(request.prompts_file)) return std::nullopt;
+  const ItemTable table = read_item_table(request.prompts_file);
+  if (!table.has_images) return std::nullopt;
+  std::vector<ScoreItem> items;
+  for (const std::string& image : request.images) items.push_back({image, image, ""});
+  look_up_prompts(table, items, notes);
+  std::vector<std::string> prompts;
+  for (const ScoreItem& item : items) prompts.push_back(item.prompt);
+  return prompts;
+}
+
 std::vector<std::string> load_prompt_list(const Request& request, const host::RunConfig& config,
-                                          const host::Registry& registry, std::int64_t samples) {
+                                          const host::Registry& registry, std::int64_t samples,
+                                          std::vector<std::string>& notes) {
   std::vector<std::string> prompts = request.prompts;
   if (!request.prompts_file.empty()) {
     if (!prompts.empty())
       throw Error(HN_INVALID_ARGUMENT, "[score] expected prompts or a file of them, got both");
+    if (auto found = prompts_by_name(request, notes)) return *std::move(found);
     prompts = host::load_prompts(config, registry, request.prompts_file);
   }
+  refuse_shell_order(prompts, request.images);
   if (prompts.size() == 1) prompts.assign(static_cast<std::size_t>(samples), prompts[0]);
   if (!prompts.empty() && static_cast<std::int64_t>(prompts.size()) != samples)
     throw Error(HN_INVALID_ARGUMENT, "[score] expected a prompt for each of " +
@@ -102,7 +121,10 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
                     std::to_string(rewards));
   core::ScoreRequest score;
   score.images = load_images(request);
-  score.prompts = load_prompt_list(request, config, host.registry(), score.images.shape.at(0));
+  std::vector<std::string> notes;
+  score.prompts =
+      load_prompt_list(request, config, host.registry(), score.images.shape.at(0), notes);
+  for (const std::string& note : notes) host.log(HN_LOG_WARNING, note);
   score.batch = request.batch;
   score.want_grad = !request.grad_out.empty();
 
@@ -123,7 +145,8 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
     if (score.want_grad)
       write_tensor(request.grad_out, "image_grad", result.image_grad.shape, result.image_grad.data);
   }
-  return nlohmann::ordered_json{{"images", score.images.shape.at(0)}, {"rewards", std::move(rows)}}
+  return nlohmann::ordered_json{
+             {"images", score.images.shape.at(0)}, {"rewards", std::move(rows)}, {"notes", notes}}
              .dump(2) +
          "\n";
 }

@@ -3,13 +3,16 @@
 #include <absl/strings/ascii.h>
 
 #include <algorithm>
+#include <functional>
 #include <hn/cpp/error.hpp>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <set>
 
 #include "config/prompts.hpp"
-#include "run/csv.hpp"
+#include "files/text.hpp"
+#include "run/item_table.hpp"
+#include "run/natural_order.hpp"
+#include "run/prompt_lookup.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
 
@@ -19,180 +22,176 @@ namespace {
 namespace fs = std::filesystem;
 using host::cat;
 
-constexpr std::uint64_t kMaxTableBytes = std::uint64_t{1} << 30;
-
-std::string ending(const fs::path& file) {
-  return absl::AsciiStrToLower(file.extension().string());
-}
-
-bool is_table(const fs::path& file) {
-  const std::string end = ending(file);
-  return end == ".csv" || end == ".tsv" || end == ".jsonl";
-}
-
-struct TableRow {
-  std::string image;
-  std::optional<std::string> prompt;
+// A picture, and the folder above which no table of prompts is looked for.
+struct Found {
+  ScoreItem item;
+  fs::path root;  // tidy
 };
 
-std::size_t column(const std::vector<std::string>& header,
-                   std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    const auto at = std::find(header.begin(), header.end(), name);
-    if (at != header.end()) return static_cast<std::size_t>(at - header.begin());
+void add_folder(const fs::path& folder, std::vector<Found>& found) {
+  std::vector<fs::path> files;
+  try {
+    for (auto entry = fs::recursive_directory_iterator(folder);
+         entry != fs::recursive_directory_iterator(); ++entry) {
+      if (entry->path().filename().native().starts_with('.')) {
+        entry.disable_recursion_pending();
+      } else if (is_picture(entry->path()) && !entry->is_directory()) {
+        // A FIFO or a broken link of such a name becomes a row that says so.
+        files.push_back(entry->path().lexically_relative(folder));
+      }
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw Error(HN_NOT_FOUND,
+                cat("[", error.path1().string(), "] cannot be listed: ", error.code().message()));
   }
-  return header.size();
-}
-
-std::vector<TableRow> read_csv(const fs::path& file, const std::string& text) {
-  const auto rows = parse_csv(text, ending(file) == ".tsv" ? '\t' : ',', file.string());
-  if (rows.empty()) throw Error(HN_INVALID_ARGUMENT, cat("[", file.string(), "] no row in it"));
-  const std::vector<std::string>& header = rows[0].cells;
-  const std::size_t image = column(header, {"image", "file", "path"});
-  const std::size_t prompt = column(header, {"prompt", "caption"});
-  if (image == header.size())
-    throw Error(
-        HN_INVALID_ARGUMENT,
-        cat("[", file.string(), "] expected a column image, file or path in its first row"));
-  std::vector<TableRow> out;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i].cells.size() != header.size())
-      throw Error(HN_INVALID_ARGUMENT,
-                  cat("[", file.string(), "] line ", rows[i].line, ": expected ", header.size(),
-                      " columns, got ", rows[i].cells.size()));
-    TableRow row{rows[i].cells[image], std::nullopt};
-    if (prompt < header.size()) row.prompt = rows[i].cells[prompt];
-    out.push_back(std::move(row));
-  }
-  return out;
-}
-
-std::vector<TableRow> read_jsonl(const fs::path& file, const std::string& text) {
-  std::vector<TableRow> out;
-  std::size_t line = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view each = std::string_view(text).substr(begin, end - begin);
-    begin = end + 1;
-    ++line;
-    if (each.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const auto json = nlohmann::json::parse(each, nullptr, false);
-    const auto field = [&](std::initializer_list<const char*> names) -> std::optional<std::string> {
-      for (const char* name : names)
-        if (json.is_object() && json.contains(name) && json.at(name).is_string())
-          return json.at(name).get<std::string>();
-      return std::nullopt;
-    };
-    const auto image = field({"image", "file", "path"});
-    if (!image)
-      throw Error(HN_INVALID_ARGUMENT,
-                  cat("[", file.string(), "] line ", line,
-                      ": expected a JSON object with a text under image, file or path"));
-    out.push_back({*image, field({"prompt", "caption"})});
-  }
-  return out;
-}
-
-std::vector<TableRow> read_table(const fs::path& file) {
-  const std::string text = host::read_file(file, kMaxTableBytes);
-  if (const std::size_t line = host::invalid_utf8_line(text))
-    throw Error(HN_DATA_LOSS, cat("[", file.string(), "] line ", line, ": not UTF-8"));
-  return ending(file) == ".jsonl" ? read_jsonl(file, text) : read_csv(file, text);
-}
-
-void add_folder(const fs::path& folder, std::vector<ScoreItem>& items) {
-  const std::size_t before = items.size();
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && is_picture(entry.path()))
-      items.push_back({entry.path().lexically_relative(folder).string(), entry.path(), ""});
-  if (items.size() == before)
+  if (files.empty())
     throw Error(HN_INVALID_ARGUMENT,
                 cat("[", folder.string(), "] expected .png, .jpg or .webp pictures, got none"));
-  std::sort(items.begin() + static_cast<std::ptrdiff_t>(before), items.end(),
-            [](const ScoreItem& a, const ScoreItem& b) { return a.image < b.image; });
+  std::sort(files.begin(), files.end(), natural_less);
+  for (const fs::path& file : files)
+    found.push_back({{escaped_bytes(file.native()), folder / file, ""}, host::tidy(folder)});
 }
 
-void add_table(const fs::path& file, std::vector<ScoreItem>& items) {
-  for (TableRow& row : read_table(file)) {
+void add_table(const fs::path& file, std::vector<Found>& found) {
+  for (const TableRow& row : read_picture_table(file).rows) {
     const fs::path image = row.image;
-    items.push_back({row.image, image.is_absolute() ? image : file.parent_path() / image,
-                     row.prompt.value_or("")});
+    const fs::path place = image.is_absolute() ? image : file.parent_path() / image;
+    found.push_back({{escaped_bytes(row.image), place, row.prompt.value_or("")},
+                     host::tidy(place).parent_path()});
   }
 }
 
-// By path, name, and name without its ending; the more exact one wins.
-void look_up_prompts(const fs::path& file, std::vector<ScoreItem>& items) {
-  std::map<std::string, std::string> by_path, by_name, by_stem;
-  for (const TableRow& row : read_table(file)) {
-    if (!row.prompt)
-      throw Error(HN_INVALID_ARGUMENT, cat("[", file.string(), "] expected a column prompt"));
-    const fs::path image = row.image;
-    by_path[row.image] = by_name[image.filename().string()] = *row.prompt;
-    by_stem[image.stem().string()] = *row.prompt;
-  }
-  for (ScoreItem& item : items) {
-    const auto take = [&](const std::map<std::string, std::string>& from, const std::string& key) {
-      const auto at = from.find(key);
-      if (at == from.end()) return false;
-      item.prompt = at->second;
-      return true;
-    };
-    const fs::path image = item.image;
-    if (!take(by_path, item.image) && !take(by_name, image.filename().string()) &&
-        !take(by_stem, image.stem().string()))
-      throw Error(HN_NOT_FOUND, cat("[", file.string(), "] no row for ", item.image));
+// Two pictures of one name, from two folders: both get the folder before it.
+void tell_apart(std::vector<Found>& found) {
+  for (bool again = true; again;) {
+    again = false;
+    std::map<std::string, std::set<fs::path>> files;
+    for (const Found& each : found) files[each.item.image].insert(host::tidy(each.item.file));
+    for (Found& each : found) {
+      if (files[each.item.image].size() == 1) continue;
+      const std::string longer = escaped_bytes(each.item.file.lexically_normal().native());
+      again = again || longer != each.item.image;
+      each.item.image = longer;
+    }
   }
 }
 
-void give_prompts(const ItemSource& source, std::vector<ScoreItem>& items) {
+std::string caption(const ScoreItem& item) {
+  const fs::path beside = fs::path(item.file).replace_extension(".txt");
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(beside, ignored))) return "";
+  const std::string bytes = read_whole_file(beside, std::size_t{1} << 20);
+  if (const auto problem = text_problem(bytes))
+    throw Error(HN_DATA_LOSS,
+                cat("[", beside.string(), "] line ", problem->line, ": ", problem->text));
+  // Lines stay lines: tokenizers take their ends for blanks.
+  std::string text;
+  for (const std::string_view line : text_lines(without_mark(bytes))) {
+    text += line;
+    text += '\n';
+  }
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+// From the tables in the pictures' folders (nearest first), then from the texts beside them.
+void take_prompts_beside(std::vector<Found>& found, std::vector<std::string>& notes) {
+  std::map<fs::path, std::vector<ScoreItem*>> below;
+  std::vector<ScoreItem*> without;
+  for (Found& each : found) {
+    if (!each.item.prompt.empty()) continue;
+    without.push_back(&each.item);
+    for (fs::path folder = host::tidy(each.item.file).parent_path();;
+         folder = folder.parent_path()) {
+      below[folder].push_back(&each.item);
+      if (folder == each.root || !folder.has_relative_path()) break;
+    }
+  }
+  std::vector<fs::path> folders;
+  for (const auto& [folder, items] : below) folders.push_back(folder);
+  const auto depth = [](const fs::path& path) { return std::distance(path.begin(), path.end()); };
+  std::stable_sort(folders.begin(), folders.end(),
+                   [&](const fs::path& a, const fs::path& b) { return depth(a) > depth(b); });
+  for (const fs::path& folder : folders) take_folder_prompts(folder, below[folder], notes);
+  for (ScoreItem* item : without) {
+    const std::string text = caption(*item);
+    if (!item->prompt.empty() && !text.empty() && text != item->prompt)
+      throw Error(HN_INVALID_ARGUMENT,
+                  cat("[score] ", item->image, " has the prompt '", item->prompt,
+                      "' in the table of its folder and '", text, "' in the text beside it"));
+    if (item->prompt.empty()) item->prompt = text;
+  }
+}
+
+// What the caller gives for all pictures.
+void give_prompts(const ItemSource& source, std::vector<ScoreItem>& items,
+                  std::vector<std::string>& notes) {
   std::vector<std::string> prompts = source.prompts;
   if (!source.prompts_file.empty()) {
     if (!prompts.empty())
       throw Error(HN_INVALID_ARGUMENT, "[score] expected prompts or a file of them, got both");
-    // A table with an image column is looked up; one without is a list in order.
-    if (is_table(source.prompts_file)) return look_up_prompts(source.prompts_file, items);
-    prompts = host::read_prompts(source.prompts_file);
-  }
-  if (prompts.empty()) {
-    for (ScoreItem& item : items) {
-      const fs::path beside = fs::path(item.file).replace_extension(".txt");
-      std::error_code ignored;
-      if (item.prompt.empty() && fs::is_regular_file(beside, ignored))
-        item.prompt = std::string(absl::StripAsciiWhitespace(host::read_file(beside, 1u << 20)));
+    if (is_table(source.prompts_file)) {
+      const ItemTable table = read_item_table(source.prompts_file);
+      if (table.has_images) {
+        look_up_prompts(table, items, notes);
+        return;
+      }
     }
-    return;
+    prompts = host::read_prompts(source.prompts_file);
   }
   if (prompts.size() != 1 && prompts.size() != items.size())
     throw Error(HN_INVALID_ARGUMENT, cat("[score] expected a prompt for each of ", items.size(),
                                          " pictures, or one for all, got ", prompts.size()));
+  refuse_shell_order(prompts, source.inputs);
   for (std::size_t i = 0; i < items.size(); ++i)
     items[i].prompt = prompts[prompts.size() == 1 ? 0 : i];
 }
 
 }  // namespace
 
+void refuse_shell_order(const std::vector<std::string>& prompts,
+                        const std::vector<std::string>& files) {
+  if (std::adjacent_find(prompts.begin(), prompts.end(), std::not_equal_to<>()) == prompts.end() ||
+      !std::is_sorted(files.begin(), files.end()))
+    return;
+  const auto turned = std::adjacent_find(
+      files.begin(), files.end(),
+      [](const std::string& a, const std::string& b) { return natural_less(b, a); });
+  if (turned != files.end())
+    throw Error(
+        HN_INVALID_ARGUMENT,
+        cat("[score] expected pictures in an order that prompts can follow, got ", *turned,
+            " before ", *(turned + 1),
+            ", as a shell sorts them; give their folder, or a table with image and prompt"));
+}
+
 bool is_picture(const fs::path& file) {
-  const std::string end = ending(file);
+  const std::string end = absl::AsciiStrToLower(file.extension().string());
   return end == ".png" || end == ".jpg" || end == ".jpeg" || end == ".webp";
 }
 
-std::vector<ScoreItem> list_items(const ItemSource& source) {
-  std::vector<ScoreItem> items;
+std::vector<ScoreItem> list_items(const ItemSource& source, std::vector<std::string>& notes) {
+  std::vector<Found> found;
   for (const std::string& input : source.inputs) {
     const fs::path path = input;
+    check_path(path);
     std::error_code failed;
     const fs::file_status status = fs::status(path, failed);
     if (!fs::exists(status))
       throw Error(HN_NOT_FOUND, cat("[score] ", input, ": no such file or folder"));
     if (fs::is_directory(status))
-      add_folder(path, items);
+      add_folder(path, found);
     else if (is_table(path))
-      add_table(path, items);
+      add_table(path, found);
     else
-      items.push_back({input, path, ""});
+      found.push_back({{escaped_bytes(input), path, ""}, host::tidy(path).parent_path()});
   }
-  if (items.empty()) throw Error(HN_INVALID_ARGUMENT, "[score] expected pictures, got none");
-  give_prompts(source, items);
+  if (found.empty()) throw Error(HN_INVALID_ARGUMENT, "[score] expected pictures, got none");
+  tell_apart(found);
+  const bool given = !source.prompts.empty() || !source.prompts_file.empty();
+  if (!given) take_prompts_beside(found, notes);
+  std::vector<ScoreItem> items;
+  for (Found& each : found) items.push_back(std::move(each.item));
+  if (given) give_prompts(source, items, notes);
   return items;
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "run/evaluate.hpp"
+#include "run/picture_pairs.hpp"
 #include "run/score_table.hpp"
 #include "run/statistics.hpp"
 #include "support/toml_table.hpp"
@@ -49,6 +50,10 @@ host::RunConfig scoring_config(const host::Host& host, const std::string& toml) 
   return config;
 }
 
+void tell(const host::Host& host, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) host.log(HN_LOG_WARNING, note);
+}
+
 // Means that need no list of the scores.
 struct Tally {
   double sum = 0;
@@ -67,12 +72,14 @@ struct Tally {
 
 std::string score_set(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
   const Request request = parse(text, "score request");
-  std::vector<ScoreItem> items = list_items(request.source);
+  std::vector<std::string> notes;
+  std::vector<ScoreItem> items = list_items(request.source, notes);
+  tell(host, notes);
   const std::size_t all = items.size();
   SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
   std::optional<ScoreTable> table;
   if (!request.out.empty()) {
-    table.emplace(request.out, scorer.names());
+    table.emplace(request.out, scorer.names(), items);
     std::erase_if(items, [&](const ScoreItem& item) { return table->has(item); });
   }
   scorer.require_prompts(items);
@@ -100,7 +107,8 @@ std::string score_set(host::Host& host, std::string_view text, const hnhost_hook
       {"skipped", all - items.size()},
       {"errors", errors},
       {"seconds", seconds},
-      {"images_per_second", seconds > 0 ? static_cast<double>(items.size()) / seconds : 0}};
+      {"images_per_second", seconds > 0 ? static_cast<double>(items.size()) / seconds : 0},
+      {"notes", notes}};
   answer["rewards"] = nlohmann::ordered_json::array();
   for (std::size_t k = 0; k < tallies.size(); ++k)
     answer["rewards"].push_back(
@@ -114,50 +122,11 @@ std::string score_set(host::Host& host, std::string_view text, const hnhost_hook
 
 namespace {
 
-// What two sets share: the path below the folder, or the file's name.
-std::string pair_key(const ScoreItem& item) {
-  std::filesystem::path key = item.image;
-  if (key.is_absolute()) key = key.filename();
-  return key.replace_extension().string();
-}
-
-struct Pairs {
-  std::vector<ScoreItem> a, b;
-  std::size_t only_a = 0, only_b = 0;
-};
-
-Pairs pair_up(const Request& request) {
-  ItemSource a = request.source, b = request.source;
-  a.inputs = request.a;
-  b.inputs = request.b;
-  Pairs pairs;
-  std::map<std::string, ScoreItem> right;
-  for (ScoreItem& item : list_items(b)) {
-    const std::string key = pair_key(item);
-    right.emplace(key, std::move(item));
-  }
-  for (ScoreItem& item : list_items(a)) {
-    const auto other = right.find(pair_key(item));
-    if (other == right.end()) {
-      ++pairs.only_a;
-      continue;
-    }
-    // One prompt a pair: what only one side says is the other's too.
-    if (other->second.prompt.empty()) other->second.prompt = item.prompt;
-    if (item.prompt.empty()) item.prompt = other->second.prompt;
-    if (item.prompt != other->second.prompt)
-      throw Error(HN_INVALID_ARGUMENT, "[compare] " + item.image + " has the prompt '" +
-                                           item.prompt + "' on one side and '" +
-                                           other->second.prompt + "' on the other");
-    pairs.a.push_back(std::move(item));
-    pairs.b.push_back(std::move(other->second));
-    right.erase(other);
-  }
-  pairs.only_b = right.size();
-  if (pairs.a.empty())
-    throw Error(HN_INVALID_ARGUMENT,
-                "[compare] expected pictures of one name in both sets, got none");
-  return pairs;
+// The sources of the two sides of a comparison.
+ItemSource side(const Request& request, const std::vector<std::string>& inputs) {
+  ItemSource source = request.source;
+  source.inputs = inputs;
+  return source;
 }
 
 nlohmann::ordered_json compared(const std::string& name, const std::vector<double>& a,
@@ -195,7 +164,13 @@ nlohmann::ordered_json compared(const std::string& name, const std::vector<doubl
 
 std::string compare_sets(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
   const Request request = parse(text, "compare request");
-  const Pairs pairs = pair_up(request);
+  std::vector<std::string> notes;
+  std::vector<ScoreItem> a = list_items(side(request, request.a), notes);
+  std::vector<ScoreItem> b = list_items(side(request, request.b), notes);
+  // One table of prompts serves both sides, and is noted once.
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  const PicturePairs pairs = pair_up(std::move(a), std::move(b), notes);
+  tell(host, notes);
   SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
   const std::size_t rewards = scorer.names().size();
   std::vector<std::vector<double>> scores[2];
@@ -213,7 +188,8 @@ std::string compare_sets(host::Host& host, std::string_view text, const hnhost_h
   nlohmann::ordered_json answer = {{"pairs", pairs.a.size()},
                                    {"only_in_a", pairs.only_a},
                                    {"only_in_b", pairs.only_b},
-                                   {"errors", errors}};
+                                   {"errors", errors},
+                                   {"notes", notes}};
   answer["rewards"] = nlohmann::ordered_json::array();
   for (std::size_t k = 0; k < rewards; ++k) {
     const bool higher = host.registry().reward(scorer.names()[k]).reward().higher_is_better;

@@ -4,21 +4,25 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/append_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/csv.cpp
   ${CMAKE_CURRENT_LIST_DIR}/divergence.cpp
   ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/event_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_window.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/item_table.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/metrics.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/natural_order.cpp
   ${CMAKE_CURRENT_LIST_DIR}/new_project.cpp
   ${CMAKE_CURRENT_LIST_DIR}/page.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/picture_pairs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pictures.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/prompt_lookup.cpp
   ${CMAKE_CURRENT_LIST_DIR}/report.cpp
   ${CMAKE_CURRENT_LIST_DIR}/reward_speed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/sample_folder.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_items.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_set.cpp

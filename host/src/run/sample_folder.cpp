@@ -1,0 +1,88 @@
+#include "run/sample_folder.hpp"
+
+#include <algorithm>
+#include <hn/cpp/error.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "run/image.hpp"
+#include "run/item_table.hpp"
+#include "run/natural_order.hpp"
+#include "run/pictures.hpp"
+#include "run/report.hpp"
+#include "run/score_items.hpp"
+#include "run/svg.hpp"
+#include "safetensors/atomic_file.hpp"
+
+namespace hn::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTable = "prompts.jsonl";
+constexpr const char* kSheet = "sheet.html";
+
+std::string sheet(const std::vector<std::string>& names, const std::vector<std::string>& prompts) {
+  std::string body =
+      "<h1>" + std::to_string(names.size()) + " samples</h1><div class=\"pictures\">";
+  for (std::size_t i = 0; i < names.size(); ++i)
+    body += "<div><img src=\"" + names[i] + "\" style=\"width:100%\" alt=\"\"><p>" + names[i] +
+            ": " + escape_html(prompts[i]) + "</p></div>";
+  return html_page("Samples", body + "</div>");
+}
+
+}  // namespace
+
+SampleFolder::SampleFolder(fs::path folder, std::size_t count) : folder_(std::move(folder)) {
+  std::error_code code;
+  fs::create_directories(folder_, code);
+  if (code)
+    throw Error(HN_NOT_FOUND,
+                "[sample] " + folder_.string() + " cannot be created: " + code.message());
+  std::set<std::string> listed;
+  if (fs::exists(fs::symlink_status(folder_ / kTable, code)))
+    for (const TableRow& row : read_item_table(folder_ / kTable).rows) listed.insert(row.image);
+  for (std::size_t i = 0; i < count; ++i) listed.insert(picture_name(i, count));
+  std::vector<fs::path> others;
+  auto entry = fs::directory_iterator(folder_, code);
+  for (; !code && entry != fs::directory_iterator(); entry.increment(code)) {
+    const fs::path name = entry->path().filename();
+    if (!is_picture(name) || name.native().starts_with('.')) continue;
+    (listed.contains(name.native()) ? former_ : others).push_back(entry->path());
+  }
+  if (code)
+    throw Error(HN_NOT_FOUND,
+                "[sample] " + folder_.string() + " cannot be listed: " + code.message());
+  if (others.empty()) return;
+  const auto first = std::min_element(others.begin(), others.end(), natural_less);
+  throw Error(HN_INVALID_ARGUMENT,
+              "[sample] " + folder_.string() +
+                  ": expected no pictures but those of a former sample "
+                  "(" +
+                  kTable + " lists them), got " + std::to_string(others.size()) + ", the first " +
+                  first->filename().string() + "; they would be taken for this sample's");
+}
+
+std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
+                                          const std::vector<std::string>& prompts) {
+  fs::remove(folder_ / kTable);
+  for (const fs::path& file : former_) fs::remove(file);
+  std::vector<fs::path> files;
+  std::vector<std::string> names;
+  std::string table;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    names.push_back(picture_name(i, prompts.size()));
+    files.push_back(folder_ / names.back());
+    write_png(files.back(), to_image(images, static_cast<std::int64_t>(i)));
+    table += nlohmann::ordered_json{{"image", names.back()}, {"prompt", prompts[i]}}.dump() + "\n";
+  }
+  const auto put = [&](const char* name, const std::string& text) {
+    files.push_back(folder_ / name);
+    write_file_atomically(files.back(), text);
+  };
+  put(kSheet, sheet(names, prompts));
+  put(kTable, table);
+  return files;
+}
+
+}  // namespace hn::run

@@ -1,0 +1,36 @@
+// A folder of sampled pictures with their prompts, as the verbs score and compare read it back.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/session.hpp"
+
+namespace hn::run {
+
+// The folder gets 00.png, 01.png, ... (picture_name), prompts.jsonl with a row {"image", "prompt"}
+// a picture, and sheet.html, a page that shows all. The page is no picture, so that nothing that
+// takes the folder's pictures takes it for one.
+//
+// A folder is used again as a whole: the pictures that its prompts.jsonl lists are the former
+// sample's and go. Other pictures are somebody's own: they are refused before anything is drawn.
+class SampleFolder {
+ public:
+  // Makes the folder, for `count` pictures; files of their names are replaced. Errors: HN_NOT_FOUND
+  // (it cannot be made or listed), HN_INVALID_ARGUMENT (it holds other pictures; the first is
+  // named), those of read_item_table for the former table.
+  SampleFolder(std::filesystem::path folder, std::size_t count);
+
+  // images: [B,3,H,W] in [0,1]; a prompt each. Returns the files. The former table goes first and
+  // the new one is written last, so that a killed process never leaves pictures under other
+  // prompts.
+  std::vector<std::filesystem::path> write(const core::Tensor& images,
+                                           const std::vector<std::string>& prompts);
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<std::filesystem::path> former_;
+};
+
+}  // namespace hn::run
