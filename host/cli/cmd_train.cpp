@@ -141,7 +141,7 @@ void add_train(CLI::App& app, Command& command) {
       ->type_name("NAME")
       ->take_all()
       ->allow_extra_args(false);
-  verb->add_option("--prompts", o->prompts, "Training prompts: text, TSV or JSONL")
+  verb->add_option("--prompts", o->prompts, "Training prompts: text, TSV, CSV or JSONL")
       ->type_name("FILE");
   verb->add_option("--eval-prompts", o->eval_prompts, "Held-out prompts")->type_name("FILE");
   verb->add_option("--sample-prompts", o->sample_prompts, "Prompts of the pictures")

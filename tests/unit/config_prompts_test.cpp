@@ -65,12 +65,23 @@ TEST_F(Prompts, MissingEmptyOrForeign) {
   EXPECT_THAT(refused("a.txt", std::string("a\nb\0c", 5)), HasSubstr("a.txt:2: a zero byte"));
 }
 
-TEST(Utf8, Edges) {
-  EXPECT_EQ(invalid_utf8_line("plain ä € 😀"), 0u);
-  for (const char* bad : {"\xc0\x80", "\xc1\xbf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
-                          "\x80", "\xf0\x80\x80\x80", "\xe0\x80\x80", "\xf5\x80\x80\x80"})
-    EXPECT_EQ(invalid_utf8_line(bad), 1u) << ::testing::PrintToString(bad);
-  EXPECT_EQ(invalid_utf8_line("a\nb\n\xff"), 3u);
+TEST_F(Prompts, Csv) {
+  EXPECT_THAT(read("a.csv", "\xef\xbb\xbfprompt,x\r\n\"a cat, red\",1\r\n'=dog,2\r\n"),
+              ElementsAre("a cat, red", "'=dog"));
+  EXPECT_THAT(read("s.csv", "image,prompt,clip,error\na.png,'=dog,0.5,\n"), ElementsAre("=dog"));
+  EXPECT_THAT(refused("a.csv", "a cat\na dog\n"), HasSubstr("a.csv:1: expected a column 'prompt'"));
+}
+
+TEST_F(Prompts, EncodingsAndLineEnds) {
+  EXPECT_THAT(read("a.txt", "a cat\ra dog\r"), ElementsAre("a cat", "a dog"));
+  EXPECT_THAT(refused("a.txt", std::string("\xff\xfe"
+                                           "a\0",
+                                           4)),
+              HasSubstr("a.txt:1: UTF-16"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\": \"\xe9\"}"),
+              HasSubstr("a.jsonl:2: not UTF-8"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\": \"a\", \"prompt\": \"b\"}"), HasSubstr("twice"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\": \"a\\u0000b\"}"), HasSubstr("a zero byte"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Lists of prompts: text, TSV and JSON Lines.
+// Lists of prompts: text, TSV, CSV and JSON Lines.
 #pragma once
 
 #include <filesystem>
@@ -8,13 +8,10 @@
 
 namespace hn::host {
 
-// By the file's ending: ".tsv" (a header line with the column "prompt"), ".jsonl" (objects with a
-// text "prompt"), anything else one prompt a line (blank lines are left out, a final CR is taken
-// off). Throws HN_NOT_FOUND (missing, unreadable) or HN_INVALID_ARGUMENT (empty, not UTF-8, no
-// column, not JSON), naming file and line.
+// By the file's ending: ".tsv" and ".csv" (a first row with the column "prompt"), ".jsonl" (objects
+// with a text "prompt"), anything else one prompt a line (blank lines are left out; lines end in
+// LF, CR LF or CR). Throws HN_NOT_FOUND (missing, unreadable) or HN_INVALID_ARGUMENT (empty, no
+// UTF-8 text, no column, not JSON), naming file and line.
 std::vector<std::string> read_prompts(const std::filesystem::path& file);
-
-// 0 when text is valid UTF-8, else the number of the first line that is not (from 1).
-std::size_t invalid_utf8_line(std::string_view text);
 
 }  // namespace hn::host
