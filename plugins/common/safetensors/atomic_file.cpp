@@ -10,6 +10,8 @@
 #include <hn/cpp/error.hpp>
 #include <string>
 
+#include "files/input_file.hpp"
+
 namespace hn {
 namespace {
 
@@ -20,6 +22,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
+  check_path(path);
   // The counter keeps two writers of one process apart, the process id two processes; O_EXCL
   // refuses what is left over.
   static std::atomic<unsigned> counter{0};
