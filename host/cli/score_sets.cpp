@@ -49,6 +49,10 @@ void SetFlags::add_to(CLI::App& verb) {
   verb.add_option("--batch", batch, "Pictures of one size at a time [16]")->type_name("N");
   verb.add_option("--decoders", decoders, "Threads that decode pictures; 0 = all cores")
       ->type_name("N");
+  verb.add_option("--max-pixels", max_pixels, "Larger pictures are refused [178956970]")
+      ->type_name("N");
+  verb.add_flag("--exif-orientation", exif_orientation,
+                "Turn pictures as their EXIF data say [as they are stored]");
   setup.add_to(verb);
 }
 
@@ -68,6 +72,8 @@ std::string SetFlags::config() const {
   Overlay overlay;
   // train = false: a score-only reward is welcome here.
   reward.lay(overlay, parse_weights(weights), /*trained=*/false);
+  if (max_pixels) overlay.set("pictures.max_pixels", std::to_string(*max_pixels));
+  if (exif_orientation) overlay.set("pictures.exif_orientation", "true");
   setup.lay(overlay);
   return overlay.over_file(setup.config);
 }

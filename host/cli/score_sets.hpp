@@ -18,7 +18,8 @@ struct SetFlags {
   std::vector<std::string> weights, prompts;
   std::string prompts_file;
   std::int64_t batch = 16;
-  std::optional<std::int64_t> decoders;
+  std::optional<std::int64_t> decoders, max_pixels;
+  bool exif_orientation = false;
 
   void add_to(CLI::App& verb);
   // UsageError "[verb] ..." without a reward.

@@ -245,7 +245,7 @@ TEST_F(ScoreItems, DecodesInOrderWhateverTheThreads) {
     items.push_back({"", write(std::to_string(i) + ".png", encode_png(image)), ""});
   }
   for (const int threads : {1, 3, 100}) {
-    const auto decoded = decode_ahead(items, threads).get();
+    const auto decoded = decode_ahead(items, threads, {}, /*ahead=*/threads != 3).get();
     ASSERT_EQ(decoded.size(), 40u);
     for (int i = 0; i < 40; ++i) {
       const Decoded& each = decoded[static_cast<std::size_t>(i)];
@@ -257,6 +257,43 @@ TEST_F(ScoreItems, DecodesInOrderWhateverTheThreads) {
       }
     }
   }
+}
+
+TEST_F(ScoreItems, AWindowIsBoundedByPicturesAndBytes) {
+  std::vector<ScoreItem> items;
+  const Image image{20, 10, std::vector<std::uint8_t>(600, 9)};
+  for (int i = 0; i < 20; ++i)
+    items.push_back({"", write(std::to_string(i) + ".png", encode_png(image)), ""});
+  const auto window = [&](std::size_t count, std::uint64_t bytes, std::size_t batch) {
+    const Window w = next_window(items, count, bytes, batch, 3);
+    return std::pair<std::size_t, std::uint64_t>(w.count, w.bytes);
+  };
+  using Pair = std::pair<std::size_t, std::uint64_t>;
+  EXPECT_EQ(window(12, 1 << 20, 4), Pair(12, 7200));
+  EXPECT_EQ(window(100, 1 << 20, 4), Pair(20, 12000));
+  EXPECT_EQ(window(100, 6000, 4), Pair(8, 4800));  // 10 fit: two whole batches
+  EXPECT_EQ(window(100, 6000, 16), Pair(10, 6000));
+  EXPECT_EQ(window(100, 5, 4), Pair(1, 600));  // always one
+  items[0].file = write("broken.png", "no picture");
+  items[1].file = folder_.path() / "absent.png";
+  EXPECT_EQ(window(100, 5, 1), Pair(2, 0));
+  EXPECT_EQ(next_window({}, 4, 4, 4, 1).count, 0u);
+}
+
+TEST_F(ScoreItems, AHeaderBehindMuchMetadataIsFound) {
+  std::string jpeg = hn::test::read_bytes(HN_SOURCE_DIR "/tests/golden/images/photo.jpg");
+  const std::string segment =
+      std::string("\xff\xe2\xff\xff", 4) + std::string(65533, 'x');  // APP2, its length with it
+  for (int i = 0; i < 3; ++i) jpeg.insert(2, segment);
+  const std::vector<ScoreItem> items = {{"", write("a.jpg", jpeg), ""}};
+  EXPECT_EQ(next_window(items, 1, 1, 1, 1).bytes, 45u);
+}
+
+TEST_F(ScoreItems, PicturesHaveManyEndings) {
+  for (const char* name : {"a.jfif", "b.JPE", "c.Jpeg", "d.WEBP", "e.png", "f.jpg", "g.gif", "h"})
+    write(std::string("ends/") + name);
+  EXPECT_THAT(names({{(folder_.path() / "ends").string()}, {}, ""}),
+              ElementsAre("a.jfif", "b.JPE", "c.Jpeg", "d.WEBP", "e.png", "f.jpg"));
 }
 
 }  // namespace

@@ -135,6 +135,12 @@ void visit_eval(Visitor& v, EvalConfig& c) {
 }
 
 template <class Visitor>
+void visit_pictures(Visitor& v, PicturesConfig& c) {
+  v.integer("max_pixels", c.max_pixels, 1, std::numeric_limits<std::int64_t>::max());
+  v.flag("exif_orientation", c.exif_orientation);
+}
+
+template <class Visitor>
 void visit_run(Visitor& v, RunSection& c) {
   v.text("dir", c.dir);
   v.flag("overwrite", c.overwrite);

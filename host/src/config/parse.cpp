@@ -156,6 +156,7 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
     s.reg_weight_given = v.table().has("reg_weight");
   });
   read_section(top.table(), "eval", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
+  read_section(top.table(), "pictures", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   read_section(top.table(), "run", c.run, [](auto& v, auto& s) { visit_run(v, s); });
   top.table().finish();
   return c;
@@ -178,6 +179,7 @@ std::vector<std::string> config_keys() {
   section("net.", c.net, [](auto& v, auto& s) { visit_net(v, s); });
   section("train.", c.train, [](auto& v, auto& s) { visit_train(v, s); });
   section("eval.", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
+  section("pictures.", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   section("run.", c.run, [](auto& v, auto& s) { visit_run(v, s); });
   keys.push_back("set");
   return keys;

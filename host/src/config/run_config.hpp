@@ -45,6 +45,16 @@ struct EvalConfig {
   std::vector<std::string> rewards;  // measured only, beside the [[reward]] entries
 };
 
+// How picture files are read: by the verbs score and compare, which users' files come to.
+struct PicturesConfig {
+  // More are refused before any memory is taken for them; the default is twice Pillow's
+  // MAX_IMAGE_PIXELS, above which Pillow refuses too.
+  std::uint64_t max_pixels = 178'956'970;
+  // Turn and mirror pictures as their EXIF or XMP data say, as Pillow's ImageOps.exif_transpose
+  // does; else they come as they are stored, as from Pillow's Image.open.
+  bool exif_orientation = false;
+};
+
 struct RunSection {
   std::string dir;  // absolute once resolved; empty: the caller chooses
   bool overwrite = false;
@@ -67,6 +77,7 @@ struct RunConfig {
   core::NetSpec net;
   TrainConfig train;
   EvalConfig eval;
+  PicturesConfig pictures;
   RunSection run;
 };
 

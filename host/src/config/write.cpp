@@ -66,6 +66,8 @@ std::string to_toml(const RunConfig& config) {
   visit_train(w, c.train);
   w.out += "\n[eval]\n";
   visit_eval(w, c.eval);
+  w.out += "\n[pictures]\n";
+  visit_pictures(w, c.pictures);
   w.out += "\n[run]\n";
   visit_run(w, c.run);
   return w.out;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "json/json_file.hpp"
+#include "run/decode_image.hpp"
 #include "run/evaluate.hpp"
 #include "run/metrics.hpp"
 #include "run/pictures.hpp"

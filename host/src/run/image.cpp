@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "json/json_file.hpp"
 #include "safetensors/atomic_file.hpp"
 
 namespace hn::run {
-
-Image read_image(const std::filesystem::path& file) {
-  return decode_image(read_whole_file(file), file.string());
-}
 
 void write_png(const std::filesystem::path& file, const Image& image) {
   write_file_atomically(file, encode_png(image));

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/session.hpp"
@@ -19,23 +18,8 @@ struct Image {
   std::vector<std::uint8_t> rgb;
 };
 
-// Pictures larger than this on a side are refused before any memory is taken for them.
-inline constexpr int kMaxImageSide = 16384;
-
 // A PNG file's bytes, 8 bit RGB; the same picture always gives the same bytes.
 std::string encode_png(const Image& image);
-
-// PNG, JPEG or WebP. Grey becomes RGB, alpha is dropped and 16 bits become 8, as Pillow's
-// convert("RGB") does; EXIF orientation is not applied. `where` starts messages. Errors:
-// HN_DATA_LOSS (none of these formats, truncated, larger than kMaxImageSide).
-Image decode_image(std::string_view bytes, const std::string& where);
-
-// The WebP part of it.
-bool is_webp(std::string_view bytes);
-Image decode_webp(std::string_view bytes, const std::string& where);
-
-// Errors: those of decode_image, and HN_NOT_FOUND where the file cannot be read.
-Image read_image(const std::filesystem::path& file);
 
 // Atomically. Errors: those of AtomicFile.
 void write_png(const std::filesystem::path& file, const Image& image);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "run/decode_image.hpp"
 #include "run/natural_order.hpp"
 
 namespace hn::run {

@@ -2,6 +2,7 @@
 #include <optional>
 #include <span>
 
+#include "run/decode_image.hpp"
 #include "run/evaluate.hpp"
 #include "run/prompt_lookup.hpp"
 #include "run/sample_files.hpp"
@@ -34,13 +35,13 @@ Request parse(std::string_view text) {
                 "[score] expected batch >= 1, got " + std::to_string(request.batch));
   if (request.images_in.empty() == request.images.empty())
     throw Error(HN_INVALID_ARGUMENT,
-                "[score] expected images_in (a safetensors file with `images`) or images (PNG and "
-                "JPEG files), got " +
+                "[score] expected images_in (a safetensors file with `images`) or images (PNG, "
+                "JPEG and WebP files), got " +
                     std::string(request.images.empty() ? "neither" : "both"));
   return request;
 }
 
-core::Tensor load_images(const Request& request) {
+core::Tensor load_images(const Request& request, const host::PicturesConfig& pictures) {
   if (!request.images_in.empty()) {
     core::Tensor images = read_tensor(request.images_in, "images");
     expect_shape(images,
@@ -50,7 +51,7 @@ core::Tensor load_images(const Request& request) {
     return images;
   }
   std::vector<Image> images;
-  for (const std::string& file : request.images) images.push_back(read_image(file));
+  for (const std::string& file : request.images) images.push_back(read_image(file, pictures));
   return from_images(images, request.images);
 }
 
@@ -120,7 +121,7 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
                 "name of a reward), got " +
                     std::to_string(rewards));
   core::ScoreRequest score;
-  score.images = load_images(request);
+  score.images = load_images(request, config.pictures);
   std::vector<std::string> notes;
   score.prompts =
       load_prompt_list(request, config, host.registry(), score.images.shape.at(0), notes);

@@ -46,7 +46,8 @@ void add_folder(const fs::path& folder, std::vector<Found>& found) {
   }
   if (files.empty())
     throw Error(HN_INVALID_ARGUMENT,
-                cat("[", folder.string(), "] expected .png, .jpg or .webp pictures, got none"));
+                cat("[", folder.string(),
+                    "] expected pictures (.png, .jpg, .jpeg, .jfif, .jpe, .webp), got none"));
   std::sort(files.begin(), files.end(), natural_less);
   for (const fs::path& file : files)
     found.push_back({{escaped_bytes(file.native()), folder / file, ""}, host::tidy(folder)});
@@ -166,7 +167,8 @@ void refuse_shell_order(const std::vector<std::string>& prompts,
 
 bool is_picture(const fs::path& file) {
   const std::string end = absl::AsciiStrToLower(file.extension().string());
-  return end == ".png" || end == ".jpg" || end == ".jpeg" || end == ".webp";
+  return end == ".png" || end == ".jpg" || end == ".jpeg" || end == ".jfif" || end == ".jpe" ||
+         end == ".webp";
 }
 
 std::vector<ScoreItem> list_items(const ItemSource& source, std::vector<std::string>& notes) {

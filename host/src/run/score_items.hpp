@@ -44,7 +44,8 @@ std::vector<ScoreItem> list_items(const ItemSource& source, std::vector<std::str
 void refuse_shell_order(const std::vector<std::string>& prompts,
                         const std::vector<std::string>& files);
 
-// ".png", ".jpg", ".jpeg" or ".webp", in any case.
+// ".png", ".jpg", ".jpeg", ".jfif", ".jpe" or ".webp", in any case. A file that is named outright
+// is known by its bytes, whatever its ending.
 bool is_picture(const std::filesystem::path& file);
 
 }  // namespace hn::run

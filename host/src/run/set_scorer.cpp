@@ -8,6 +8,14 @@ namespace {
 
 constexpr std::int64_t kBatchesAhead = 4;
 
+// Of decoded pictures, 3 bytes a pixel: at most so many bytes in the window that is being scored,
+// and in that window and the next one together; a larger picture is decoded when its turn comes.
+constexpr std::uint64_t kWindowBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kDecodedBytes = 2 * kWindowBytes;
+
+// A batch as floats, 12 bytes a pixel; of larger pictures fewer are scored at once, at least one.
+constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 30;
+
 // Encoded prompts kept over a set: some hundreds, for prompts of several pictures. Thousands, each
 // of its own, would only pile up, and what they cost the heap is many times their bytes.
 constexpr std::uint64_t kPromptBytes = 1 << 20;
@@ -18,10 +26,21 @@ bool concerns_one_picture(hn_status code) {
          code == HN_DATA_LOSS;
 }
 
+// Picture `index` of a batch as a batch of its own.
+core::Tensor one_of(const core::Tensor& images, std::size_t index) {
+  core::Tensor one;
+  one.shape = images.shape;
+  one.shape[0] = 1;
+  const std::size_t size = images.data.size() / static_cast<std::size_t>(images.shape[0]);
+  one.data.assign(images.data.begin() + static_cast<std::ptrdiff_t>(index * size),
+                  images.data.begin() + static_cast<std::ptrdiff_t>((index + 1) * size));
+  return one;
+}
+
 }  // namespace
 
 SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Services services)
-    : services_(std::move(services)) {
+    : services_(std::move(services)), pictures_(config.pictures) {
   core::SessionSpec spec = host::session_spec(config, host.registry());
   if (spec.rewards.empty())
     throw Error(HN_INVALID_ARGUMENT, "[score] expected at least one reward, got none");
@@ -51,18 +70,12 @@ void SetScorer::require_prompts(std::span<const ScoreItem> items) const {
   }
 }
 
-void SetScorer::score_group(std::span<const ScoreItem> items, std::vector<Decoded>& decoded,
+void SetScorer::score_group(std::span<const ScoreItem> items, core::Tensor images,
                             std::span<const std::size_t> group, std::vector<ScoredRow>& rows) {
-  std::vector<Image> images;
-  std::vector<std::string> names;
   core::ScoreRequest request;
-  for (const std::size_t i : group) {
-    images.push_back(decoded[i].image);
-    names.push_back(items[i].image);
-    request.prompts.push_back(items[i].prompt);
-  }
-  request.images = from_images(images, names);
+  request.images = std::move(images);
   request.batch = static_cast<std::int64_t>(group.size());
+  for (const std::size_t i : group) request.prompts.push_back(items[i].prompt);
   try {
     for (std::size_t k = 0; k < names_.size(); ++k) {
       request.reward = k;
@@ -76,7 +89,8 @@ void SetScorer::score_group(std::span<const ScoreItem> items, std::vector<Decode
   } catch (const Error& e) {
     if (!concerns_one_picture(e.code())) throw;
     if (group.size() > 1) {  // one by one: the others are innocent
-      for (const std::size_t& i : group) score_group(items, decoded, {&i, 1}, rows);
+      for (std::size_t n = 0; n < group.size(); ++n)
+        score_group(items, one_of(request.images, n), group.subspan(n, 1), rows);
       return;
     }
     rows[group[0]].error = e.what();
@@ -94,30 +108,51 @@ void SetScorer::score_window(std::span<const ScoreItem> items, std::vector<Decod
     if (decoded[i].error.empty())
       by_size[{decoded[i].image.height, decoded[i].image.width}].push_back(i);
   }
-  for (const auto& [size, indices] : by_size)
-    for (std::size_t first = 0; first < indices.size(); first += static_cast<std::size_t>(batch)) {
+  for (const auto& [size, indices] : by_size) {
+    const std::uint64_t each = std::uint64_t{12} * static_cast<std::uint64_t>(size.first) *
+                               static_cast<std::uint64_t>(size.second);
+    const auto most = static_cast<std::size_t>(
+        std::clamp<std::uint64_t>(kBatchBytes / each, 1, static_cast<std::uint64_t>(batch)));
+    for (std::size_t first = 0; first < indices.size(); first += most) {
       if (services_.cancelled && services_.cancelled())
         throw Error(HN_CANCELLED, "[score] stopped by the user");
-      const std::size_t count = std::min(static_cast<std::size_t>(batch), indices.size() - first);
-      score_group(items, decoded, std::span(indices).subspan(first, count), rows);
+      const auto group = std::span(indices).subspan(first, std::min(most, indices.size() - first));
+      std::vector<Image> images;
+      std::vector<std::string> names;
+      for (const std::size_t i : group) {
+        images.push_back(std::move(decoded[i].image));
+        names.push_back(items[i].image);
+      }
+      core::Tensor tensor = from_images(images, names);
+      images.clear();
+      score_group(items, std::move(tensor), group, rows);
     }
+  }
 }
 
 void SetScorer::run(std::span<const ScoreItem> items, std::int64_t batch, int threads,
                     const std::function<void(const ScoredRow&)>& row) {
-  const auto window = static_cast<std::size_t>(batch * kBatchesAhead);
-  const auto part = [&](std::size_t begin) {
-    return items.subspan(begin, std::min(window, items.size() - begin));
+  const auto next_after = [&](std::size_t begin) {
+    return next_window(items.subspan(begin), static_cast<std::size_t>(batch * kBatchesAhead),
+                       kWindowBytes, static_cast<std::size_t>(batch), threads, pictures_);
   };
-  std::future<std::vector<Decoded>> coming = decode_ahead(part(0), threads);
+  const auto start = [&](std::size_t begin, const Window& window, bool ahead) {
+    return decode_ahead(items.subspan(begin, window.count), threads, pictures_, ahead);
+  };
+  Window window = next_after(0);
+  std::future<std::vector<Decoded>> coming = start(0, window, true);
   std::vector<ScoredRow> rows;
-  for (std::size_t begin = 0; begin < items.size(); begin += window) {
+  for (std::size_t begin = 0; begin < items.size();) {
     std::vector<Decoded> decoded = coming.get();
-    if (begin + window < items.size()) coming = decode_ahead(part(begin + window), threads);
-    score_window(part(begin), decoded, batch, rows);
+    const std::size_t end = begin + window.count;
+    const Window next = next_after(end);
+    if (next.count > 0) coming = start(end, next, window.bytes + next.bytes <= kDecodedBytes);
+    score_window(items.subspan(begin, window.count), decoded, batch, rows);
+    decoded.clear();
     for (const ScoredRow& each : rows) row(each);
-    if (services_.progress)
-      services_.progress("scoring", std::min(begin + window, items.size()), items.size());
+    if (services_.progress) services_.progress("scoring", end, items.size());
+    begin = end;
+    window = next;
   }
 }
 

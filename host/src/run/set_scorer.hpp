@@ -30,22 +30,24 @@ class SetScorer {
   // Throws HN_INVALID_ARGUMENT when a reward reads prompts and an item has none; it names both.
   void require_prompts(std::span<const ScoreItem> items) const;
 
-  // Calls row() for each item in order. batch: pictures of one size at a time; threads: that
-  // decode, a few batches ahead. A broken picture, or one that a reward refuses, is a row with its
-  // reason. Errors: HN_CANCELLED between batches, HN_OUT_OF_MEMORY, HN_DEVICE_LOST, and what row()
-  // throws.
+  // Calls row() for each item in order. batch: pictures of one size at a time, fewer where they
+  // are so large that the batch would take more than 1 GiB as floats; threads: that decode, a few
+  // batches ahead while the pictures take at most 512 MiB together. A broken picture, or one that a
+  // reward refuses, is a row with its reason. Errors: HN_CANCELLED between batches,
+  // HN_OUT_OF_MEMORY, HN_DEVICE_LOST, and what row() throws.
   void run(std::span<const ScoreItem> items, std::int64_t batch, int threads,
            const std::function<void(const ScoredRow&)>& row);
 
  private:
   void score_window(std::span<const ScoreItem> items, std::vector<Decoded>& decoded,
                     std::int64_t batch, std::vector<ScoredRow>& rows);
-  void score_group(std::span<const ScoreItem> items, std::vector<Decoded>& decoded,
+  void score_group(std::span<const ScoreItem> items, core::Tensor images,
                    std::span<const std::size_t> group, std::vector<ScoredRow>& rows);
 
   std::vector<std::string> names_;
   std::vector<bool> reads_prompts_;
   core::Services services_;
+  host::PicturesConfig pictures_;
   std::unique_ptr<core::Session> session_;
 };
 

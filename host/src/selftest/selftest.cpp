@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "run/image.hpp"
+#include "run/decode_image.hpp"
 #include "selftest/checks.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
