@@ -91,6 +91,13 @@ def two_folders(t):
     t.equal(t.fine(command).json()["skipped"], 2)
 
 
+@case("a.png, ./a.png and its folder in one command with --out", expected="one row a picture")
+def one_picture_thrice(t):
+    pictures(t, "set/a.png", "set/b.png")
+    t.fine(["score", "set", "set", "./set", *REDNESS, "--out", "s.csv"])
+    t.equal(len(t.path("s.csv").read_text().splitlines()), 3)
+
+
 @case("a.png and a.jpg beside one a.txt", expected="the caption serves both")
 def one_caption(t):
     pictures(t, "set/a.png", "set/a.webp")
@@ -134,7 +141,7 @@ def shell_order(t):
     names = [f"{i}.png" for i in sorted(range(12), key=str)]
     pictures(t, *names)
     lines = t.write("p.txt", "".join(f"prompt {i}\n" for i in range(12)))
-    t.refused(["score", *names, "--prompts", lines, *REDNESS], says=["10.png before 2.png"])
+    t.refused(["score", *names, "--prompts", lines, *REDNESS], says=["11.png before 2.png"])
 
 
 @case("a resource fork ._a.png of macOS in the folder", expected="left out")

@@ -1,10 +1,12 @@
 // plugins/common/tokenizers: CLIP's files, padding and cutting, the text cleaning. Ids against the
 // references: the parity test.
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "plugins/common/tokenizers/clip_tokenizer.hpp"
 #include "plugins/common/tokenizers/html_entities.hpp"
 #include "plugins/common/tokenizers/open_clip_text.hpp"
+#include "plugins/common/tokenizers/text_file.hpp"
 #include "unit/common_test_files.hpp"
 
 namespace hn {
@@ -156,6 +158,20 @@ TEST(UnescapeHtml, FollowsTheStandardsOddCorners) {
   EXPECT_EQ(text::unescape_html("&#128;&#1;&#xFFFF;&#13;"), "\u20ac\r");
   EXPECT_EQ(text::unescape_html_cautiously("&lt &lt; &EACUTE; &nTILDE; &SZLIG;"),
             "&lt < \u00c9 &nTILDE; SS");
+}
+
+TEST(VocabularyFile, PlainGzipOrNamed) {
+  const test::TestFolder folder;
+  const auto zipped = folder.path() / "v.gz";
+  const gzFile file = gzopen(zipped.c_str(), "wb");
+  gzputs(file, "one\ntwo\n");
+  gzclose(file);
+  EXPECT_EQ(read_text_file(zipped, "v"), "one\ntwo\n");
+  EXPECT_EQ(read_text_file(folder.write("v.txt", "three"), "v"), "three");
+  const auto fifo = folder.path() / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  test::expect_error(HN_NOT_FOUND, {"vocabulary", "a FIFO"},
+                     [&] { read_text_file(fifo, "vocabulary"); });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // plugins/common/safetensors: reading one file. Golden: tests/golden/safetensors/make.py, compared
 // without tolerance.
+#include <sys/stat.h>
+
 #include <cstring>
 #include <random>
 
@@ -165,6 +167,14 @@ TEST(SafetensorsFileTest, NamesAMissingFileAndAFolder) {
   expect_error(HN_NOT_FOUND, {"absent.safetensors", "No such file"},
                [&] { SafetensorsFile::open(folder.path() / "absent.safetensors"); });
   expect_error(HN_NOT_FOUND, {"regular file"}, [&] { SafetensorsFile::open(folder.path()); });
+}
+
+TEST(SafetensorsFileTest, NamesAFifoAndDoesNotWaitForIt) {
+  const test::TestFolder folder;
+  const auto fifo = folder.path() / "model.safetensors";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  expect_error(HN_NOT_FOUND, {"[safetensors]", "model.safetensors", "a FIFO"},
+               [&] { SafetensorsFile::open(fifo); });
 }
 
 TEST(SafetensorsFileTest, ReadsTheReferenceFile) {

@@ -344,6 +344,7 @@ TEST(TorchFile, SaysWhatOtherFilesAre) {
   EXPECT_TRUE(looks_like_torch_file(kGolden / "legacy.pt"));
   EXPECT_FALSE(looks_like_torch_file(kGolden / "make.py"));
   EXPECT_FALSE(looks_like_torch_file(kGolden / "none.pt"));
+  EXPECT_FALSE(looks_like_torch_file("/dev/zero")) << "no regular file";
 }
 
 }  // namespace

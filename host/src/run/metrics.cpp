@@ -1,6 +1,7 @@
 #include "run/metrics.hpp"
 
 #include <functional>
+#include <hn/cpp/error.hpp>
 #include <string>
 
 #include "json/json_file.hpp"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "run/evaluate.hpp"
@@ -81,6 +82,11 @@ std::string score_set(host::Host& host, std::string_view text, const hnhost_hook
   if (!request.out.empty()) {
     table.emplace(request.out, scorer.names(), items);
     std::erase_if(items, [&](const ScoreItem& item) { return table->has(item); });
+    // A picture that was given twice with one prompt is one row.
+    std::set<std::pair<std::string, std::string>> seen;
+    std::erase_if(items, [&](const ScoreItem& item) {
+      return !seen.emplace(item.image, item.prompt).second;
+    });
   }
   scorer.require_prompts(items);
 

@@ -114,7 +114,7 @@ std::uint64_t ScoreTable::drop_errors(const std::string& text, std::uint64_t end
   }
   if (at == 0) return end;
   kept.append(text, at, end - at);
-  write_file_atomically(path_, kept);
+  write_file_atomically(std::filesystem::canonical(path_), kept);  // a link stays one
   return kept.size();
 }
 
