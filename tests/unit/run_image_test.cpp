@@ -28,6 +28,7 @@ TEST(Image, PngRoundTrip) {
   EXPECT_EQ(back.width, 7);
   EXPECT_EQ(back.height, 4);
   EXPECT_EQ(back.rgb, image.rgb);
+  expect_error(HN_INVALID_ARGUMENT, {"[png]", "0x0"}, [] { encode_png({}); });
 }
 
 TEST(Image, FloatsAreRoundedAndClamped) {

@@ -18,7 +18,8 @@ struct Image {
   std::vector<std::uint8_t> rgb;
 };
 
-// A PNG file's bytes, 8 bit RGB; the same picture always gives the same bytes.
+// A PNG file's bytes, 8 bit RGB; the same picture always gives the same bytes. Errors:
+// HN_INVALID_ARGUMENT without a pixel, HN_OUT_OF_MEMORY.
 std::string encode_png(const Image& image);
 
 // Atomically. Errors: those of AtomicFile.

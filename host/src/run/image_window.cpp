@@ -83,6 +83,8 @@ std::vector<Decoded> decode_all(std::span<const ScoreItem> items, int threads,
   for_each(items.size(), threads, [&](std::size_t i) {
     try {
       out[i].image = read_image(items[i].file, options);
+    } catch (const std::bad_alloc&) {
+      out[i].error = "[" + items[i].file.string() + "] out of memory while it was decoded";
     } catch (const std::exception& e) {
       out[i].error = e.what();
     }

@@ -86,7 +86,7 @@ void print_inks(const std::uint8_t* inks, std::size_t width, std::uint8_t* row) 
 bool read_rows(Decoder& decoder, std::string_view bytes, bool metadata, Image& image,
                std::uint8_t* inks) {
   jpeg_decompress_struct& jpeg = decoder.jpeg;
-  if (setjmp(decoder.back) != 0) return false;  // NOLINT: libjpeg's way
+  if (setjmp(decoder.back) != 0) return false;
   jpeg_create_decompress(&jpeg);
   jpeg_mem_src(&jpeg, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   if (metadata) jpeg_save_markers(&jpeg, JPEG_APP0 + 1, 0xffff);
@@ -117,7 +117,7 @@ bool read_rows(Decoder& decoder, std::string_view bytes, bool metadata, Image& i
 
 // What follows the last row, up to the end marker; the markers that were kept go with it.
 bool finish(Decoder& decoder) {
-  if (setjmp(decoder.back) != 0) return false;  // NOLINT: libjpeg's way
+  if (setjmp(decoder.back) != 0) return false;
   jpeg_finish_decompress(&decoder.jpeg);
   return true;
 }

@@ -171,7 +171,7 @@ struct Reader {
 // here: errors jump back.
 bool read_rows(const Reader& reader, Source& source, std::size_t idat, Image& image) {
   png_structp png = reader.png;
-  if (setjmp(png_jmpbuf(png)) != 0) return false;  // NOLINT: libpng's way
+  if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_read_fn(png, &source, read_part);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // decode_image has limits of its own
   png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);  // walk() tested them
@@ -222,7 +222,7 @@ void append(png_structp png, png_bytep data, std::size_t count) {
 
 bool write_rows(const Writer& writer, Sink& sink, const Image& image) {
   png_structp png = writer.png;
-  if (setjmp(png_jmpbuf(png)) != 0) return false;  // NOLINT: libpng's way
+  if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_write_fn(png, &sink, append, nullptr);
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_IHDR(png, writer.info, static_cast<png_uint_32>(image.width),
@@ -257,6 +257,9 @@ void decode_png(std::string_view bytes, const std::string& where, Image& image,
 }
 
 std::string encode_png(const Image& image) {
+  if (image.width < 1 || image.height < 1)
+    throw Error(HN_INVALID_ARGUMENT,
+                cat("[png] expected at least one pixel, got ", image.width, "x", image.height));
   std::string bytes;
   Sink sink;
   sink.bytes = &bytes;
