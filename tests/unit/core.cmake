@@ -2,7 +2,7 @@
 if(TARGET hnhost_core_parts)
   set(here ${CMAKE_SOURCE_DIR}/tests/unit)
   hn_add_test(NAME core_parts_test TORCH LABELS unit
-    SOURCES ${here}/core_draws_test.cpp ${here}/core_function_client_test.cpp ${here}/core_host_services_test.cpp
+    SOURCES ${here}/core_draws_test.cpp ${here}/core_function_client_test.cpp ${here}/core_host_services_test.cpp ${here}/core_instance_test.cpp
             ${here}/core_loss_test.cpp ${here}/core_optimiser_test.cpp ${here}/core_prompt_cache_test.cpp
     LIBS hnhost_core_parts)
   hn_add_test(NAME core_session_test TORCH LABELS unit

@@ -71,6 +71,23 @@ HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hn
 HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str bundle, hn_str options, hnhost_text** out,
                                     hn_error*);
 
+/* ---- Which plugin runs: for crash reports and exit guards of your own
+ * Plugins run in your process. One that crashes or calls exit() takes it along, and the library,
+ * which touches no signal handler, cannot prevent it; it can say which one it was. */
+typedef struct hnhost_plugin_call {
+  uint32_t struct_size;
+  uint32_t flags;       /* HNHOST_CALL_* */
+  const char* plugin;   /* as the configuration names it */
+  const char* library;  /* the path of its library */
+  const char* function; /* "load", "create", "score", "score backward", ... */
+  uint64_t step; /* the optimiser step that the call belongs to, from 1; 0: not in training */
+} hnhost_plugin_call;
+#define HNHOST_CALL_OF_OTHER_THREAD 1u /* the asking thread is in no call; this is another's */
+/* The innermost call into a plugin that the asking thread is in, else one of another thread.
+ * Returns 1, or 0 when no plugin runs. Async-signal-safe. The texts are valid until that call
+ * returns: for the asking thread's own call as long as a signal handler needs them. [any-thread] */
+HN_EXPORT int32_t hnhost_running_plugin(hnhost_plugin_call* out);
+
 /* ---- Configuration: TOML, as docs/configuration.md lists it */
 /* The configuration with every default filled in, as TOML. An unknown key is refused with the
  * nearest name. [any-thread] */

@@ -3,6 +3,7 @@
 #include <hn/cpp/error.hpp>
 #include <utility>
 
+#include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
 
 namespace hn::host {
@@ -37,6 +38,7 @@ core::Services make_services(const Host& host, const std::shared_ptr<HookSlot>& 
   services.progress = [slot](std::string_view what, std::uint64_t done, std::uint64_t total) {
     slot->progress(what, done, total);
   };
+  services.plugin_calls = &plugin_calls();
   return services;
 }
 

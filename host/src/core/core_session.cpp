@@ -59,6 +59,7 @@ class CoreSession final : public Session {
   decltype(auto) enter(Body&& body) {
     if (spec_.threads > 0 && at::get_num_threads() != spec_.threads)
       at::set_num_threads(spec_.threads);
+    services_.at_step(0);
     const Entry entry(runtime_.stream, false);
     return translate_errors(std::forward<Body>(body));
   }

@@ -7,19 +7,24 @@ namespace hn::core {
 Saved::~Saved() {
   if (raw_ == nullptr) return;
   Instance& instance = fn_->instance_;
-  if (instance.alive()) instance.fn().saved_release(fn_->fn_, raw_, instance.runtime().stream);
+  if (instance.alive()) fn_->release(raw_);
   fn_->free_.push_back(std::move(memory_));
 }
 
 FunctionClient::FunctionClient(Instance& instance, const std::string& name, const Options& options)
-    : instance_(instance), name_(name), deterministic_(instance.runtime().determinism) {
-  instance.call(("open " + name).c_str(), [&](hn_error* error) {
+    : instance_(instance),
+      name_(name),
+      backward_(name + " backward"),
+      deterministic_(instance.runtime().determinism) {
+  const std::string opening = "open " + name;
+  instance.call(Instance::Kind::kMake, opening.c_str(), [&](hn_error* error) {
     return instance.fn().open(instance.raw(), str(name), as_config(options), &fn_, error);
   });
   try {
     hn_fn_info info{};
     info.struct_size = sizeof(info);
-    instance.call("info", [&](hn_error* error) { return instance.fn().info(fn_, &info, error); });
+    instance.call(Instance::Kind::kAsk, "info",
+                  [&](hn_error* error) { return instance.fn().info(fn_, &info, error); });
     flags_ = info.flags;
     inputs_ = read_slots(HN_SLOT_INPUT, info.n_in);
     outputs_ = read_slots(HN_SLOT_OUTPUT, info.n_out);
@@ -27,13 +32,21 @@ FunctionClient::FunctionClient(Instance& instance, const std::string& name, cons
       throw Error(HN_UNSUPPORTED, instance.name() + ": " + name +
                                       " wants prompts, but the plugin has no " HN_COND_V1);
   } catch (...) {
-    if (instance_.alive()) instance_.fn().close(fn_);
+    close();
     throw;
   }
 }
 
-FunctionClient::~FunctionClient() {
-  if (instance_.alive()) instance_.fn().close(fn_);
+FunctionClient::~FunctionClient() { close(); }
+
+void FunctionClient::close() {
+  if (instance_.alive()) instance_.call_quietly("close", [&] { instance_.fn().close(fn_); });
+}
+
+void FunctionClient::release(hn_saved* saved) {
+  instance_.call_quietly("saved_release", [&] {
+    instance_.fn().saved_release(fn_, saved, instance_.runtime().stream);
+  });
 }
 
 std::vector<Slot> FunctionClient::read_slots(std::int32_t direction, std::uint64_t count) {
@@ -41,7 +54,7 @@ std::vector<Slot> FunctionClient::read_slots(std::int32_t direction, std::uint64
   for (std::uint64_t i = 0; i < count; ++i) {
     hn_slot raw{};
     raw.struct_size = sizeof(raw);
-    instance_.call("slot", [&](hn_error* error) {
+    instance_.call(Instance::Kind::kAsk, "slot", [&](hn_error* error) {
       return instance_.fn().slot(fn_, direction, i, &raw, error);
     });
     slots[i] = {std::string(view(raw.name)),       std::string(view(raw.semantic)),
@@ -119,7 +132,7 @@ std::optional<hn_plan> FunctionClient::plan(const Call& call) {
   hn_plan plan{};
   plan.struct_size = sizeof(plan);
   hn_status status = HN_OK;
-  instance_.call("plan", [&](hn_error* error) {
+  instance_.call(Instance::Kind::kAsk, "plan", [&](hn_error* error) {
     status = instance_.fn().plan(fn_, &raw, &plan, error);
     return status == HN_UNSUPPORTED ? HN_OK : status;
   });
@@ -131,7 +144,7 @@ Saved FunctionClient::forward(const Call& call) {
   hn_call raw = raw_call(call, *memory);
   hn_saved* saved = nullptr;
   const auto run = [&] {
-    instance_.call(name_.c_str(), [&](hn_error* error) {
+    instance_.call(kind(forwards_), name_.c_str(), [&](hn_error* error) {
       saved = nullptr;
       return instance_.fn().forward(fn_, &raw, &saved, error);
     });
@@ -139,6 +152,8 @@ Saved FunctionClient::forward(const Call& call) {
   try {
     run();
   } catch (const Error& e) {
+    // A plugin that succeeded and is refused all the same has kept something.
+    if (saved != nullptr && instance_.alive()) release(saved);
     if (deterministic_ != Determinism::kAuto || e.code() != HN_UNSUPPORTED) throw;
     raw.flags &= ~HN_CALL_DETERMINISTIC;
     run();  // it was the flag that the plugin refused, or this gives the same error
@@ -171,9 +186,9 @@ void FunctionClient::backward(const Saved& saved, std::span<const at::Tensor> co
     return instance_.fn().backward(fn_, saved.raw(), &vjp, error);
   };
   if (accumulate.empty())
-    instance_.call(name_.c_str(), run);
+    instance_.call(kind(backwards_), backward_.c_str(), run);
   else
-    instance_.call_once(name_.c_str(), run);
+    instance_.call_once(kind(backwards_), backward_.c_str(), run);
 }
 
 }  // namespace hn::core

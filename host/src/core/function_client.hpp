@@ -112,14 +112,22 @@ class FunctionClient {
   // The call as the plugin sees it; its arrays are in `memory`.
   hn_call raw_call(const Call& call, CallMemory& memory) const;
 
+  void release(hn_saved* saved);
+  void close();
+  // The first call of a kind is looked at in full.
+  static Instance::Kind kind(std::uint64_t& calls) {
+    return calls++ == 0 ? Instance::Kind::kFirst : Instance::Kind::kCompute;
+  }
+
   std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
   static int find(const std::vector<Slot>& slots, std::string_view name);
   std::size_t require(const std::vector<Slot>& slots, std::string_view name,
                       const char* kind) const;
 
   Instance& instance_;
-  std::string name_;
+  std::string name_, backward_;  // what the two calls are named in messages
   hn_fn* fn_ = nullptr;
+  std::uint64_t forwards_ = 0, backwards_ = 0;
   std::uint32_t flags_ = 0;
   Determinism deterministic_;  // kNo once the plugin refused what was only wished
   std::vector<Slot> inputs_, outputs_;

@@ -5,7 +5,7 @@
 namespace hn::core {
 
 Instance::Instance(Runtime& runtime, const Plugin& plugin, std::string name, const Options& options)
-    : runtime_(runtime), name_(std::move(name)) {
+    : runtime_(runtime), name_(std::move(name)), library_(plugin.library.string()) {
   const hn_plugin_v1* entry = plugin.entry;
   if (entry == nullptr)
     throw Error(HN_INVALID_ARGUMENT, name_ + ": the plugin was not loaded (no entry)");
@@ -16,28 +16,63 @@ Instance::Instance(Runtime& runtime, const Plugin& plugin, std::string name, con
                     std::to_string(HN_ABI_MINOR) + " or older, got " +
                     std::to_string(entry->abi_major) + "." + std::to_string(entry->abi_minor));
   plugin_ = known_part(entry);
-  call("create", [&](hn_error* error) {
+  call(Kind::kMake, "create", [&](hn_error* error) {
     return plugin_.create(runtime_.services.table(), as_config(options), &raw_, error);
   });
   if (raw_ == nullptr) throw Error(HN_INTERNAL, name_ + ": create succeeded without an instance");
-  fn_ = static_cast<const hn_fn_v1*>(plugin_.get_interface(raw_, HN_FN_V1));
-  cond_ = static_cast<const hn_cond_v1*>(plugin_.get_interface(raw_, HN_COND_V1));
-  adapter_ = static_cast<const hn_adapter_v1*>(plugin_.get_interface(raw_, HN_ADAPTER_V1));
-  memory_ = static_cast<const hn_memory_v1*>(plugin_.get_interface(raw_, HN_MEMORY_V1));
+  fn_ = static_cast<const hn_fn_v1*>(interface(HN_FN_V1));
+  cond_ = static_cast<const hn_cond_v1*>(interface(HN_COND_V1));
+  adapter_ = static_cast<const hn_adapter_v1*>(interface(HN_ADAPTER_V1));
+  memory_ = static_cast<const hn_memory_v1*>(interface(HN_MEMORY_V1));
   if (fn_ == nullptr) {
-    plugin_.destroy(raw_);
+    call_quietly("destroy", [&] { plugin_.destroy(raw_); });
     throw Error(HN_UNSUPPORTED, name_ + ": the plugin has no " HN_FN_V1);
   }
 }
 
-Instance::~Instance() { plugin_.destroy(raw_); }
+Instance::~Instance() {
+  call_quietly("destroy", [&] { plugin_.destroy(raw_); });
+}
+
+const void* Instance::interface(const char* id) const {
+  const void* table = nullptr;
+  call_quietly("get_interface", [&] { table = plugin_.get_interface(raw_, id); });
+  return table;
+}
 
 std::uint64_t Instance::used_bytes() const {
-  return memory_ != nullptr && alive() ? memory_->used_bytes(raw_) : 0;
+  std::uint64_t bytes = 0;
+  if (memory_ != nullptr && alive())
+    call_quietly("used_bytes", [&] { bytes = memory_->used_bytes(raw_); });
+  return bytes;
 }
 
 void Instance::trim() {
-  if (memory_ != nullptr && alive() && raw_ != nullptr) memory_->trim(raw_, runtime_.stream);
+  if (memory_ != nullptr && alive() && raw_ != nullptr)
+    call_quietly("trim", [&] { memory_->trim(raw_, runtime_.stream); });
+}
+
+hn_status Instance::escaped(hn_status thrown, ErrorBuffer& error) const {
+  const std::string text = "an exception left the plugin: " + error.text();
+  write_error(error.get(), thrown, text);
+  return thrown;
+}
+
+hn_status Instance::left_changed(Kind kind, const char* what, const std::string& changed,
+                                 hn_status status, ErrorBuffer& error) const {
+  const std::string text = "the plugin changed " + changed + "; it was put back";
+  if (kind != Kind::kCompute && kind != Kind::kFirst) {
+    warn(std::string(what) + ": " + text);
+    return status;
+  }
+  if (status != HN_OK) return status;  // that is told
+  write_error(error.get(), HN_INTERNAL,
+              text + ", but the result depends on it: a call may not leave such a change behind");
+  return HN_INTERNAL;
+}
+
+void Instance::warn(const std::string& text) const {
+  runtime_.services.log(HN_LOG_WARNING, name_ + ": " + text);
 }
 
 void Instance::refuse_if_lost(const char* what) const {

@@ -10,6 +10,8 @@
 #include <string>
 
 #include "core/host_services.hpp"
+#include "core/surroundings.hpp"
+#include "core/torch_modes.hpp"
 
 namespace hn::core {
 
@@ -45,20 +47,25 @@ class Instance {
 
   // False after HN_DEVICE_LOST: only destroy may follow, so handles are left to it.
   bool alive() const { return !lost_; }
+  // What a call is for. All are watched alike: told to PluginCalls, exceptions stopped, changed
+  // modes and surroundings put back. A change is a warning, or where the call computes an error:
+  // its result may be another one next time. kMake and kFirst look at the whole surroundings.
+  enum class Kind { kMake, kAsk, kCompute, kFirst };
+
   // One call into the plugin: body gets an hn_error* and returns a status. After HN_OUT_OF_MEMORY
   // everything is trimmed and body runs once more; HN_DEVICE_LOST marks the instance as dead. The
-  // status becomes an hn::Error that begins with "name: ".
+  // status becomes an hn::Error that begins with "name: what: ".
   template <class Body>
-  void call(const char* what, Body&& body) {
+  void call(Kind kind, const char* what, Body&& body) {
     refuse_if_lost(what);
     ErrorBuffer error;
-    hn_status status = body(error.get());
+    hn_status status = watched(kind, what, error, body);
     if (status == HN_OK) [[likely]]
       return;
     if (status == HN_OUT_OF_MEMORY) {
       before_retry(what, error);
       ErrorBuffer again;
-      status = body(again.get());
+      status = watched(kind, what, again, body);
       fail(status, what, again);
       return;
     }
@@ -66,21 +73,53 @@ class Instance {
   }
   // The same without the second try, for a call that may have done half of its work.
   template <class Body>
-  void call_once(const char* what, Body&& body) {
+  void call_once(Kind kind, const char* what, Body&& body) {
     refuse_if_lost(what);
     ErrorBuffer error;
-    const hn_status status = body(error.get());
+    const hn_status status = watched(kind, what, error, body);
     if (status != HN_OK) [[unlikely]]
       fail(status, what, error);
   }
+  // A call without a status, also after the device was lost: what goes wrong is logged.
+  template <class Body>
+  void call_quietly(const char* what, Body&& body) const {
+    ErrorBuffer error;
+    const hn_status status = watched(Kind::kAsk, what, error, [&](hn_error*) {
+      body();
+      return HN_OK;
+    });
+    if (status != HN_OK) [[unlikely]]
+      warn(std::string(what) + ": " + error.text());
+  }
 
  private:
+  template <class Body>
+  hn_status watched(Kind kind, const char* what, ErrorBuffer& error, Body&& body) const {
+    const PluginCallScope told(runtime_.services.plugin_calls(),
+                               {name_.c_str(), library_.c_str(), what, runtime_.services.step()});
+    const bool whole = kind == Kind::kMake || kind == Kind::kFirst;
+    const Surroundings before(whole ? Surroundings::Depth::kWhole : Surroundings::Depth::kQuick);
+    const TorchModes modes;
+    hn_status status = HN_OK;
+    const hn_status thrown = guard(error.get(), [&] { status = body(error.get()); });
+    if (thrown != HN_OK) [[unlikely]]
+      status = escaped(thrown, error);
+    const std::string changed = before.restore(), torch = modes.restore();
+    if (!changed.empty() || !torch.empty()) [[unlikely]]
+      status = left_changed(kind, what, changed.empty() ? torch : changed, status, error);
+    return status;
+  }
+  hn_status escaped(hn_status thrown, ErrorBuffer& error) const;
+  hn_status left_changed(Kind kind, const char* what, const std::string& changed, hn_status status,
+                         ErrorBuffer& error) const;
+  void warn(const std::string& text) const;
+  const void* interface(const char* id) const;
   void refuse_if_lost(const char* what) const;
   void before_retry(const char* what, const ErrorBuffer& error) const;
   void fail(hn_status status, const char* what, const ErrorBuffer& error);
 
   Runtime& runtime_;
-  std::string name_;
+  std::string name_, library_;
   hn_plugin_v1 plugin_{};
   hn_instance* raw_ = nullptr;
   const hn_fn_v1* fn_ = nullptr;

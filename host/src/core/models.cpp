@@ -85,13 +85,13 @@ std::vector<AdapterLayer> GeneratorModel::layers(NetKind kind) {
   const hn_adapter_v1& table = *instance_->adapter();
   const std::string name = kind == NetKind::kFinetune ? "generate" : "noise_net";
   std::uint64_t count = 0;
-  instance_->call("layer_count", [&](hn_error* error) {
+  instance_->call(Instance::Kind::kAsk, "layer_count", [&](hn_error* error) {
     return table.layer_count(instance_->raw(), str(name), &count, error);
   });
   for (std::uint64_t i = 0; i < count; ++i) {
     hn_layer layer{};
     layer.struct_size = sizeof(layer);
-    instance_->call("layer", [&](hn_error* error) {
+    instance_->call(Instance::Kind::kAsk, "layer", [&](hn_error* error) {
       return table.layer(instance_->raw(), str(name), i, &layer, error);
     });
     layers.push_back({std::string(view(layer.name)), layer.kind == HN_LAYER_CONV2D,

@@ -4,6 +4,14 @@
 #include <unordered_set>
 
 namespace hn::core {
+namespace {
+
+void release(Instance& instance, hn_cond* handle) {
+  if (!instance.alive()) return;
+  instance.call_quietly("release", [&] { instance.cond()->release(instance.raw(), handle); });
+}
+
+}  // namespace
 
 PromptCache::Pins::~Pins() {
   for (Entry* entry : entries_) --entry->pins;
@@ -61,15 +69,24 @@ void PromptCache::encode(Instance& instance, std::span<const std::string_view> p
   std::vector<hn_cond*> handles(prompts.size(), nullptr);
   const std::string what =
       prompts.size() == 1 ? "prompt '" + std::string(prompts[0].substr(0, 200)) + "'" : "prompts";
-  instance.call(what.c_str(), [&](hn_error* error) {
-    return instance.cond()->encode(instance.raw(), texts.data(), texts.size(),
-                                   instance.runtime().stream, handles.data(), error);
-  });
+  try {
+    instance.call(Instance::Kind::kFirst, what.c_str(), [&](hn_error* error) {
+      return instance.cond()->encode(instance.raw(), texts.data(), texts.size(),
+                                     instance.runtime().stream, handles.data(), error);
+    });
+  } catch (...) {
+    // A plugin that succeeded and is refused all the same has made some.
+    for (hn_cond* handle : handles)
+      if (handle != nullptr) release(instance, handle);
+    throw;
+  }
   Index& index = index_[&instance];
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     Entry entry{&instance, std::string(prompts[i]), handles[i], 0, 0};
-    entry.bytes = instance.cond()->size_bytes(instance.raw(), handles[i]) + entry.prompt.size() +
-                  sizeof(Entry);
+    instance.call_quietly("size_bytes", [&] {
+      entry.bytes = instance.cond()->size_bytes(instance.raw(), handles[i]);
+    });
+    entry.bytes += entry.prompt.size() + sizeof(Entry);
     bytes_ += entry.bytes;
     order_.push_front(std::move(entry));
     index.emplace(order_.front().prompt, order_.begin());
@@ -79,7 +96,7 @@ void PromptCache::encode(Instance& instance, std::span<const std::string_view> p
 
 PromptCache::Order::iterator PromptCache::drop(Order::iterator entry) {
   Instance& instance = *entry->instance;
-  if (instance.alive()) instance.cond()->release(instance.raw(), entry->handle);
+  release(instance, entry->handle);
   bytes_ -= entry->bytes;
   index_[&instance].erase(entry->prompt);
   return order_.erase(entry);

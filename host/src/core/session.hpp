@@ -1,5 +1,5 @@
-// What libhnhost asks of its core: the only header between them. No LibTorch type, and no LibTorch
-// in libhnhost.
+// What libhnhost asks of its core: the only header between them (with plugin_calls.hpp, which it
+// includes). No LibTorch type, and no LibTorch in libhnhost.
 //
 // The core is the module libhnhost_core.so, opened on demand; it exports hnhost_core_v1 (below).
 // Both come from one build, so C++ types may cross; failures are hn::Error.
@@ -18,6 +18,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/plugin_calls.hpp"
+
 namespace hn::core {
 
 // Options for one plugin, by key; what config_* of hn_host_v1 answers from.
@@ -30,6 +32,7 @@ struct Plugin {
   const hn_plugin_v1* entry = nullptr;
   std::string id;
   std::filesystem::path bundle;
+  std::filesystem::path library = {};
 };
 
 struct GeneratorSpec {
@@ -147,6 +150,7 @@ struct Services {
   std::function<void(std::int32_t level, std::string_view text)> log;
   std::function<bool()> cancelled;
   std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
+  PluginCalls* plugin_calls = nullptr;  // where calls into plugins are told; null: nowhere
 };
 
 // Host memory, contiguous float32.

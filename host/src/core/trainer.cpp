@@ -136,6 +136,7 @@ StepReport Trainer::step() {
   report.step = steps_done_ + 1;
   report.lr = learning_rate(train_, report.step);
   report.rewards.assign(rewards_.size(), std::nan(""));
+  runtime_.services.at_step(report.step);
   if (!encoded_ahead_) encode_ahead();
   try {
     ChainTotals totals;

@@ -7,7 +7,9 @@
 #include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
 
+#include "core/surroundings.hpp"
 #include "json/json_file.hpp"
+#include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
 #include "validate/services.hpp"
@@ -80,9 +82,20 @@ ordered_json dry_run(host::Host& host, const host::Choice& choice, const fs::pat
     options["weights_report"] = report.path().string();
     hn_instance* instance = nullptr;
     ErrorBuffer error;
-    const hn_status status = plugin.entry->create(
-        validate::services(), validate::as_config(options), &instance, error.get());
+    hn_status status = HN_OK;
+    const std::string& name = choice.plugin->name;
+    const core::PluginCallScope told(&host::plugin_calls(),
+                                     {name.c_str(), plugin.library.c_str(), "create"});
+    const core::Surroundings before(core::Surroundings::Depth::kWhole);
+    const hn_status thrown = guard(error.get(), [&] {
+      status = plugin.entry->create(validate::services(), validate::as_config(options), &instance,
+                                    error.get());
+    });
     if (instance != nullptr) plugin.entry->destroy(instance);
+    if (const std::string changed = before.restore(); !changed.empty())
+      host.log(HN_LOG_WARNING,
+               cat(name, ": create: the plugin changed ", changed, "; it was put back"));
+    check(thrown, error, name + ": create: an exception left the plugin");
     check(status, error);
   } catch (const Error& error) {
     message = error.what();
