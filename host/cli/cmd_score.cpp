@@ -12,6 +12,7 @@
 #include "score_sets.hpp"
 #include "shared_options.hpp"
 #include "signals.hpp"
+#include "standard_streams.hpp"
 #include "stdin_lines.hpp"
 #include "table.hpp"
 
@@ -157,8 +158,10 @@ int score_stdin(const Options& o, const Command& command) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     std::cout << answer([&](hnhost_text** out, hn_error* error) {
       return hnhost_scorer_answer(scorer.get(), str(line), out, error);
-    }) << std::endl;  // flushed: the other side waits for it
+    }) << std::endl;        // flushed: the other side waits for it
+    if (!std::cout) break;  // main says why
   }
+  require_input_ended();
   return kOk;
 }
 

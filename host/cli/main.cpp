@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "command.hpp"
+#include "crash_report.hpp"
+#include "exit_guard.hpp"
+#include "standard_streams.hpp"
 
 namespace {
 
@@ -58,15 +61,7 @@ std::vector<std::string> with_default_verb(int argc, char** argv) {
   return words;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  // Training frees and takes again the same tens of MiB in every step. Handing them back to the
-  // system each time cost a tenth to a fifth of the step in page faults, so the process keeps them.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-
-  hn::cli::Command command;
+int run(hn::cli::Command& command, int argc, char** argv) {
   CLI::App app(kAbout, "hnhost");
   app.footer(kFooter);
   app.require_subcommand(1);
@@ -94,13 +89,43 @@ int main(int argc, char** argv) {
     const int code = app.exit(error, std::cout, std::cerr);
     return code == 0 ? hn::cli::kOk : hn::cli::kUsage;
   }
+  return command.run();
+}
+
+int run_and_report(int argc, char** argv) {
+  hn::cli::Command command;
   try {
-    return command.run();
+    return run(command, argc, argv);
   } catch (const hn::cli::UsageError& error) {
     return report(command, error.code(), error.what(), hn::cli::kUsage);
   } catch (const hn::Error& error) {
     return report(command, error.code(), error.what(), hn::cli::kFailure);
+  } catch (const std::bad_alloc&) {
+    return report(command, HN_OUT_OF_MEMORY, "out of memory", hn::cli::kFailure);
   } catch (const std::exception& error) {
     return report(command, HN_INTERNAL, error.what(), hn::cli::kFailure);
   }
+}
+
+// An answer that did not reach stdout was not given.
+int with_output(int code) {
+  const std::string problem = hn::cli::flush_output();
+  if (problem.empty()) return code;
+  std::cerr << "hnhost: " << problem << "\n";
+  return code == hn::cli::kOk ? hn::cli::kFailure : code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hn::cli::open_standard_streams();
+  hn::cli::guard_exits();
+  hn::cli::report_crashes();
+  // Training frees and takes again the same tens of MiB in every step. Handing them back to the
+  // system each time cost a tenth to a fifth of the step in page faults, so the process keeps them.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  const int code = with_output(run_and_report(argc, argv));
+  hn::cli::work_ended(code);
+  return code;
 }

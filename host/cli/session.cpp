@@ -47,7 +47,6 @@ std::string answer(const std::function<hn_status(hnhost_text**, hn_error*)>& cal
 void print_json(std::string_view json) {
   std::cout << json;
   if (json.empty() || json.back() != '\n') std::cout << "\n";
-  std::cout.flush();
 }
 
 }  // namespace hn::cli
