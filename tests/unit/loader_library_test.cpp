@@ -102,6 +102,17 @@ TEST_F(Library, AnotherLibtorchIsRefusedBeforeTheLibraryIsOpened) {
   EXPECT_NE(open_plugin(read_manifest(bundle), "00112233445566778899aabb").entry, nullptr);
 }
 
+TEST_F(Library, AnExchangedFileIsRefused) {
+  const auto bundle = make_bundle(folder_ / "x.hnp", reward_text());
+  EXPECT_NE(open_plugin(read_manifest(bundle), "none").entry, nullptr);
+  EXPECT_NE(open_plugin(read_manifest(bundle), "none").entry, nullptr) << "opened again";
+  // Built again while the process lives: the linker knows the path and gives what it has.
+  std::filesystem::remove_all(bundle);
+  make_bundle(bundle, reward_text(), "long");
+  EXPECT_THAT(message_of(HN_DATA_LOSS, [&] { open_plugin(read_manifest(bundle), "none"); }),
+              AllOf(HasSubstr("libfake.so"), HasSubstr("is not the file that was checked")));
+}
+
 TEST(CheckEntry, ATruncatedStructOfAnOlderPeer) {
   Manifest m;
   m.id = "a.b";

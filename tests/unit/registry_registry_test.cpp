@@ -83,6 +83,43 @@ TEST_F(Registries, ABrokenBundleGivesItsReason) {
               AllOf(HasSubstr("its bundle is broken"), HasSubstr("expected 1, got 7")));
 }
 
+TEST_F(Registries, ABrokenBundleIsNotReplacedByALaterOneOfItsName) {
+  bundle("q/a.hnp", replaced(reward_text("a"), "aliases = []", "aliases = [\"first\"]"));
+  bundle("q/c.hnp", reward_text("c"));
+  const auto broken = [&](const std::string& path, const std::string& text) {
+    write_text(folder_ / path, text);
+    const Registry r = registry({"p", "q"});
+    EXPECT_EQ(row(r, "q/a.hnp").status, "shadowed") << text;
+    EXPECT_THAT(row(r, "q/a.hnp").reason,
+                AllOf(HasSubstr("a broken bundle of its name stands in front of it"),
+                      HasSubstr((folder_ / path).parent_path().string())));
+    EXPECT_EQ(row(r, "q/c.hnp").status, "ok");
+    for (const char* name : {"a", "first", "test.reward.a"})
+      EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { r.reward(name); }),
+                  HasSubstr("no reward '" + std::string(name) + "'"));
+    std::filesystem::remove_all(folder_ / "p");
+    return message_of(HN_NOT_FOUND, [&] { r.reward("a"); });
+  };
+  const std::string text = broken("p/other.hnp/plugin.toml", "schema = 9\nname = \"a\"\n");
+  EXPECT_THAT(text, AllOf(HasSubstr("its bundle is broken"), HasSubstr("p/other.hnp"),
+                          HasSubstr("q/a.hnp of the same name is not used in its place")));
+  broken("p/x.hnp/plugin.toml", "id = 'test.reward.a'\n[[[");
+  broken("p/x.hnp/plugin.toml", "name = \"x\"\n[[models]]\nname = \"m\"\naliases = [\"first\"]\n");
+  broken("p/a.hnp/plugin.toml", "");
+  std::filesystem::create_directories(folder_ / "p/a.hnp");
+  EXPECT_EQ(row(registry({"p", "q"}), "q/a.hnp").status, "shadowed") << "without a plugin.toml";
+  EXPECT_EQ(registry({"q", "p"}).reward("a").plugin->bundle, folder_ / "q/a.hnp")
+      << "in front of the broken one";
+}
+
+TEST_F(Registries, AFolderThatIsNotThereIsTold) {
+  bundle("q/a.hnp", reward_text("a"));
+  const Registry r = registry({"typo", "q"});
+  ASSERT_EQ(r.missing_folders().size(), 1u);
+  EXPECT_THAT(r.missing_folders()[0], HasSubstr("typo: cannot be searched"));
+  EXPECT_TRUE(registry({"q"}).missing_folders().empty());
+}
+
 TEST_F(Registries, TheFirstOfTwoWins) {
   bundle("p/a.hnp", reward_text("a"));
   bundle("q/a.hnp", reward_text("a"));

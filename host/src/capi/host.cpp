@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "loader/library.hpp"
+#include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
 
 namespace hn::host {
@@ -38,8 +39,13 @@ const hnhost_core_v1& Host::core() {
 }
 
 core::Plugin Host::open_plugin(const Manifest& manifest) {
+  // Now a name was chosen, perhaps from another place than the one that was meant.
+  if (!folders_told_.exchange(true))
+    for (const std::string& reason : registry_.missing_folders())
+      log(HN_LOG_WARNING, cat("search path: ", reason));
   if (manifest.libtorch != "none" && manifest.libtorch == options_.core_libtorch) core();
-  return host::open_plugin(manifest, options_.core_libtorch);
+  return host::open_plugin(manifest, options_.core_libtorch,
+                           [this](const std::string& text) { log(HN_LOG_WARNING, text); });
 }
 
 RunConfig Host::configure(std::string_view toml) const {
@@ -59,6 +65,7 @@ std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core:
     reward.plugin = open_plugin(*registry_.reward(reward.name).plugin);
   if (!services.log)
     services.log = [this](std::int32_t level, std::string_view text) { log(level, text); };
+  services.plugin_calls = &plugin_calls();
   return core.open_session(std::move(spec), std::move(services));
 }
 

@@ -53,6 +53,7 @@ class Host {
   Registry registry_;
   std::mutex core_mutex_;
   const hnhost_core_v1* core_ = nullptr;
+  std::atomic<bool> folders_told_{false};  // that some of the search path are not there
 };
 
 // The services of a session whose calls come with hooks: set before a call, taken back after it.

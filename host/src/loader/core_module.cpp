@@ -22,6 +22,15 @@ void refuse_other_libtorch(std::string_view wanted) {
   }
 }
 
+// LibTorch's MKL asks for the working folder and ends the process where there is none.
+void require_working_folder() {
+  std::error_code failed;
+  static_cast<void>(std::filesystem::current_path(failed));
+  if (failed)
+    throw Error(HN_NOT_FOUND, cat("[core] the working folder cannot be told: ", failed.message(),
+                                  "; was it deleted? Change to one that exists"));
+}
+
 }  // namespace
 
 const hnhost_core_v1& open_core(const std::filesystem::path& file, std::string_view libtorch) {
@@ -30,7 +39,10 @@ const hnhost_core_v1& open_core(const std::filesystem::path& file, std::string_v
     throw Error(HN_NOT_FOUND,
                 cat("[core] ", file.string(), " does not exist: this hn was ",
                     libtorch == "none" ? "built without LibTorch" : "installed without its core"));
-  if (libtorch != "none") refuse_other_libtorch(libtorch);
+  if (libtorch != "none") {
+    require_working_folder();
+    refuse_other_libtorch(libtorch);
+  }
   void* library = open_library(file);
   const void* found = find_constant(library, HNHOST_CORE_ENTRY, sizeof(hnhost_core_v1));
   if (found == nullptr)

@@ -4,9 +4,12 @@
 
 #include <hn/cpp/error.hpp>
 
+#include "core/surroundings.hpp"
+#include "loader/bundle_doubts.hpp"
+#include "loader/library_file.hpp"
+#include "loader/plugin_calls.hpp"
 #include "loader/shared_library.hpp"
 #include "support/cat.hpp"
-#include "support/files.hpp"
 
 namespace hn::host {
 namespace {
@@ -26,12 +29,16 @@ void check_requirements(const Manifest& m, std::string_view core_libtorch) {
                 cat(who, ": was built with the LibTorch of build id ", m.libtorch,
                     ", this host has ", core_libtorch == "none" ? "none" : core_libtorch,
                     "; build the plugin again with this hn's SDK"));
-  const std::string hash = sha256_file(m.library);
+}
+
+void check_hash(const Manifest& m, const LibraryFile& file) {
+  const std::string hash = file.sha256();
   if (hash != m.library_sha256)
-    throw Error(HN_DATA_LOSS, cat(who, ": ", m.library.string(),
-                                  " is not the file that the manifest "
-                                  "describes: expected sha256 ",
-                                  m.library_sha256, ", got ", hash));
+    throw Error(HN_DATA_LOSS,
+                cat("plugin ", m.name, " (", m.bundle.string(), "): ", m.library.string(),
+                    " is not the file that the manifest "
+                    "describes: expected sha256 ",
+                    m.library_sha256, ", got ", hash));
 }
 
 void check_text(const std::string& who, const char* what, hn_str got, const std::string& wanted) {
@@ -70,18 +77,35 @@ void check_entry(const hn_plugin_v1* entry, const Manifest& m) {
                 cat(who, "expected create, destroy and get_interface, one of them is NULL"));
 }
 
-core::Plugin open_plugin(const Manifest& m, std::string_view core_libtorch) {
+core::Plugin open_plugin(const Manifest& m, std::string_view core_libtorch,
+                         const std::function<void(const std::string&)>& warn) {
+  const auto tell = [&](const std::string& text) {
+    if (warn) warn(text);
+  };
   check_requirements(m, core_libtorch);
-  void* library = open_library(m.library);
+  for (const std::string& doubt : bundle_doubts(m)) tell(doubt);
+  const LibraryFile file(m.library);
+  check_hash(m, file);
+  void* library = nullptr;
+  {
+    const core::PluginCallScope told(&plugin_calls(), {m.name.c_str(), m.library.c_str(), "load"});
+    const core::Surroundings before(core::Surroundings::Depth::kWhole);
+    library = open_library(m.library);
+    if (const std::string changed = before.restore(); !changed.empty())
+      tell(cat("plugin ", m.name, " (", m.library.string(), "): loading it changed ", changed,
+               "; it was put back (a library linked with -ffast-math changes the floating-point "
+               "modes)"));
+  }
   // The fields up to flags are enough to tell what the rest is.
   const void* found = find_constant(library, HN_PLUGIN_ENTRY_V1, offsetof(hn_plugin_v1, flags));
   if (found == nullptr)
     throw Error(HN_INVALID_ARGUMENT,
                 cat("plugin ", m.name, " (", m.library.string(), "): exports no constant ",
                     HN_PLUGIN_ENTRY_V1, "; is HN_PLUGIN(...) in one of its files?"));
+  file.require_mapped(found);
   const auto* entry = static_cast<const hn_plugin_v1*>(found);
   check_entry(entry, m);
-  return {entry, m.id, m.bundle};
+  return {entry, m.id, m.bundle, m.library};
 }
 
 }  // namespace hn::host

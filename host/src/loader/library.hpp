@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,9 @@ namespace hn::host {
 // closed), and the entry read as data: sizes, ABI versions, id and version equal to the manifest's.
 // Throws HN_DATA_LOSS (hash), HN_UNSUPPORTED (another LibTorch or a newer ABI), HN_INVALID_ARGUMENT
 // (not a plugin, lying manifest). No code of the plugin but its static constructors runs.
-core::Plugin open_plugin(const Manifest& manifest, std::string_view core_libtorch);
+// `warn` hears who else could have changed the bundle, and what loading it changed in the process.
+core::Plugin open_plugin(const Manifest& manifest, std::string_view core_libtorch,
+                         const std::function<void(const std::string&)>& warn = {});
 
 // Checks an entry that was read from a library. Split off so that truncated and lengthened structs
 // can be tested.

@@ -132,6 +132,29 @@ void read_models(TomlTable& top, Manifest& m) {
   if (m.models.size() == 1) m.models[0].is_default = true;
 }
 
+// A link may lead to another place in the bundle. Where a tool put a link for every file (GNU stow,
+// Nix), the bundle is where its manifest really stands.
+void check_library_inside(const Manifest& m, const std::filesystem::path& file) {
+  std::error_code failed;
+  const auto real = [&](const std::filesystem::path& path) {
+    return std::filesystem::canonical(path, failed);
+  };
+  const auto below = [](const std::filesystem::path& path, const std::filesystem::path& folder) {
+    return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+           folder.end();
+  };
+  const bool plain = m.library.parent_path() == m.bundle &&
+                     !std::filesystem::is_symlink(m.library, failed);  // the usual case is quick
+  if (plain) return;
+  const std::filesystem::path library = real(m.library);
+  if (!failed && (below(library, real(m.bundle)) || below(library, real(file).parent_path())))
+    return;
+  throw Error(HN_INVALID_ARGUMENT,
+              cat(file.string(), ": its library ", m.library.string(),
+                  " leads out of the bundle, to ", failed ? "nowhere" : library.string(),
+                  "; what runs must be in the bundle: put a copy there"));
+}
+
 }  // namespace
 
 std::string_view kind_name(PluginKind kind) {
@@ -191,6 +214,7 @@ Manifest read_manifest(const std::filesystem::path& bundle) {
   if (!std::filesystem::is_regular_file(m.library, ignored))
     throw Error(HN_NOT_FOUND,
                 cat(file.string(), ": its library ", m.library.string(), " does not exist"));
+  check_library_inside(m, file);
   return m;
 }
 

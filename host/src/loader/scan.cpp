@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
+#include "loader/claims.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
 
@@ -73,6 +74,7 @@ BundleRow scan_bundle(const std::filesystem::path& bundle) {
   } catch (const std::exception& e) {
     row.status = "broken";
     row.reason = e.what();
+    row.claims = claimed_names(row.path);
   }
   return row;
 }

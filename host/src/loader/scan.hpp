@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,8 @@ struct BundleRow {
   std::filesystem::path path;
   std::string status;  // "ok", "broken", "shadowed" (by an earlier bundle with the same id or name)
   std::string reason;  // empty when ok
-  std::optional<Manifest> manifest;  // of ok and shadowed rows
+  std::optional<Manifest> manifest;   // of ok and shadowed rows
+  std::set<std::string> claims = {};  // of broken bundles: the names that it would have had
 };
 
 struct SearchFolder {

@@ -40,6 +40,22 @@ std::vector<std::string> all_names(const Manifest& m) {
   return names;
 }
 
+bool has_name(const Manifest& m, std::string_view name) {
+  return m.id == name || holds(all_names(m), name);
+}
+
+// The broken bundle that claims a name of this one; null: none.
+const BundleRow* in_front(const absl::flat_hash_map<std::string, const BundleRow*>& broken,
+                          const Manifest& m) {
+  if (broken.empty()) return nullptr;
+  std::vector<std::string> own = all_names(m);
+  own.push_back(m.id);
+  own.push_back(m.bundle.filename().string());
+  for (const std::string& name : own)
+    if (const auto found = broken.find(name); found != broken.end()) return found->second;
+  return nullptr;
+}
+
 }  // namespace
 
 const RewardFacts& Choice::reward() const {
@@ -56,9 +72,17 @@ Registry::Registry(std::vector<SearchFolder> folders, const std::filesystem::pat
 void Registry::shadow_duplicates() {
   // Names of rewards and of generators are told apart by the place where they are used; ids are
   // not.
-  absl::flat_hash_map<std::string, const BundleRow*> ids, names[2];
+  absl::flat_hash_map<std::string, const BundleRow*> ids, names[2], broken;
   for (BundleRow& row : rows_) {
+    for (const std::string& name : row.claims) broken.emplace(name, &row);
     if (row.status != "ok") continue;
+    // Whoever put a bundle in front of another of its name means that one, also when it cannot be
+    // used: the other is not taken in its place.
+    if (const auto* first = in_front(broken, *row.manifest)) {
+      row.status = "shadowed";
+      row.reason = cat("a broken bundle of its name stands in front of it: ", first->path.string());
+      continue;
+    }
     auto& taken = names[row.manifest->kind == PluginKind::kReward ? 0 : 1];
     const auto id = ids.find(row.manifest->id);
     if (id != ids.end()) {
@@ -121,6 +145,15 @@ std::vector<std::string> Registry::names(Want want) const {
   return all;
 }
 
+std::vector<std::string> Registry::missing_folders() const {
+  std::vector<std::string> reasons;
+  for (const BundleRow& row : rows_)
+    for (const SearchFolder& folder : folders_)
+      if (row.status == "broken" && row.claims.empty() && row.path == folder.path)
+        reasons.push_back(row.reason);
+  return reasons;
+}
+
 Choice Registry::by_path(const std::filesystem::path& bundle) const {
   const std::filesystem::path path = tidy(bundle);
   const auto known = [&](const std::deque<BundleRow>& rows) -> const Manifest* {
@@ -145,10 +178,17 @@ void Registry::not_found(std::string_view name, Want want) const {
                            : want == Want::kGenerator ? "generator"
                                                       : "plugin or model";
   // A bundle of that name may be there, but broken: its reason helps more than near names.
-  for (const BundleRow& row : rows_)
-    if (row.status == "broken" && row.path.stem() == std::string(name))
-      throw Error(HN_NOT_FOUND,
-                  cat("no ", kind, " '", name, "': its bundle is broken: ", row.reason));
+  for (const BundleRow& row : rows_) {
+    if (!row.claims.contains(std::string(name)) && !row.claims.contains(cat(name, ".hnp")))
+      continue;
+    std::string text = cat("no ", kind, " '", name, "': its bundle is broken: ", row.reason);
+    for (const BundleRow& other : rows_)
+      if (other.status == "shadowed" && has_name(*other.manifest, name))
+        text +=
+            cat("; ", other.path.string(),
+                " of the same name is not used in its place: repair or remove ", row.path.string());
+    throw Error(HN_NOT_FOUND, text);
+  }
   if (want != Want::kAny && holds(names(Want::kAny), name))
     throw Error(HN_NOT_FOUND, cat("no ", kind, " '", name, "': it is a ",
                                   want == Want::kReward ? "generator" : "reward"));

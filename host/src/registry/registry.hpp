@@ -45,6 +45,8 @@ class Registry {
   nlohmann::json catalogue() const;
 
   const std::deque<BundleRow>& rows() const { return rows_; }
+  // Reasons, one a folder that somebody named and that cannot be searched.
+  std::vector<std::string> missing_folders() const;
 
  private:
   enum class Want { kAny, kReward, kGenerator };

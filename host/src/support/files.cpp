@@ -17,12 +17,11 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes
   return read_text(file, max_bytes);
 }
 
-std::string sha256_file(const std::filesystem::path& file) {
+std::string sha256_of(InputFile& file) {
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> state(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   bool good = state && EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) == 1;
-  InputFile in(file);
   std::vector<char> part(std::size_t{1} << 16);
-  while (const std::size_t n = in.read(part.data(), part.size()))
+  while (const std::size_t n = file.read(part.data(), part.size()))
     good = good && EVP_DigestUpdate(state.get(), part.data(), n) == 1;
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned length = 0;
@@ -30,6 +29,11 @@ std::string sha256_file(const std::filesystem::path& file) {
   if (!good) throw Error(HN_INTERNAL, "[sha256] libcrypto refused to hash");
   return absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest.data()), length));
+}
+
+std::string sha256_file(const std::filesystem::path& path) {
+  InputFile file(path);
+  return sha256_of(file);
 }
 
 std::filesystem::path tidy(const std::filesystem::path& path) {

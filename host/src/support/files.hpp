@@ -5,14 +5,18 @@
 #include <filesystem>
 #include <string>
 
+#include "files/input_file.hpp"
+
 namespace hn::host {
 
 // A small file as text (files/text.hpp): a manifest of gigabytes is no manifest.
 // Errors: those of read_text.
 std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 64u << 20);
 
-// 64 lower-case hex digits of the contents.
-std::string sha256_file(const std::filesystem::path& file);
+// 64 lower-case hex digits of what is still to be read of a file, and of a whole one.
+// Errors: those of InputFile.
+std::string sha256_of(InputFile& file);
+std::string sha256_file(const std::filesystem::path& path);
 
 // Absolute, without "." and ".." and without a slash at its end.
 std::filesystem::path tidy(const std::filesystem::path& path);
