@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compare.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "signals.hpp"
@@ -83,9 +84,6 @@ void print_stage(const Stage& stage, std::int64_t seed, const Options& o) {
 }
 
 int demo(const Options& o, const Command& command) {
-  if (o.seeds < 1)
-    throw UsageError(HN_INVALID_ARGUMENT,
-                     "[demo] expected --seeds 1 or more, got " + std::to_string(o.seeds));
   namespace fs = std::filesystem;
   const HostHandle host(command);
   catch_signals();
@@ -136,8 +134,8 @@ void add_demo(CLI::App& app, Command& command) {
       "of docs/results; a stopped demo goes on where it was.");
   add_common(*verb, command);
   verb->add_option("--out", o->out, "Where the runs go [runs/demo]")->type_name("DIR");
-  verb->add_option("--seeds", o->seeds, "Trainings of each kind [1]")->type_name("N");
-  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
+  add_integer(*verb, "--seeds", o->seeds, {1, 10000}, "Trainings of each kind [1]");
+  add_integer(*verb, "--threads", o->threads, kThreads, "Of the CPU; 0 = all cores");
   verb->add_flag("--quick", o->quick, "A tenth of the steps, 32 held-out prompts: does it run?");
   verb->add_flag("--overwrite", o->overwrite, "Begin anew");
   verb->callback([o, &command] { command.run = [o, &command] { return demo(*o, command); }; });

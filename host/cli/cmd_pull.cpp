@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "signals.hpp"
@@ -243,9 +244,7 @@ void add_pull(CLI::App& app, Command& command) {
   verb->add_flag("--accept-licence", o->accept, "You have read the licence and accept it");
   verb->add_flag("--dry-run", o->dry_run, "Only say what would be fetched");
   verb->add_flag("--verify", o->verify, "Compute the sums of files that are there already");
-  verb->add_option("--connections", o->connections, "At a time for one file [4]")
-      ->type_name("N")
-      ->check(CLI::Range(1, 64));
+  add_integer(*verb, "--connections", o->connections, {1, 64}, "At a time for one file [4]");
   verb->add_option("--list", o->list, "Another list of weights")->type_name("FILE");
   verb->callback([o, &command] { command.run = [o, &command] { return pull(*o, command); }; });
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "reward_flags.hpp"
@@ -105,9 +106,9 @@ void add_rewards(CLI::App& app, Command& command) {
       ->type_name("NAME=DIR")
       ->take_all()
       ->allow_extra_args(false);
-  verb->add_option("--size", o->size, "Pixels on a side for --measure [224]")->type_name("N");
-  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
-  verb->add_option("--seconds", o->seconds, "At least, for each case of --measure [1]")
+  add_integer(*verb, "--size", o->size, {1, 4096}, "Pixels on a side for --measure [224]");
+  add_integer(*verb, "--threads", o->threads, kThreads, "Of the CPU; 0 = all cores");
+  add_number(*verb, "--seconds", o->seconds, "At least, for each case of --measure [1]")
       ->type_name("S");
   verb->callback([o, &command] { command.run = [o, &command] { return rewards(*o, command); }; });
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "shared_options.hpp"
@@ -103,10 +104,10 @@ void add_sample(CLI::App& app, Command& command) {
       ->type_name("TEXT")
       ->take_all()
       ->allow_extra_args(false);
-  verb->add_option("--count", o->count, "Only the first N prompts")->type_name("N");
-  verb->add_option("--steps", o->steps, "Steps of the generator")->type_name("N");
-  verb->add_option("--seed", o->seed, "Of the noise that is not given [0]")->type_name("N");
-  verb->add_option("--batch", o->batch, "Samples at a time [16]")->type_name("N");
+  add_integer(*verb, "--count", o->count, {0, kSteps.most}, "Only the first N prompts; 0: all");
+  add_integer(*verb, "--steps", o->steps, {1, 10000}, "Steps of the generator");
+  add_integer(*verb, "--seed", o->seed, kSeeds, "Of the noise that is not given [0]");
+  add_integer(*verb, "--batch", o->batch, kBatches, "Samples at a time [16]");
   verb->add_option("--noise-in", o->noise_in, "`noise`, and `step_noise` if there")
       ->type_name("FILE");
   verb->add_option("--noise-out", o->noise_out, "Writes `noise` as used")->type_name("FILE");

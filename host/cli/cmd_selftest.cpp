@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "signals.hpp"
@@ -95,7 +96,7 @@ void add_selftest(CLI::App& app, Command& command) {
   verb->add_option("--images", o->images, "Folder with the pictures of known values")
       ->type_name("DIR");
   verb->add_option("--device", o->device, "cpu or cuda:N")->type_name("DEVICE");
-  verb->add_option("--threads", o->threads, "Of the CPU; 0 = all cores")->type_name("N");
+  add_integer(*verb, "--threads", o->threads, kThreads, "Of the CPU; 0 = all cores");
   verb->callback([o, &command] { command.run = [o, &command] { return selftest(*o, command); }; });
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "numbers.hpp"
 #include "overlay.hpp"
 #include "progress.hpp"
 #include "reward_flags.hpp"
@@ -146,18 +147,18 @@ void add_train(CLI::App& app, Command& command) {
   verb->add_option("--eval-prompts", o->eval_prompts, "Held-out prompts")->type_name("FILE");
   verb->add_option("--sample-prompts", o->sample_prompts, "Prompts of the pictures")
       ->type_name("FILE");
-  verb->add_option("--steps", o->steps, "Optimiser steps")->type_name("N");
-  verb->add_option("--batch", o->batch, "Samples a step")->type_name("N");
+  add_integer(*verb, "--steps", o->steps, {0, kSteps.most}, "Optimiser steps");
+  add_integer(*verb, "--batch", o->batch, kBatches, "Samples a step");
   verb->add_option(
           "--memory-budget", o->memory_budget,
           "Most memory kept between forward and backward, as 8GiB; below it, compute again")
       ->type_name("SIZE");
-  verb->add_option("--lr", o->lr, "Learning rate")->type_name("X");
-  verb->add_option("--kl", o->kl, "Weight of the KL term (train.reg_weight)")->type_name("X");
-  verb->add_option("--rank", o->rank, "Rank of the LoRA matrices")->type_name("N");
+  add_number(*verb, "--lr", o->lr, "Learning rate");
+  add_number(*verb, "--kl", o->kl, "Weight of the KL term (train.reg_weight)");
+  add_integer(*verb, "--rank", o->rank, {1, 65536}, "Rank of the LoRA matrices");
   verb->add_option("--net", o->net, "What is trained: hypernet, finetune or none")
       ->type_name("KIND");
-  verb->add_option("--seed", o->seed, "Of everything drawn at random")->type_name("N");
+  add_integer(*verb, "--seed", o->seed, kSeeds, "Of everything drawn at random");
   verb->add_option("--out", o->out, "The run directory [runs/GENERATOR-REWARDS]")->type_name("DIR");
   verb->add_flag("--overwrite", o->overwrite, "Begin anew where the directory holds another run");
   o->setup.add_to(*verb);

@@ -1,10 +1,11 @@
 #include "overlay.hpp"
 
-#include <regex>
+#include <array>
+#include <charconv>
 #include <sstream>
 
-#include "command.hpp"
 #include "files/text.hpp"
+#include "numbers.hpp"
 
 namespace hn::cli {
 
@@ -41,20 +42,77 @@ std::string toml_list(const std::vector<std::string>& texts) {
   return out + "]";
 }
 
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// TOML's decimal numbers: no leading zero, underscores only between digits.
+bool is_toml_number(std::string_view text) {
+  std::size_t at = 0;
+  const auto digits = [&](bool may_lead_with_zero) {
+    const std::size_t begin = at;
+    while (at < text.size() && (is_digit(text[at]) || (text[at] == '_' && at > begin))) {
+      if (text[at] == '_' && (at + 1 == text.size() || !is_digit(text[at + 1]))) return false;
+      ++at;
+    }
+    return at > begin && (may_lead_with_zero || at == begin + 1 || text[begin] != '0');
+  };
+  const auto sign = [&] {
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+  };
+  sign();
+  if (!digits(false)) return false;
+  if (at < text.size() && text[at] == '.' && (++at, !digits(true))) return false;
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    sign();
+    if (!digits(true)) return false;
+  }
+  return at == text.size();
+}
+
+// "train.lr", "reward_options.\"a b\"": parts of letters, digits, '_' and '-', or, after the first,
+// in quotes.
+bool is_dotted_key(std::string_view key) {
+  for (bool first = true;; first = false) {
+    std::size_t end = 0;
+    if (!first && key.starts_with('"')) {
+      end = key.find('"', 1);
+      if (end == std::string_view::npos || end == 1) return false;
+      ++end;
+    } else {
+      const auto bare = [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+               c == '-';
+      };
+      while (end < key.size() && bare(key[end])) ++end;
+      if (end == 0) return false;
+    }
+    if (end == key.size()) return true;
+    if (key[end] != '.') return false;
+    key.remove_prefix(end + 1);
+  }
+}
+
+// In a pair of marks, such as quotes.
+bool is_between(std::string_view text, char open, char close) {
+  return text.size() >= 2 && text.front() == open && text.back() == close;
+}
+
+}  // namespace
+
 std::string toml_value(const std::string& text) {
-  static const std::regex value(
-      R"(true|false|[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?|".*"|'.*'|\[[^]*\]|\{[^]*\})");
-  return std::regex_match(text, value) ? text : toml_text(text);
+  const bool toml = text == "true" || text == "false" || is_toml_number(text) ||
+                    is_between(text, '"', '"') || is_between(text, '\'', '\'') ||
+                    is_between(text, '[', ']') || is_between(text, '{', '}');
+  return toml ? text : toml_text(text);
 }
 
 std::string toml_number(const std::string& text, const std::string& where) {
-  static const std::regex number(R"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)");
-  if (!std::regex_match(text, number))
-    throw UsageError(HN_INVALID_ARGUMENT, "[" + where + "] expected a number, got '" + text + "'");
-  std::ostringstream toml;
-  toml.precision(17);
-  toml << std::stod(text);
-  std::string out = toml.str();
+  const double value = parse_number(text, where);
+  std::array<char, 32> digits{};
+  std::string out(digits.data(),
+                  std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
   if (out.find_first_of(".e") == std::string::npos) out += ".0";
   return out;
 }
@@ -73,10 +131,9 @@ NamedWeight parse_reward(const std::string& text) {
 }
 
 void Overlay::assign(const std::string& assignment) {
-  static const std::regex key(R"([A-Za-z0-9_\-]+(\.([A-Za-z0-9_\-]+|"[^"]+"))*)");
   const std::size_t equals = assignment.find('=');
   const std::string name = assignment.substr(0, equals);
-  if (equals == std::string::npos || !std::regex_match(name, key))
+  if (equals == std::string::npos || !is_dotted_key(name))
     throw UsageError(HN_INVALID_ARGUMENT,
                      "[--set] expected KEY=VALUE such as train.lr=0.001, got '" + assignment + "'");
   set(name, toml_value(assignment.substr(equals + 1)));

@@ -15,8 +15,7 @@ std::string toml_list(const std::vector<std::string>& texts);
 
 // What a user typed, as a TOML value: itself where it is one, else a text.
 std::string toml_value(const std::string& text);
-// A number as TOML has it, "1." and ".5" included. Throws UsageError "[where] ..." for anything
-// else.
+// A number as TOML has it, see parse_number. Throws UsageError "[where] ..." for anything else.
 std::string toml_number(const std::string& text, const std::string& where);
 
 // "clip=5" -> {clip, 5}; "clip" -> {clip, ""}. Throws UsageError for a weight that is no number or

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "numbers.hpp"
+
 namespace hn::cli {
 namespace {
 
-constexpr const char* kMonitorEvery = "10";  // steps
+constexpr std::int64_t kMonitorEvery = 10;  // steps
 
 // Noise Hypernetworks (arXiv 2508.09968), its code at bbe3ab4: the weights of the published runs.
 // Each reward's loss form comes from its manifest.
@@ -65,10 +67,18 @@ void add_option(std::vector<Entry>& entries, const std::string& text) {
     refuse("[--reward-option] expected NAME.KEY=VALUE, such as hps.every=4, got '" + text + "'");
   Entry& entry = find(entries, text.substr(0, dot), "--reward-option");
   const std::string key = text.substr(dot + 1, equals - dot - 1);
-  const std::string value = toml_value(text.substr(equals + 1));
-  const bool own =
-      key == "every" || key == "batch" || key == "resize" || key == "weight" || key == "weights";
-  (own ? entry.table : entry.options)[key] = value;
+  const std::string given = text.substr(equals + 1);
+  const std::string where = "--reward-option " + text.substr(0, equals);
+  if (key == "every" || key == "batch" || key == "resize") {
+    const Range range = {0, key == "every"   ? kSteps.most
+                            : key == "batch" ? kBatches.most
+                                             : std::int64_t{16384}};
+    entry.table[key] = std::to_string(parse_integer(given, range, where));
+  } else if (key == "weight") {
+    entry.table[key] = toml_number(given, where);
+  } else {
+    (key == "weights" ? entry.table : entry.options)[key] = toml_value(given);
+  }
 }
 
 // "judge=0.3", "judge=0.3,lower", "judge=drop:0.05,lower".
@@ -170,11 +180,11 @@ void RewardFlags::lay(Overlay& overlay, const WeightFolders& weights, bool train
   for (const std::string& monitor : monitors) {
     const std::size_t equals = monitor.rfind('=');
     const std::string name = monitor.substr(0, equals);
+    if (name.empty()) refuse("[--monitor] expected NAME or NAME=STEPS, got '" + monitor + "'");
     const std::string every =
-        equals == std::string::npos ? kMonitorEvery : monitor.substr(equals + 1);
-    if (name.empty() || every.empty() ||
-        every.find_first_not_of("0123456789") != std::string::npos || every[0] == '0')
-      refuse("[--monitor] expected NAME or NAME=STEPS with 1 step or more, got '" + monitor + "'");
+        std::to_string(equals == std::string::npos ? kMonitorEvery
+                                                   : parse_integer(monitor.substr(equals + 1),
+                                                                   kSteps, "--monitor " + name));
     for (const Entry& entry : entries)
       if (entry.name == name) refuse("[--monitor] " + name + " is trained on, or given twice");
     entries.push_back(

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "numbers.hpp"
 #include "progress.hpp"
 #include "signals.hpp"
 #include "table.hpp"
@@ -46,11 +47,10 @@ void SetFlags::add_to(CLI::App& verb) {
       ->type_name("TEXT")
       ->take_all()
       ->allow_extra_args(false);
-  verb.add_option("--batch", batch, "Pictures of one size at a time [16]")->type_name("N");
-  verb.add_option("--decoders", decoders, "Threads that decode pictures; 0 = all cores")
-      ->type_name("N");
-  verb.add_option("--max-pixels", max_pixels, "Larger pictures are refused [178956970]")
-      ->type_name("N");
+  add_integer(verb, "--batch", batch, kBatches, "Pictures of one size at a time [16]");
+  add_integer(verb, "--decoders", decoders, kThreads,
+              "Threads that decode pictures; 0 = all cores");
+  add_integer(verb, "--max-pixels", max_pixels, kPixels, "Larger pictures are refused [178956970]");
   verb.add_flag("--exif-orientation", exif_orientation,
                 "Turn pictures as their EXIF data say [as they are stored]");
   setup.add_to(verb);
@@ -111,6 +111,8 @@ int compare_sets(const SetFlags& flags, const std::vector<std::string>& sets,
             << " pairs; without a partner: " << parsed.at("only_in_a").get<std::size_t>()
             << " in A, " << parsed.at("only_in_b").get<std::size_t>() << " in B; "
             << parsed.at("errors").get<std::size_t>() << " pictures could not be scored\n";
+  if (parsed.contains("first_error"))
+    std::cerr << "the first: " << parsed.at("first_error").get<std::string>() << "\n";
   return kOk;
 }
 

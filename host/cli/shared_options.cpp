@@ -1,5 +1,6 @@
 #include "shared_options.hpp"
 
+#include "numbers.hpp"
 #include "reward_flags.hpp"
 
 namespace hn::cli {
@@ -29,7 +30,7 @@ void ModelFlags::lay(Overlay& overlay) const {
 
 void SetupFlags::add_to(CLI::App& verb) {
   verb.add_option("--device", device, "cpu or cuda:N")->type_name("DEVICE");
-  verb.add_option("--threads", threads, "Of the CPU; 0 = all cores")->type_name("N");
+  add_integer(verb, "--threads", threads, kThreads, "Of the CPU; 0 = all cores");
   verb.add_option("--config", config, "TOML; flags win over it")->type_name("FILE");
   verb.add_option("--set", sets, "Any key of the configuration; repeat")
       ->type_name("KEY=VALUE")

@@ -201,6 +201,24 @@ TEST_F(Sessions, Samples) {
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK) << error_.text();
 }
 
+TEST_F(Sessions, SeedsAreThoseOfTheConfiguration) {
+  open_good();
+  const hn_str prompt = str("a");
+  Floats images({1, 3, 8, 8});
+  hnhost_sample_args args{};
+  args.struct_size = sizeof(args);
+  args.prompts = &prompt;
+  args.n_prompts = 1;
+  args.images = &images.tensor;
+  args.seed = std::uint64_t{1} << 63;
+  EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error_.text(), HasSubstr("[sample] seed: expected 0 to 9223372036854775807, got "
+                                       "9223372036854775808"));
+  EXPECT_THAT(images.data, Each(-1.0f)) << "nothing is written";
+  args.seed = (std::uint64_t{1} << 63) - 1;
+  EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK) << error_.text();
+}
+
 TEST_F(Sessions, Scores) {
   open_good();
   Floats images({2, 3, 8, 8}, 0.25f), scores({2}), grad({2, 3, 8, 8});

@@ -100,6 +100,20 @@ TEST_F(Resolve, BadNames) {
               HasSubstr("did you mean 'judge'?"));
 }
 
+TEST_F(Resolve, MoreSamplesThanNumbersAreRefused) {
+  EXPECT_THAT(refused("generator = \"gen\"\n[train]\nsteps = 1000000000\nbatch = 1048576\n"
+                      "accumulation = 1048576\n"),
+              HasSubstr("steps * batch * accumulation = 1000000000 * 1048576 * 1048576"));
+}
+
+TEST_F(Resolve, DevicesAreCountedPlainly) {
+  for (const char* device : {"cuda:", "cuda:01", "cuda:128", "cuda:99999999999", "cuda:-1",
+                             "cuda:+1", "cuda:1 ", "cuda:0x1"})
+    EXPECT_THAT(refused(std::string("generator = \"gen\"\ndevice = \"") + device + "\""),
+                HasSubstr("expected device \"cpu\", \"cuda\" or \"cuda:N\""))
+        << device;
+}
+
 TEST_F(Resolve, BadValues) {
   EXPECT_THAT(
       refused("generator = \"gen\"\n[generator_options]\nguidence = 1"),

@@ -13,10 +13,34 @@ TEST(ByteSize, ReadsUnitsOfBothKinds) {
   EXPECT_EQ(parse_bytes("1.5kib"), 1536u);
   EXPECT_EQ(parse_bytes("0"), 0u);
   EXPECT_EQ(parse_bytes("2TB"), 2'000'000'000'000u);
+  EXPECT_EQ(parse_bytes("010"), 10u) << "decimal";
+  EXPECT_EQ(parse_bytes("9007199254740993"), 9007199254740993u) << "whole numbers are exact";
+  EXPECT_EQ(parse_bytes("4194304TiB"), std::uint64_t{1} << 62);
+  EXPECT_EQ(parse_bytes("0.0GiB"), 0u);
 }
 
 TEST(ByteSize, RefusesWhatIsNoSize) {
-  for (const char* text : {"", "GiB", "-1", "8 Gi", "1e3", "8GiB!", "9999999999TiB", ".", "1.2.3"})
+  for (const char* text : {"",
+                           "GiB",
+                           "-1",
+                           "+1",
+                           "8 Gi",
+                           "1e3",
+                           "8GiB!",
+                           "9999999999TiB",
+                           ".",
+                           "1.2.3",
+                           "1.5.3GiB",
+                           "0x10",
+                           "1_000",
+                           "1,5GiB",
+                           "nan",
+                           "inf",
+                           "4194305TiB",
+                           "99999999999999999999999",
+                           "18446744073709551616",
+                           "0.3",
+                           "0.0001kB"})
     EXPECT_FALSE(parse_bytes(text).has_value()) << text;
 }
 

@@ -12,6 +12,7 @@
 #include "capi/host.hpp"
 #include "capi/tensors.hpp"
 #include "capi/text.hpp"
+#include "config/ranges.hpp"
 #include "support/cat.hpp"
 
 struct hnhost_session {
@@ -138,6 +139,9 @@ void sample(hnhost_session& s, const hnhost_sample_args& args) {
   if (args.latents != nullptr) hn::host::check_tensor(*args.latents, noise, "latents");
   if (args.delta != nullptr) hn::host::check_tensor(*args.delta, noise, "delta");
   if (batch == 0) return;
+  if (args.seed > static_cast<std::uint64_t>(hn::host::kMostSeed))
+    throw Error(HN_INVALID_ARGUMENT,
+                cat("[sample] seed: expected 0 to ", hn::host::kMostSeed, ", got ", args.seed));
   request.seed = args.seed;
   request.batch = std::min(batch, s.config.eval.batch);
   request.adapted = (args.flags & HNHOST_SAMPLE_UNADAPTED) == 0;

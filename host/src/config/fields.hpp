@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/ranges.hpp"
 #include "config/run_config.hpp"
 
 namespace hn::host {
@@ -47,7 +48,6 @@ inline constexpr EnumNames<core::Determinism, 3> kDeterminism = {
 
 inline constexpr EnumNames<bool, 2> kGuardPolicies = {{{"stop", true}, {"lower", false}}};
 
-inline constexpr std::int64_t kManyI64 = 1'000'000'000;
 inline constexpr double kInfinite = std::numeric_limits<double>::max();
 
 template <class Visitor>
@@ -56,10 +56,10 @@ void visit_top(Visitor& v, RunConfig& c) {
   v.text("weights", c.weights);
   v.text("device", c.device);
   v.text("dtype", c.dtype);
-  v.integer("seed", c.seed, 0, std::numeric_limits<std::int64_t>::max());
-  v.integer("threads", c.threads, 0, 4096);
+  v.integer("seed", c.seed, 0, kMostSeed);
+  v.integer("threads", c.threads, 0, kMostThreads);
   v.choice("deterministic", c.deterministic, kDeterminism);
-  v.integer("prompt_cache_mib", c.prompt_cache_mib, 0, kManyI64);
+  v.integer("prompt_cache_mib", c.prompt_cache_mib, 0, kMostSteps);
 }
 
 // The options of one [[reward]] are read and written beside this.
@@ -69,8 +69,8 @@ void visit_reward(Visitor& v, RewardConfig& c) {
   v.number("weight", c.weight, -kInfinite, kInfinite);
   v.flag("train", c.train);
   v.text("weights", c.weights);
-  v.integer("every", c.every, 0, kManyI64);
-  v.integer("batch", c.batch, 0, kManyI64);
+  v.integer("every", c.every, 0, kMostSteps);
+  v.integer("batch", c.batch, 0, kMostSamples);
   v.integer("resize", c.resize, 0, 16384);
 }
 
@@ -96,11 +96,11 @@ void visit_train(Visitor& v, TrainConfig& c) {
   core::TrainSpec& s = c.spec;
   v.text("prompts", c.prompts);
   v.text("sample_prompts", c.sample_prompts);
-  v.integer("steps", s.steps, 0, kManyI64);
-  v.integer("batch", s.batch, 1, kManyI64);
-  v.integer("micro_batch", s.micro_batch, 0, kManyI64);
+  v.integer("steps", s.steps, 0, kMostSteps);
+  v.integer("batch", s.batch, 1, kMostSamples);
+  v.integer("micro_batch", s.micro_batch, 0, kMostSamples);
   v.bytes("memory_budget", s.memory_budget);
-  v.integer("accumulation", s.accumulation, 1, kManyI64);
+  v.integer("accumulation", s.accumulation, 1, kMostSamples);
   v.choice("optimiser", s.optimiser, kOptimisers);
   v.number("lr", s.lr, 0, kInfinite);
   v.number("beta1", s.beta1, 0, 1);
@@ -108,7 +108,7 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.number("eps", s.eps, 0, kInfinite);
   v.number("weight_decay", s.weight_decay, 0, kInfinite);
   v.number("momentum", s.momentum, 0, 1);
-  v.integer("warmup", s.warmup, 0, kManyI64);
+  v.integer("warmup", s.warmup, 0, kMostSteps);
   v.choice("schedule", s.schedule, kSchedules);
   v.number("decay_from", s.decay_from, 0, 1);
   v.number("decay_to", s.decay_to, 0, 1);
@@ -116,21 +116,21 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.choice("reg", s.reg, kRegularisers);
   v.number("reg_weight", s.reg_weight, 0, kInfinite);
   v.choice("latents", s.latents, kLatentModes);
-  v.integer("latent_count", s.latent_count, 1, kManyI64);
+  v.integer("latent_count", s.latent_count, 1, kMostSteps);
   v.choice("non_finite", s.non_finite, kNonFinite);
-  v.integer("max_skips", s.max_skips, 0, kManyI64);
+  v.integer("max_skips", s.max_skips, 0, kMostSteps);
   v.flag("reward_normalise", s.reward_normalise);
-  v.integer("watch", s.watch, 0, kManyI64);
-  v.integer("checkpoint_every", c.checkpoint_every, 0, kManyI64);
-  v.integer("sample_every", c.sample_every, 0, kManyI64);
+  v.integer("watch", s.watch, 0, kMostSteps);
+  v.integer("checkpoint_every", c.checkpoint_every, 0, kMostSteps);
+  v.integer("sample_every", c.sample_every, 0, kMostSteps);
 }
 
 template <class Visitor>
 void visit_eval(Visitor& v, EvalConfig& c) {
   v.text("prompts", c.prompts);
-  v.integer("count", c.count, 0, kManyI64);
+  v.integer("count", c.count, 0, kMostSteps);
   v.integers("seeds", c.seeds);
-  v.integer("batch", c.batch, 1, kManyI64);
+  v.integer("batch", c.batch, 1, kMostSamples);
   v.list("rewards", c.rewards);
 }
 

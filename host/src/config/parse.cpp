@@ -24,11 +24,7 @@ class Reader {
   }
   template <class Integer>
   void integer(const char* key, Integer& field, std::int64_t least, std::int64_t most) {
-    const auto value = table_.find_i64(key);
-    if (!value) return;
-    if (*value < least || *value > most)
-      table_.fail(key, cat("expected ", least, " to ", most, ", got ", *value));
-    field = static_cast<Integer>(*value);
+    if (const auto value = table_.find_i64(key, least, most)) field = static_cast<Integer>(*value);
   }
   void number(const char* key, double& field, double least, double most) {
     const auto value = table_.find_f64(key);

@@ -26,8 +26,11 @@ std::filesystem::path general_list(std::string_view name) {
 
 // "cpu", "cuda" or "cuda:N".
 void check_device(const std::string& where, const std::string& device) {
-  const bool cuda = device.starts_with("cuda:") && device.size() > 5 &&
-                    device.find_first_not_of("0123456789", 5) == std::string::npos;
+  const std::string number = device.starts_with("cuda:") ? device.substr(5) : "";
+  // LibTorch counts devices in 8 bits and reads "cuda:01" as no device.
+  const bool cuda = !number.empty() && number.size() <= 3 &&
+                    number.find_first_not_of("0123456789") == std::string::npos &&
+                    (number == "0" || number[0] != '0') && std::stoi(number) < 128;
   if (device != "cpu" && device != "cuda" && !cuda)
     refuse(cat(where, " expected device \"cpu\", \"cuda\" or \"cuda:N\", got '", device, "'"));
 }
@@ -222,6 +225,11 @@ void resolve_config(RunConfig& c, const Registry& registry) {
   if (c.train.spec.micro_batch > c.train.spec.batch)
     refuse(cat("[train] expected micro_batch <= batch, got ", c.train.spec.micro_batch, " > ",
                c.train.spec.batch));
+  const core::TrainSpec& train = c.train.spec;
+  constexpr std::int64_t kMostNumber = std::int64_t{1} << 62;  // of a sample
+  if (train.steps > kMostNumber / train.batch / train.accumulation)
+    refuse(cat("[train] expected at most 2^62 samples in all, got steps * batch * accumulation = ",
+               train.steps, " * ", train.batch, " * ", train.accumulation));
   if (!c.run.dir.empty()) c.run.dir = tidy(c.run.dir).string();
 }
 

@@ -62,8 +62,11 @@ std::vector<OptionSpec> make_standard_options() {
       option("preprocess", "str", "How a reward prepares the picture."),
   };
   options[1].choices = {"float32", "bfloat16", "float16"};
-  for (OptionSpec& spec : options)
-    if (spec.type == "int") spec.min = 1;
+  for (OptionSpec& spec : options) {
+    if (spec.type != "int") continue;
+    spec.min = 1;
+    spec.max = spec.key == "steps" ? 10'000 : 65'536;
+  }
   return options;
 }
 

@@ -29,10 +29,8 @@ Parsed parse(std::string_view text) {
   r.accept_licence = table.find_bool("accept_licence").value_or(false);
   r.dry_run = table.find_bool("dry_run").value_or(false);
   r.verify = table.find_bool("verify").value_or(false);
-  if (const auto connections = table.find_i64("connections")) {
-    if (*connections < 1 || *connections > 64) table.fail("connections", "expected 1 to 64");
+  if (const auto connections = table.find_i64("connections", 1, 64))
     r.transfer.connections = static_cast<int>(*connections);
-  }
   parsed.list = table.find_str("list").value_or("");
   table.finish();
   return parsed;

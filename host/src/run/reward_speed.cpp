@@ -6,6 +6,7 @@
 #include <functional>
 #include <thread>
 
+#include "config/ranges.hpp"
 #include "json/json_file.hpp"
 #include "run/summary.hpp"
 #include "safetensors/atomic_file.hpp"
@@ -37,10 +38,9 @@ Request parse(std::string_view text) {
     for (const std::string& name : weights->keys()) r.weights[name] = weights->need_str(name);
     weights->finish();
   }
-  r.threads = table.find_i64("threads").value_or(0);
-  r.size = table.find_i64("size").value_or(224);
+  r.threads = table.find_i64("threads", 0, host::kMostThreads).value_or(0);
+  r.size = table.find_i64("size", 1, 4096).value_or(224);
   r.seconds = table.find_f64("seconds").value_or(1);
-  if (r.size < 1 || r.size > 4096) table.fail("size", "expected 1 to 4096 pixels");
   if (!(r.seconds > 0) || r.seconds > 600) table.fail("seconds", "expected above 0, at most 600");
   table.finish();
   return r;

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "config/ranges.hpp"
 #include "json/json_file.hpp"
 #include "run/score_table.hpp"
 
@@ -33,8 +34,10 @@ std::string problem(const Json& request) {
 ScorerService::ScorerService(host::Host& host, std::string_view config, std::int64_t batch)
     : scorer_(host, scoring_config(host, config), host::make_services(host, nullptr)),
       batch_(batch) {
-  if (batch < 1)
-    throw Error(HN_INVALID_ARGUMENT, "[score] expected batch >= 1, got " + std::to_string(batch));
+  if (batch < 1 || batch > host::kMostSamples)
+    throw Error(HN_INVALID_ARGUMENT, "[score] batch: expected 1 to " +
+                                         std::to_string(host::kMostSamples) + ", got " +
+                                         std::to_string(static_cast<std::uint64_t>(batch)));
 }
 
 std::string ScorerService::answer(std::string_view text) {

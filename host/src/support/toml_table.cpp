@@ -46,6 +46,17 @@ bool has_zero_byte(const toml::node& node) {
 
 constexpr const char* kZeroByte = "expected text, got a zero byte in it";
 
+// The type, and where it says more a text or a number: `text '010'`.
+std::string described(const toml::node& node) {
+  constexpr std::size_t kShown = 60;
+  if (const auto* text = node.as_string())
+    return cat("text '", text->get().substr(0, kShown), text->get().size() > kShown ? "..." : "",
+               "'");
+  if (const auto* number = node.as_floating_point())
+    return cat(type_name(node), ", ", toml_float(number->get()));
+  return std::string(type_name(node));
+}
+
 // Moves, because a copied node forgets its line.
 void lay_over(toml::table& base, toml::table&& top) {
   for (auto&& [key, node] : top) {
@@ -117,7 +128,15 @@ std::optional<std::int64_t> TomlTable::find_i64(const std::string& key) {
   const toml::node* node = impl_->get(key);
   if (node == nullptr) return std::nullopt;
   if (const auto* number = node->as_integer()) return number->get();
-  fail(key, cat("expected an integer, got ", type_name(*node)));
+  fail(key, cat("expected an integer, got ", described(*node)));
+}
+
+std::optional<std::int64_t> TomlTable::find_i64(const std::string& key, std::int64_t least,
+                                                std::int64_t most) {
+  const std::optional<std::int64_t> value = find_i64(key);
+  if (value && (*value < least || *value > most))
+    fail(key, cat("expected ", least, " to ", most, ", got ", *value));
+  return value;
 }
 
 std::optional<double> TomlTable::find_f64(const std::string& key) {
@@ -125,10 +144,11 @@ std::optional<double> TomlTable::find_f64(const std::string& key) {
   if (node == nullptr) return std::nullopt;
   if (const auto* number = node->as_integer()) return static_cast<double>(number->get());
   if (const auto* number = node->as_floating_point()) {
-    if (!std::isfinite(number->get())) fail(key, "expected a finite number");
+    if (!std::isfinite(number->get()))
+      fail(key, cat("expected a finite number, got ", toml_float(number->get())));
     return number->get();
   }
-  fail(key, cat("expected a number, got ", type_name(*node)));
+  fail(key, cat("expected a number, got ", described(*node)));
 }
 
 std::optional<bool> TomlTable::find_bool(const std::string& key) {
@@ -159,7 +179,7 @@ std::optional<std::vector<std::int64_t>> TomlTable::find_i64_list(const std::str
   std::vector<std::int64_t> values;
   for (const toml::node& item : *node->as_array()) {
     if (!item.is_integer())
-      fail(key, cat("expected a list of integers, got ", type_name(item), " in it"));
+      fail(key, cat("expected a list of integers, got ", described(item), " in it"));
     values.push_back(item.as_integer()->get());
   }
   return values;

@@ -25,6 +25,9 @@ class TomlTable {
 
   std::optional<std::string> find_str(const std::string& key);
   std::optional<std::int64_t> find_i64(const std::string& key);
+  // In range, or "expected LEAST to MOST, got VALUE".
+  std::optional<std::int64_t> find_i64(const std::string& key, std::int64_t least,
+                                       std::int64_t most);
   std::optional<double> find_f64(const std::string& key);  // an integer will do
   std::optional<bool> find_bool(const std::string& key);
   std::optional<std::vector<std::string>> find_list(const std::string& key);

@@ -197,9 +197,11 @@ std::optional<PromptStoreOption> prompt_store_option(const Config& config, bool 
   std::string given = config.str("prompt_cache", "");
   if (given.empty()) given = by_default ? "auto" : "off";
   const std::int64_t megabytes = config.i64("prompt_cache_mb", 4096);
-  if (megabytes < 1)
-    throw Error(HN_INVALID_ARGUMENT,
-                "[option prompt_cache_mb] expected at least 1, got " + std::to_string(megabytes));
+  constexpr std::int64_t kMost = 1'000'000'000;
+  if (megabytes < 1 || megabytes > kMost)
+    throw Error(HN_INVALID_ARGUMENT, "[option prompt_cache_mb] expected 1 to " +
+                                         std::to_string(kMost) + ", got " +
+                                         std::to_string(megabytes));
   if (given == "off") return std::nullopt;
   const auto limit = static_cast<std::uint64_t>(megabytes) << 20;
   if (given != "auto") return PromptStoreOption{given, limit};
