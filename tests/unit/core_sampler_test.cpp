@@ -87,6 +87,30 @@ TEST_F(CoreSampler, NoiseCanBeGiven) {
     EXPECT_NEAR(shifted.images.data[i] - given.images.data[i], 0.01, 1e-6);
 }
 
+TEST_F(CoreSampler, WhatIsNotFiniteIsNamed) {
+  const auto session = open_session(fake_spec(), {});
+  const auto poison = [](const char* point) {
+    fake::state().fault = point;
+    fake::state().after = 3;
+    fake::state().times = 1;
+  };
+  SampleRequest r = request();
+  r.batch = 2;
+  poison("nan:offset");
+  EXPECT_FAILS(HN_DATA_LOSS,
+               HasSubstr("[sample] linear: the noise network's delta is not finite: nan at sample "
+                         "3 (prompt 'prompt 3'; 1 of 8 numbers are not finite)"),
+               session->sample(r));
+  poison("inf:image");
+  EXPECT_FAILS(HN_DATA_LOSS, HasSubstr("the picture is not finite: inf at sample 3 (prompt"),
+               session->sample(r));
+  r.noise = Tensor{{5, 2, 2, 2}, std::vector<float>(40, 0.5f)};
+  r.noise->data[17] = std::nanf("");
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("[sample: noise] expected finite numbers, got nan at sample 2"),
+               session->sample(r));
+}
+
 TEST_F(CoreSampler, BadRequestsAreNamed) {
   const auto session = open_session(fake_spec(), {});
   SampleRequest r = request();

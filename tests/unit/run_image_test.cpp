@@ -34,10 +34,21 @@ TEST(Image, PngRoundTrip) {
 TEST(Image, FloatsAreRoundedAndClamped) {
   core::Tensor images;
   images.shape = {1, 3, 1, 2};
-  images.data = {0.0f, 1.0f, 0.5f, -3.0f, 7.0f, std::numeric_limits<float>::quiet_NaN()};
+  images.data = {0.0f, 1.0f, 0.5f, -3.0f, 7.0f, 0.25f};
   const Image image = to_image(images, 0);
-  EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{0, 128, 255, 255, 0, 0}));
+  EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{0, 128, 255, 255, 0, 64}));
   expect_error(HN_INVALID_ARGUMENT, {"expected images"}, [&] { to_image(images, 1); });
+}
+
+TEST(Image, WhatIsNotFiniteIsNoPicture) {
+  core::Tensor images;
+  images.shape = {1, 3, 1, 1};
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    images.data = {0.5f, bad, 0.5f};
+    expect_error(HN_DATA_LOSS, {"[image] expected finite numbers", "picture 0"},
+                 [&] { to_image(images, 0); });
+  }
 }
 
 TEST(Image, ToTensorAndBack) {

@@ -57,6 +57,31 @@ TEST(TensorFile, ShapesAreNamed) {
   });
 }
 
+TEST(TensorFile, WhatIsNotFiniteIsNamedWithItsPlace) {
+  core::Tensor tensor{{2, 3, 1, 2}, std::vector<float>(12, 0.5f)};
+  EXPECT_NO_THROW(require_finite(tensor, "x"));
+  tensor.data[9] = -INFINITY;
+  tensor.data[11] = NAN;
+  expect_error(
+      HN_INVALID_ARGUMENT,
+      {"[f: noise] expected finite numbers, got -inf at [1,1,0,1]", "2 of 12 are not finite"},
+      [&] { require_finite(tensor, "f: noise"); });
+  expect_error(HN_INVALID_ARGUMENT, {"[f: images] expected finite numbers"},
+               [&] { require_pictures(tensor, "f: images"); });
+}
+
+TEST(TensorFile, PicturesOfAnotherRangeAreNamed) {
+  core::Tensor images{{1, 3, 1, 2}, {0, 1, -0.1f, 1.1f, 0.5f, 0.5f}};
+  EXPECT_NO_THROW(require_pictures(images, "x")) << "what resizing overshoots by";
+  images.data[4] = 255;
+  expect_error(HN_INVALID_ARGUMENT,
+               {"[f: images] expected numbers from 0 to 1, got -0.1", "255", "[0,2,0,0]"},
+               [&] { require_pictures(images, "f: images"); });
+  images.data[4] = -1;
+  expect_error(HN_INVALID_ARGUMENT, {"expected numbers from 0 to 1, got -1", "[0,2,0,0]"},
+               [&] { require_pictures(images, "f: images"); });
+}
+
 TEST(AdapterFolder, IsFoundAndKnown) {
   const TestFolder folder;
   const auto path = folder.path() / "run" / "adapter";

@@ -137,7 +137,8 @@ HN_EXPORT void hnhost_session_close(hnhost_session*); /* NULL is allowed */
 /* JSON: noise and image shapes, steps, rewards with ranges, trainable numbers, memory, resolved
  * configuration. */
 HN_EXPORT hn_status hnhost_session_describe(hnhost_session*, hnhost_text** out, hn_error*);
-/* Trains n more optimiser steps. Everything of a session is [one-at-a-time]. */
+/* Trains n more optimiser steps. Training prompts that a trained reward cannot answer are
+ * HN_INVALID_ARGUMENT before the first one. Everything of a session is [one-at-a-time]. */
 HN_EXPORT hn_status hnhost_train(hnhost_session*, uint64_t n, const hnhost_hooks*, hn_error*);
 
 typedef struct hnhost_sample_args {
@@ -145,13 +146,15 @@ typedef struct hnhost_sample_args {
   uint32_t flags;
   const hn_str* prompts; /* one a sample */
   uint64_t n_prompts;
-  uint64_t seed;              /* of the noise that is not given */
+  uint64_t seed;              /* of the noise that is not given; 0 to 2^63 - 1 */
   const DLTensor* noise;      /* in, CPU float32 [B,C,h,w], or NULL */
   const DLTensor* step_noise; /* in, CPU float32 [n-1,B,C,h,w], or NULL */
   const DLTensor* images;     /* out, the caller's, CPU float32 [B,3,H,W] in [0,1], or NULL */
   const DLTensor* latents;    /* out, CPU float32 [B,C,h,w], or NULL */
   const DLTensor* delta;      /* out, CPU float32 [B,C,h,w], or NULL */
 } hnhost_sample_args;
+/* HN_INVALID_ARGUMENT for noise that is not finite, HN_DATA_LOSS where delta, latents or images
+ * come out so; the text names sample and prompt, and nothing is written. */
 #define HNHOST_SAMPLE_UNADAPTED 1u /* without the noise network or fine-tune */
 HN_EXPORT hn_status hnhost_sample(hnhost_session*, const hnhost_sample_args*, hn_error*);
 
@@ -159,17 +162,19 @@ typedef struct hnhost_score_args {
   uint32_t struct_size;
   uint32_t flags;         /* zero */
   uint64_t reward;        /* index in the configuration's order */
-  const DLTensor* images; /* CPU float32 [B,3,H,W] in [0,1] */
+  const DLTensor* images; /* CPU float32 [B,3,H,W] in [0,1], finite; not clamped */
   const hn_str* prompts;  /* one a sample, or none for rewards that read no text */
   uint64_t n_prompts;
   const DLTensor* scores; /* out, CPU float32 [B] */
   const DLTensor*
       image_grad; /* out, CPU float32 [B,3,H,W], or NULL; HN_UNSUPPORTED for a score-only reward */
 } hnhost_score_args;
+/* HN_DATA_LOSS where a score or a gradient is not finite: the text names sample and prompt, and
+ * nothing is written. */
 HN_EXPORT hn_status hnhost_score(hnhost_session*, const hnhost_score_args*, hn_error*);
 
 /* PEFT folders (adapter_model.safetensors, adapter_config.json), and checkpoints for an exact
- * resume; written atomically. */
+ * resume; written atomically. An adapter that is not finite is not saved: HN_DATA_LOSS. */
 HN_EXPORT hn_status hnhost_adapter_save(hnhost_session*, hn_str folder, hn_error*);
 HN_EXPORT hn_status hnhost_adapter_load(hnhost_session*, hn_str folder, hn_error*);
 HN_EXPORT hn_status hnhost_checkpoint_save(hnhost_session*, hn_str file, hn_error*);
@@ -189,8 +194,8 @@ HN_EXPORT hn_status hnhost_score_set(hnhost*, hn_str request, const hnhost_hooks
 HN_EXPORT hn_status hnhost_compare_sets(hnhost*, hn_str request, const hnhost_hooks*,
                                         hnhost_text** out, hn_error*);
 /* Opened rewards that answer requests in JSON, {"image": path, "prompt": text} or a list of such,
- * as `hnhost score --stdin` does. batch: pictures of one size at a time. A request that cannot be
- * answered gives an object with "error". Closed before its host. [one-at-a-time] */
+ * as `hnhost score --stdin` does. batch: pictures of one size at a time, 1 to 2^20. A request that
+ * cannot be answered gives an object with "error". Closed before its host. [one-at-a-time] */
 typedef struct hnhost_scorer hnhost_scorer;
 HN_EXPORT hn_status hnhost_scorer_open(hnhost*, hn_str config, uint64_t batch, hnhost_scorer** out,
                                        hn_error*);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/finite.hpp"
 #include "core/random.hpp"
 
 namespace hn::core {
@@ -73,6 +74,14 @@ Adapter::Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t see
 at::Tensor Adapter::part(const at::Tensor& flat, const Matrix& matrix) const {
   return flat.narrow(0, matrix.value.storage_offset(), matrix.value.numel())
       .view(matrix.value.sizes());
+}
+
+void require_finite(const Adapter& adapter, const std::string& consequence) {
+  if (not_finite(adapter.values()).empty()) return;
+  for (const Adapter::Matrix& matrix : adapter.matrices())
+    if (const std::string bad = not_finite(matrix.value); !bad.empty())
+      throw Error(HN_DATA_LOSS,
+                  "[adapter] " + matrix.name + " is not finite: " + bad + "; " + consequence);
 }
 
 std::vector<std::string> Adapter::paths() const {

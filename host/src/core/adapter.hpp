@@ -48,6 +48,9 @@ class Adapter {
   std::vector<Matrix> matrices_;
 };
 
+// HN_DATA_LOSS "[adapter] NAME is not finite: nan (3 of 64 numbers are not finite); CONSEQUENCE".
+void require_finite(const Adapter& adapter, const std::string& consequence);
+
 // A folder as Python's peft reads and writes it: adapter_model.safetensors with the keys
 // "base_model.model.<path>.lora_A.weight" and adapter_config.json. Source: peft 0.21,
 // utils/save_and_load.py, tuners/lora/config.py.

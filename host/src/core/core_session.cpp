@@ -77,6 +77,9 @@ class CoreSession final : public Session {
   const Shapes& shapes() const override { return shapes_; }
   std::uint64_t step() const override { return trainer_ ? trainer_->steps_done() : 0; }
 
+  void prepare_training() override {
+    enter([&] { trainer().prepare(); });
+  }
   StepReport train_step() override {
     return enter([&] { return trainer().step(); });
   }
@@ -97,6 +100,7 @@ class CoreSession final : public Session {
     enter([&] {
       std::vector<std::string> paths;
       const Adapter& saved = adapter("save_adapter");
+      require_finite(saved, "it is not saved");
       for (const AdapterLayer& layer : generator_->layers(spec_.net.kind))
         paths.push_back(layer.name);
       save_peft(saved, paths, folder);
@@ -115,7 +119,10 @@ class CoreSession final : public Session {
     });
   }
   void save_checkpoint(const std::filesystem::path& file) override {
-    enter([&] { core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), file); });
+    enter([&] {
+      require_finite(adapter("save_checkpoint"), "no checkpoint is written");
+      core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), file);
+    });
   }
   void load_checkpoint(const std::filesystem::path& file) override {
     enter([&] { core::load_checkpoint(spec_, adapter("load_checkpoint"), trainer(), file); });

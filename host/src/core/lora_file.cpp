@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include "core/finite.hpp"
 #include "core/lora_alpha.hpp"
 #include "core/tensor_io.hpp"
 #include "weights/weight_files.hpp"
@@ -305,8 +306,12 @@ std::vector<std::string> put_lora(Adapter& adapter, const LoraFile& file) {
     const LoraFile::Layer& layer = *found->second;
     filled.insert(name);
     at::Tensor into = adapter.part(staged, matrix);
-    at::Tensor from =
-        is_a ? layer.a : layer.b * (layer.alpha / static_cast<double>(layer.rank()) / scale);
+    // An alpha of 0 everywhere is the session's too.
+    const double factor =
+        scale == 0 ? 1.0 : layer.alpha / static_cast<double>(layer.rank()) / scale;
+    at::Tensor from = is_a ? layer.a : layer.b * factor;
+    if (const std::string bad = not_finite(from); !bad.empty())
+      problems.add(name + ": " + (is_a ? "A" : "B") + " is not finite: " + bad);
     // Zeros beside A's rows meet zeros beside B's columns. A grouped B has its own rows a group, so
     // that a smaller rank cannot be filled up.
     const std::int64_t dimension = is_a ? 0 : 1;

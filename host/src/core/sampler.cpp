@@ -7,6 +7,7 @@
 
 #include "core/bound_function.hpp"
 #include "core/draws.hpp"
+#include "core/finite.hpp"
 #include "core/host_tensor.hpp"
 
 namespace hn::core {
@@ -65,7 +66,11 @@ class Sampler {
     Buffers b;
     const std::vector<std::int64_t> noise = join_shape({count}, generator_.noise_shape());
     const std::int64_t step_noises = generator_.steps() - 1;
-    if (request_.noise) b.noise = view_of(*request_.noise, noise, "sample: noise");
+    if (request_.noise) {
+      b.noise = view_of(*request_.noise, noise, "sample: noise");
+      if (const std::string bad = not_finite_rows(b.noise, request_.prompts); !bad.empty())
+        throw Error(HN_INVALID_ARGUMENT, "[sample: noise] expected finite numbers, got " + bad);
+    }
     if (request_.step_noise) {
       if (slots_.step_noise < 0 || step_noises < 1)
         throw Error(HN_INVALID_ARGUMENT,
@@ -73,6 +78,9 @@ class Sampler {
                         " runs " + std::to_string(generator_.steps()) + " step and takes none");
       b.step_noise =
           view_of(*request_.step_noise, join_shape({step_noises}, noise), "sample: step_noise");
+      if (const std::string bad = not_finite(b.step_noise); !bad.empty())
+        throw Error(HN_INVALID_ARGUMENT,
+                    "[sample: step_noise] expected finite numbers, got " + bad);
     }
     if (request_.want_images)
       b.images = allocate(result.images, join_shape({count}, generator_.image_shape()));
@@ -104,6 +112,12 @@ class Sampler {
     const PromptCache::Pins pins = prompts_.get(generator_.instance(), prompts);
     const auto options = at::TensorOptions(at::kFloat).device(device_);
     const auto rows = [&](const at::Tensor& buffer) { return buffer.narrow(0, first, n); };
+    const auto require_finite = [&](const at::Tensor& values, const char* what) {
+      const std::string bad = not_finite_rows(values, prompts, first);
+      if (!bad.empty())
+        throw Error(HN_DATA_LOSS, "[sample] " + generator_.instance().name() + ": " + what +
+                                      " is not finite: " + bad);
+    };
 
     at::Tensor x = noise_of(b, first, n).to(device_);
     if (b.used_noise.defined()) rows(b.used_noise).copy_(x);
@@ -112,6 +126,7 @@ class Sampler {
       net_->in[net_->fn->input("noise")] = x;
       net_->out[net_->fn->output("offset")] = delta;
       net_->forward(pins.handles(), false);
+      require_finite(delta, "the noise network's delta");
       if (b.delta.defined()) rows(b.delta).copy_(delta);
       x = x + delta;
     }
@@ -132,6 +147,8 @@ class Sampler {
     generate_.rng_seed = request_.seed;
     generate_.rng_offset = static_cast<std::uint64_t>(first);
     generate_.forward(pins.handles(), false);
+    if (latents.defined()) require_finite(latents, "the latents");
+    require_finite(image, "the picture");
     if (b.images.defined()) rows(b.images).copy_(image);
     if (b.latents.defined()) rows(b.latents).copy_(latents);
   }

@@ -24,7 +24,10 @@ Image to_image(const core::Tensor& images, std::int64_t index) {
   for (std::size_t channel = 0; channel < 3; ++channel) {
     for (std::size_t i = 0; i < plane; ++i) {
       const float value = source[channel * plane + i];
-      const float clamped = value > 0.0f ? std::min(value, 1.0f) : 0.0f;  // NaN is not > 0
+      if (!std::isfinite(value))
+        throw Error(HN_DATA_LOSS, "[image] expected finite numbers, got " + std::to_string(value) +
+                                      " in picture " + std::to_string(index));
+      const float clamped = std::clamp(value, 0.0f, 1.0f);
       image.rgb[3 * i + channel] = static_cast<std::uint8_t>(std::lround(255.0f * clamped));
     }
   }

@@ -25,7 +25,8 @@ std::string encode_png(const Image& image);
 // Atomically. Errors: those of AtomicFile.
 void write_png(const std::filesystem::path& file, const Image& image);
 
-// Picture `index` of images [B,3,H,W] in [0,1]: round(255 x), values outside are clamped, NaN is 0.
+// Picture `index` of images [B,3,H,W] in [0,1]: round(255 x), values outside are clamped. Errors:
+// HN_DATA_LOSS for what is not finite.
 Image to_image(const core::Tensor& images, std::int64_t index);
 
 // [B,3,H,W] in [0,1]. Errors: HN_INVALID_ARGUMENT where sizes differ; names[i] is named then.

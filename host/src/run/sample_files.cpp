@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "config/prompts.hpp"
+#include "config/ranges.hpp"
 #include "run/adapter_folder.hpp"
 #include "run/evaluate.hpp"
 #include "run/sample_folder.hpp"
@@ -42,14 +43,10 @@ Request parse(std::string_view text) {
   take("out_dir", request.out_dir);
   request.adapter_partial = table.find_bool("adapter_partial").value_or(false);
   request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
-  request.count = table.find_i64("count").value_or(0);
-  request.seed = static_cast<std::uint64_t>(table.find_i64("seed").value_or(0));
-  request.batch = table.find_i64("batch").value_or(16);
+  request.count = table.find_i64("count", 0, host::kMostSteps).value_or(0);
+  request.seed = static_cast<std::uint64_t>(table.find_i64("seed", 0, host::kMostSeed).value_or(0));
+  request.batch = table.find_i64("batch", 1, host::kMostSamples).value_or(16);
   table.finish();
-  if (request.batch < 1 || request.count < 0)
-    throw Error(HN_INVALID_ARGUMENT, "[sample] expected batch >= 1 and count >= 0, got batch " +
-                                         std::to_string(request.batch) + " and count " +
-                                         std::to_string(request.count));
   return request;
 }
 
@@ -91,6 +88,7 @@ void read_noise(const Request& request, const core::Shapes& shapes, core::Sample
   const std::vector<std::int64_t>& one = shapes.noise;
   core::Tensor noise = read_tensor(request.noise_in, "noise");
   expect_shape(noise, {-1, one.at(0), one.at(1), one.at(2)}, request.noise_in + ": noise");
+  require_finite(noise, request.noise_in + ": noise");
   const std::int64_t batch = noise.shape[0];
   if (sample.prompts.size() == 1 && batch > 1)
     sample.prompts.assign(static_cast<std::size_t>(batch), sample.prompts[0]);
@@ -101,9 +99,10 @@ void read_noise(const Request& request, const core::Shapes& shapes, core::Sample
                                          std::to_string(batch));
   sample.noise = std::move(noise);
   sample.step_noise = find_tensor(request.noise_in, "step_noise");
-  if (sample.step_noise)
-    expect_shape(*sample.step_noise, {shapes.steps - 1, batch, one[0], one[1], one[2]},
-                 request.noise_in + ": step_noise");
+  if (!sample.step_noise) return;
+  expect_shape(*sample.step_noise, {shapes.steps - 1, batch, one[0], one[1], one[2]},
+               request.noise_in + ": step_noise");
+  require_finite(*sample.step_noise, request.noise_in + ": step_noise");
 }
 
 void write_outputs(const Request& request, const core::SampleResult& result,

@@ -1,5 +1,6 @@
 #include "run/tensor_file.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -27,6 +28,17 @@ Number element(const std::byte* data, std::size_t index) {
   Number value;  // the file's data need not be aligned
   std::memcpy(&value, data + index * sizeof(Number), sizeof(Number));
   return value;
+}
+
+// "[3,0,2,1]" of the element in row-major order.
+std::string place_words(const core::Tensor& tensor, std::size_t index) {
+  std::string out;
+  for (std::size_t i = tensor.shape.size(); i-- > 0;) {
+    const auto side = static_cast<std::size_t>(tensor.shape[i]);
+    out = std::to_string(index % side) + (out.empty() ? "" : ",") + out;
+    index /= side;
+  }
+  return "[" + out + "]";
 }
 
 std::string shape_words(const std::vector<std::int64_t>& shape) {
@@ -87,6 +99,34 @@ void write_tensor(const std::filesystem::path& file, const std::string& name,
   const std::array<TensorToWrite, 1> one = {
       TensorToWrite{name, TensorDtype::kF32, shape, data.data(), data.size() * sizeof(float)}};
   write_safetensors(file, one);
+}
+
+void require_finite(const core::Tensor& tensor, const std::string& where) {
+  std::size_t bad = 0, first = 0;
+  for (std::size_t i = 0; i < tensor.data.size(); ++i)
+    if (!std::isfinite(tensor.data[i]) && bad++ == 0) first = i;
+  if (bad == 0) return;
+  const float value = tensor.data[first];
+  throw Error(HN_INVALID_ARGUMENT, "[" + where + "] expected finite numbers, got " +
+                                       (std::isnan(value) ? "nan"
+                                        : value > 0       ? "inf"
+                                                          : "-inf") +
+                                       " at " + place_words(tensor, first) + "; " +
+                                       std::to_string(bad) + " of " +
+                                       std::to_string(tensor.data.size()) + " are not finite");
+}
+
+void require_pictures(const core::Tensor& images, const std::string& where) {
+  require_finite(images, where);
+  if (images.data.empty()) return;
+  const auto [low, high] = std::minmax_element(images.data.begin(), images.data.end());
+  if (*low >= -kPictureSlack && *high <= 1 + kPictureSlack) return;
+  const bool below = *low < -kPictureSlack;
+  const auto worst = below ? low : high;
+  throw Error(HN_INVALID_ARGUMENT,
+              "[" + where + "] expected numbers from 0 to 1, got " + std::to_string(*low) + " to " +
+                  std::to_string(*high) + ", such as that at " +
+                  place_words(images, static_cast<std::size_t>(worst - images.data.begin())));
 }
 
 void expect_shape(const core::Tensor& tensor, const std::vector<std::int64_t>& wanted,

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "config/ranges.hpp"
 #include "run/decode_image.hpp"
 #include "selftest/checks.hpp"
 #include "support/cat.hpp"
@@ -39,7 +40,7 @@ Request parse(std::string_view text) {
   }
   request.images = table.find_str("images").value_or("");
   request.device = table.find_str("device").value_or("cpu");
-  request.threads = table.find_i64("threads").value_or(0);
+  request.threads = table.find_i64("threads", 0, host::kMostThreads).value_or(0);
   table.finish();
   std::error_code ignored;
   if (!request.images.empty() && !fs::is_directory(request.images, ignored))
@@ -129,6 +130,7 @@ core::ScoreResult score_with(core::Session& session, const core::Tensor& images,
   request.prompts = prompts;
   request.batch = std::max<std::int64_t>(1, images.shape.at(0));
   request.want_grad = want_grad;
+  request.unchecked = true;  // the checks look for what is not finite
   return session.score(request);
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 #include <sstream>
@@ -121,6 +122,7 @@ at::Tensor WeightMap::take(const std::string& name, at::IntArrayRef shape) {
     return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
   const auto tensor = stored(name);
   auto wanted = tensor.to(device_, dtype_);
+  check_finite(name, wanted);
   if (!wanted.is_same(tensor)) files_.release(prefix_ + name);
   bytes_ += wanted.nbytes();
   return wanted;
@@ -130,11 +132,21 @@ FrozenWeight WeightMap::take_frozen(const std::string& name, at::IntArrayRef sha
   if (quantise_ == Quantise::kNone || device_.is_meta()) return {take(name, shape), {}};
   if (!check(name, shape)) return {};
   const auto tensor = stored(name);
+  check_finite(name, tensor);
   FrozenWeight weight{{}, QuantisedWeight(tensor, quantise_, dtype_, device_)};
   report_.add(tensor, weight.quantised, dtype_);
   files_.release(prefix_ + name);
   bytes_ += weight.quantised.nbytes();
   return weight;
+}
+
+void WeightMap::check_finite(const std::string& name, const at::Tensor& tensor) {
+  // The sum is finite only where everything is; one that overflows proves nothing.
+  if (!tensor.is_floating_point() || std::isfinite(tensor.sum().item<double>())) return;
+  const std::int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<std::int64_t>();
+  if (bad > 0)
+    not_finite_.push_back(label(name) + ": " + std::to_string(bad) + " of " +
+                          std::to_string(tensor.numel()) + " numbers are NaN or infinite");
 }
 
 void WeightMap::finish(const std::vector<std::string>& ignored) const {
@@ -153,13 +165,16 @@ void WeightMap::finish(const std::vector<std::string>& ignored) const {
     add_weight_report(report);
     return;
   }
-  if (missing_.empty() && mismatched_.empty() && unexpected.empty()) return;
+  if (missing_.empty() && mismatched_.empty() && unexpected.empty() && not_finite_.empty()) return;
   std::ostringstream out;
   out << '[' << where_ << "] the weights in " << files_.path().string()
-      << " do not fit the configuration:";
+      << (missing_.empty() && mismatched_.empty() && unexpected.empty()
+              ? " are damaged:"
+              : " do not fit the configuration:");
   list(out, "missing", missing_);
   list(out, "wrong shape", mismatched_);
   list(out, "unexpected", unexpected);
+  list(out, "not finite", not_finite_);
   throw Error(HN_DATA_LOSS, out.str());
 }
 

@@ -73,13 +73,15 @@ class WeightMap {
   // Bytes of everything handed out so far.
   std::uint64_t bytes() const { return bytes_; }
 
-  // HN_DATA_LOSS with every missing, wrong-shape and unexpected tensor. Names that begin with one
+  // HN_DATA_LOSS with every missing, wrong-shape and unexpected tensor, and those with numbers that
+  // are NaN or infinite. Names that begin with one
   // of `ignored` are not unexpected.
   void finish(const std::vector<std::string>& ignored = {}) const;
 
  private:
   // Notes the request and its problems; false where there is nothing to hand out.
   bool check(const std::string& name, at::IntArrayRef shape);
+  void check_finite(const std::string& name, const at::Tensor& tensor);
   // "NAME", or the file's spelling of it with NAME behind.
   std::string label(const std::string& name) const;
   // The stored tensor, contiguous: an alias of the mapping, or a copy where its address does not
@@ -97,7 +99,7 @@ class WeightMap {
   std::set<std::string> taken_;
   std::vector<ExpectedTensor> requested_;
   std::vector<std::string> missing_;
-  std::vector<std::string> mismatched_;
+  std::vector<std::string> mismatched_, not_finite_;
   SettledAtEnd settled_;
 };
 
