@@ -36,7 +36,7 @@ constexpr const char* kFooter =
     "TEXT}\n"
     "  hnhost score --reward clip --images-in images.safetensors --prompts prompts.txt \\\n"
     "      --scores-out score.safetensors --grad-out grad.safetensors\n"
-    "\nA picture that cannot be read is a row with its reason; --strict then ends with 1. Prompts: "
+    "\nA picture without a score is a row with its reason; --strict then ends with 1. Prompts: "
     "one\nfor all, a text with one a line in order, a table with the columns image and prompt, "
     "else\n"
     "the prompts.jsonl, .csv or .tsv in their folder, else a .txt file beside each picture. "
@@ -69,6 +69,20 @@ void print_tensor_table(const nlohmann::json& parsed, const std::vector<std::str
     rows.back().push_back(number_cell(reward.at("mean").at("mean")));
   }
   std::cout << table_text(rows, std::vector<bool>(rows[0].size(), true));
+  for (const auto& reward : parsed.at("rewards"))
+    if (reward.contains("errors"))
+      for (const auto& error : reward.at("errors"))
+        std::cerr << rows[error.at("image").get<std::size_t>() + 1][0] << ": "
+                  << error.at("error").get<std::string>() << "\n";
+}
+
+// 1 where not one number came, and with --strict where one is missing.
+int exit_code(const nlohmann::json& parsed, bool strict) {
+  if (parsed.at("errors") == 0) return kOk;
+  bool any = parsed.value("skipped", std::size_t{0}) > 0;
+  for (const auto& reward : parsed.at("rewards"))
+    any = any || (reward.contains("n") ? reward : reward.at("mean")).at("n") > 0;
+  return any && !strict ? kOk : kFailure;
 }
 
 int score_tensors(const Options& o, const Command& command) {
@@ -79,11 +93,12 @@ int score_tensors(const Options& o, const Command& command) {
   const std::string text = answer([&](hnhost_text** out, hn_error* error) {
     return hnhost_score_files(host.get(), str(request), progress->hooks(), out, error);
   });
+  const auto parsed = nlohmann::json::parse(text);
   if (command.json)
     print_json(text);
   else
-    print_tensor_table(nlohmann::json::parse(text), o.images);
-  return kOk;
+    print_tensor_table(parsed, o.images);
+  return exit_code(parsed, o.strict);
 }
 
 void print_set_table(const nlohmann::json& parsed) {
@@ -127,8 +142,7 @@ int score_set(const Options& o, const Command& command) {
               << " could not be scored; " << number_cell(parsed.at("images_per_second"))
               << " a second\n";
   }
-  const bool nothing = errors > 0 && parsed.at("scored") == 0 && parsed.at("skipped") == 0;
-  return nothing || (o.strict && errors > 0) ? kFailure : kOk;
+  return exit_code(parsed, o.strict);
 }
 
 // RAII over hnhost_scorer*.

@@ -63,7 +63,13 @@ std::string summary_table(const nlohmann::json& summary) {
                     number_cell(row.at("after").at("mean")), difference_cell(row.at("difference")),
                     row.at("verdict").get<std::string>()});
   }
-  return table_text(rows, {false, true, true, true, false});
+  std::string out = table_text(rows, {false, true, true, true, false});
+  for (const auto& row : summary.value("unanswered", nlohmann::json::array()))
+    out += row.at("reward").get<std::string>() + ": " +
+           std::to_string(row.at("prompts").get<std::size_t>()) + " of " +
+           std::to_string(row.at("of").get<std::size_t>()) +
+           " prompts not answered: " + row.at("why").get<std::string>() + "\n";
+  return out;
 }
 
 }  // namespace hn::cli

@@ -17,8 +17,8 @@ struct State {
   std::atomic<int> instances{0}, functions{0}, saved{0}, conds{0};
   std::atomic<int> encode_calls{0}, encoded{0}, trims{0};
   std::map<std::string, int> calls;  // by "<function>.<stage>"
-  // At `fault` ("<kind>:<point>"; kinds oom, lost, error, nan, inf), after `after` clean passes,
-  // `times` times.
+  // At `fault` ("<kind>:<point>"; kinds oom, lost, error, refuse, nan, inf), after `after` clean
+  // passes, `times` times.
   std::string fault;
   int after = 0, times = 0;
   bool refuse_determinism = false;  // as a plugin does that cannot promise the same bits
@@ -37,6 +37,7 @@ struct State {
     ++calls[point];
     if (fires("oom:" + point)) throw Error(HN_OUT_OF_MEMORY, "[" + point + "] no room");
     if (fires("lost:" + point)) throw Error(HN_DEVICE_LOST, "[" + point + "] gone");
+    if (fires("refuse:" + point)) throw Error(HN_UNSUPPORTED, "[" + point + "] not this one");
     if (fires("error:" + point)) throw Error(HN_INTERNAL, "[" + point + "] broken");
   }
   void note_determinism(bool wanted) {
@@ -287,6 +288,7 @@ class Quadratic final : public Instance {
   Quadratic(const Host& host, const Config& config)
       : Instance(host),
         prompts_(config.boolean("prompts", true)),
+        refuses_(config.find_str("refuses")),
         differentiable_(config.boolean("differentiable", true)),
         counted_(state().instances) {}
   std::unique_ptr<Function> open(std::string_view name, const Config&) override {
@@ -296,6 +298,9 @@ class Quadratic final : public Instance {
   bool has_cond() const override { return prompts_; }
   std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
                                             hn_stream) override {
+    for (const auto p : prompts)
+      if (refuses_ && p.find(*refuses_) != p.npos)
+        throw Error(HN_INVALID_ARGUMENT, "[encode] no word for it");
     return encode_prompts(prompts);
   }
   void trim(hn_stream) override { ++state().trims; }
@@ -363,7 +368,9 @@ class Quadratic final : public Instance {
     Counted counted_;
   };
 
-  bool prompts_, differentiable_;
+  bool prompts_;
+  std::optional<std::string> refuses_;  // prompts with this text
+  bool differentiable_;
   Counted counted_;
 };
 

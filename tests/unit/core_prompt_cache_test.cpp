@@ -107,6 +107,22 @@ TEST_F(CorePromptCache, ARefusedPromptIsNamedOutOfABatchToo) {
   EXPECT_EQ(cache.size(), 1u);
 }
 
+TEST_F(CorePromptCache, RefusalsAreToldOneByOneAndTheRestIsKept) {
+  for (const std::size_t batch : {1u, 8u}) {
+    PromptCache cache(1 << 20, batch);
+    EXPECT_TRUE(cache.refusals(generator_, Prompts{"fine"}).empty());
+    const auto reasons = cache.refusals(generator_, Prompts{"a", "refused", "b", "refused"});
+    ASSERT_EQ(reasons.size(), 2u);
+    EXPECT_THAT(reasons.at(1), HasSubstr("prompt 'refused': [encode] this prompt is refused"));
+    EXPECT_EQ(reasons.count(3), 1u);
+    EXPECT_EQ(cache.size(), 3u);
+  }
+  PromptCache cache(1 << 20, 1);
+  fake::state().fault = "error:encode";
+  fake::state().times = 1;
+  EXPECT_FAILS(HN_INTERNAL, HasSubstr("broken"), (void)cache.refusals(generator_, Prompts{"a"}));
+}
+
 TEST_F(CorePromptCache, OutOfMemoryTrimsAndTriesOnce) {
   runtime_.reclaim = [&] { generator_.trim(); };
   PromptCache cache(1 << 20, 1);

@@ -76,6 +76,94 @@ TEST_F(CoreScorer, RewardsWithoutPromptsNeedNone) {
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("one prompt an image (5), got 1"), session->score(r));
 }
 
+// What one prompt or picture lacks is told beside it; the others' numbers are those of a request
+// without it.
+TEST_F(CoreScorer, APartialRequestLeavesOutWhatCannotBeAnswered) {
+  const auto session = open_session(spec(), {});
+  const ScoreResult whole = session->score(request());
+  ScoreRequest r = request();
+  r.prompts[1] = r.prompts[4] = "refused";
+  r.batch = 3;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("quad: prompt 'refused'"), session->score(r));
+  r.partial = r.want_grad = true;
+  const ScoreResult part = session->score(r);
+  ASSERT_EQ(part.missing.size(), 2u);
+  EXPECT_THAT(part.missing.at(1), HasSubstr("quad: prompt 'refused': [encode]"));
+  for (const std::size_t b : {0u, 2u, 3u}) {
+    EXPECT_EQ(part.scores[b], whole.scores[b]);
+    EXPECT_EQ(part.columns.at("brightness")[b], whole.columns.at("brightness")[b]);
+    EXPECT_NE(part.image_grad.data[b * 60], 0);
+  }
+  for (const std::size_t b : {1u, 4u}) {
+    EXPECT_TRUE(std::isnan(part.scores[b]));
+    EXPECT_TRUE(std::isnan(part.columns.at("brightness")[b]));
+    EXPECT_EQ(part.image_grad.data[b * 60], 0);
+  }
+  r.prompts.assign(5, "refused");
+  const ScoreResult none = session->score(r);
+  EXPECT_EQ(none.missing.size(), 5u);
+  EXPECT_EQ(none.columns.at("brightness").size(), 5u);
+}
+
+TEST_F(CoreScorer, APartialRequestTriesThePicturesOneByOne) {
+  const auto session = open_session(spec(), {});
+  ScoreRequest r = request(3);
+  r.partial = true;
+  fake::state().fault = "refuse:score.forward";
+  fake::state().times = 2;  // all together, then the first alone
+  const ScoreResult part = session->score(r);
+  ASSERT_EQ(part.missing.size(), 1u);
+  EXPECT_THAT(part.missing.at(0), HasSubstr("not this one"));
+  EXPECT_FALSE(std::isnan(part.scores[1]));
+  fake::state().fault = "error:score.forward";
+  fake::state().times = 1;
+  EXPECT_FAILS(HN_INTERNAL, HasSubstr("broken"), session->score(r));
+}
+
+TEST_F(CoreScorer, WhatIsNotFiniteIsNamed) {
+  const auto session = open_session(spec(), {});
+  const auto poison = [](const char* point) {
+    fake::state().fault = point;
+    fake::state().after = 1;
+    fake::state().times = 1;
+  };
+  ScoreRequest r = request(3);
+  poison("nan:score");
+  EXPECT_FAILS(HN_DATA_LOSS,
+               HasSubstr("[score: quad] the score is nan at sample 1 (prompt 'prompt 1')"),
+               session->score(r));
+  poison("inf:score");
+  r.partial = true;
+  ScoreResult part = session->score(r);
+  EXPECT_EQ(part.missing, (std::map<std::size_t, std::string>{{1, "quad: the score is inf"}}));
+  EXPECT_TRUE(std::isnan(part.scores[1]));
+  EXPECT_FALSE(std::isnan(part.scores[2]));
+  r.want_grad = true;
+  fake::state().fault = "nan:image_grad";
+  fake::state().times = 1;
+  fake::state().after = 0;
+  part = session->score(r);
+  EXPECT_THAT(part.missing.at(0), HasSubstr("quad: the image gradient is nan (1 of 60 numbers"));
+  r.partial = false;
+  fake::state().times = 1;
+  EXPECT_FAILS(HN_DATA_LOSS,
+               HasSubstr("the image gradient is nan at sample 0 (prompt 'prompt 0'; "),
+               session->score(r));
+  r.unchecked = true;
+  fake::state().times = 1;
+  EXPECT_TRUE(std::isnan(session->score(r).image_grad.data[0]));
+}
+
+TEST_F(CoreScorer, PicturesThatAreNotFiniteAreRefused) {
+  const auto session = open_session(spec(), {});
+  ScoreRequest r = request(2);
+  r.images.data[70] = std::nanf("");
+  r.partial = true;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("[score: quad] images: expected finite numbers, got nan at sample 1"),
+               session->score(r));
+}
+
 TEST_F(CoreScorer, BadRequestsAreNamed) {
   const auto session = open_session(spec(), {});
   ScoreRequest r = request();

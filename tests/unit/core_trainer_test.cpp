@@ -126,6 +126,93 @@ INSTANTIATE_TEST_SUITE_P(
               "gradient of the adapter: not finite in net.0.to_q.lora_A.weight"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST_F(CoreTrainer, PromptsThatATrainedRewardCannotAnswerAreNamedBeforeTheFirstStep) {
+  SessionSpec spec = fake_spec();
+  const auto session = open_session(spec, {});
+  EXPECT_NO_THROW(session->prepare_training());
+  spec.train.prompts = {"fine", "refused", "also fine", "refused"};
+  const auto refused = open_session(spec, {});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FAILS(HN_INVALID_ARGUMENT,
+                 AllOf(HasSubstr("[train] reward quad is trained on and cannot answer 1 of 3 "
+                                 "training prompts:\n  'refused'"),
+                       HasSubstr("[encode] this prompt is refused")),
+                 i == 0 ? refused->prepare_training() : (void)refused->train_step());
+    EXPECT_EQ(refused->step(), 0u);
+  }
+  EXPECT_EQ(fake::state().calls["generate.forward"], 0) << "nothing was begun";
+}
+
+// The generator reads the same prompts here, so it must not refuse what the monitor refuses.
+class CoreMonitor : public CoreTest {
+ protected:
+  CoreMonitor() {
+    spec_.rewards = {quadratic("trained"), quadratic("watched")};
+    spec_.rewards[0].options["prompts"] = false;
+    spec_.rewards[1].train = false;
+    spec_.rewards[1].options["refuses"] = "dogs";
+    spec_.train.watch = 0;
+    spec_.train.batch = static_cast<std::int64_t>(spec_.train.prompts.size());  // an epoch a step
+  }
+  SessionSpec spec_ = fake_spec();
+};
+
+TEST_F(CoreMonitor, MeasuresThePromptsThatItAnswersAndSaysSoOnce) {
+  const auto with_refusals = open_session(spec_, {});
+  const StepReport first = with_refusals->train_step();
+  ASSERT_EQ(first.warnings.size(), 1u);
+  EXPECT_THAT(first.warnings[0], AllOf(HasSubstr("reward watched: 1 of 5 prompts not answered"),
+                                       HasSubstr("prompt 'two dogs'")));
+  EXPECT_TRUE(std::isfinite(first.rewards[1]));
+  EXPECT_TRUE(with_refusals->train_step().warnings.empty());
+
+  // Its number is the mean over the others: five times the whole mean less the one left out.
+  spec_.rewards[1].options.erase("refuses");
+  const auto whole = open_session(spec_, {});
+  const StepReport all = whole->train_step();
+  EXPECT_EQ(all.rewards[0], first.rewards[0]) << "the trained reward saw every sample";
+  EXPECT_NE(all.rewards[1], first.rewards[1]);
+  EXPECT_EQ(largest_difference(adapter_of(*whole, folder_),
+                               [&] {
+                                 spec_.rewards[1].options["refuses"] = "dogs";
+                                 const auto again = open_session(spec_, {});
+                                 again->train_step();
+                                 return adapter_of(*again, folder_);
+                               }()),
+            0)
+      << "and the adapter knows nothing of the monitor";
+}
+
+TEST_F(CoreMonitor, ThatAnswersNothingIsOffWithAWarning) {
+  spec_.rewards[1].options["refuses"] = "";  // everything
+  std::vector<std::string> log;
+  const auto session = open_session(
+      spec_, {[&](std::int32_t, std::string_view text) { log.emplace_back(text); }, {}, {}});
+  const StepReport report = session->train_step();
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_THAT(report.warnings[0],
+              HasSubstr("reward watched: off, it answers none of the 5 training prompts"));
+  EXPECT_THAT(log, ::testing::Contains(report.warnings[0]));
+  EXPECT_TRUE(std::isnan(report.rewards[1]));
+  EXPECT_TRUE(session->train_step().warnings.empty());
+}
+
+TEST_F(CoreTrainer, AnAdapterThatIsNotFiniteIsNotSaved) {
+  SessionSpec spec = fake_spec();
+  spec.train.lr = 1e300;  // the first update overflows
+  const auto session = open_session(spec, {});
+  session->train_step();
+  const auto folder = folder_ / "adapter";
+  EXPECT_FAILS(HN_DATA_LOSS,
+               AllOf(HasSubstr("[adapter] net.0.to_q.lora_"), HasSubstr("is not finite"),
+                     HasSubstr("it is not saved")),
+               session->save_adapter(folder));
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_FAILS(HN_DATA_LOSS, HasSubstr("no checkpoint is written"),
+               session->save_checkpoint(folder_ / "c.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "c.safetensors"));
+}
+
 TEST_F(CoreTrainer, TooManySkipsInARowStop) {
   SessionSpec spec = fake_spec();
   spec.train.non_finite = NonFinite::kSkip;

@@ -69,6 +69,15 @@ TEST(Report, HoldsTableCurvesPicturesAndConfiguration) {
     EXPECT_THAT(html, HasSubstr(part));
 }
 
+TEST(Report, SaysWhatWasNotAnswered) {
+  EXPECT_THAT(page(), Not(HasSubstr("not answered")));
+  nlohmann::ordered_json s = summary();
+  s["unanswered"] = {{{"reward", "judge"}, {"prompts", 1}, {"of", 64}, {"why", "no word <x>"}}};
+  const std::string html = run_report(s, {}, {}, "");
+  EXPECT_THAT(html, HasSubstr("judge: 1 of 64 prompts not answered"));
+  EXPECT_THAT(html, HasSubstr("no word &lt;x&gt;"));
+}
+
 TEST(Report, NothingIsLoadedFromElsewhere) {
   const std::string html = page();
   for (const char* part : {"http://", "https://", "<script", "<link", "src=\"/", "@import", "url("})

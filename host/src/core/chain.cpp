@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
+#include "core/finite.hpp"
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
 #include "core/memory_budget.hpp"
@@ -13,28 +13,6 @@
 
 namespace hn::core {
 namespace {
-
-std::string describe(double value) {
-  return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-}
-
-// per_sample: [b], not finite where anything of the sample is not.
-void require_finite(const at::Tensor& per_sample, const std::string& what,
-                    std::span<const std::string> prompts) {
-  if (per_sample.numel() == 0 || std::isfinite(per_sample.sum().item<double>())) return;
-  const at::Tensor host = per_sample.to(at::kCPU, at::kDouble);
-  for (std::int64_t b = 0; b < host.size(0); ++b) {
-    const double value = host.const_data_ptr<double>()[b];
-    if (!std::isfinite(value))
-      throw NotFinite(what + ": " + describe(value) + " at sample " + std::to_string(b) +
-                      " (prompt '" + prompts[static_cast<std::size_t>(b)].substr(0, 200) + "')");
-  }
-}
-
-void require_finite_rows(const at::Tensor& tensor, const std::string& what,
-                         std::span<const std::string> prompts) {
-  require_finite(tensor.flatten(1).sum(at::IntArrayRef{1}), what, prompts);
-}
 
 // The batch at `edge` pixels, made when it is first wanted; NULL where the image has that size or
 // no resize is asked for.
@@ -122,6 +100,24 @@ bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const std::string> prom
   return at::equal(again, scores);
 }
 
+bool Chain::leave_out_unanswered(RewardBuffers& r, std::span<const std::string> prompts,
+                                 std::vector<std::string>& answered, at::Tensor& pictures,
+                                 StepScores& step) {
+  if (!r.model->needs_prompts()) return false;
+  const auto refused = prompts_.refusals(r.model->instance(), prompts);
+  if (refused.empty()) return false;
+  if (step.unanswered == 0) step.why = refused.begin()->second;
+  step.unanswered += refused.size();
+  std::vector<std::int64_t> left;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    if (refused.contains(i)) continue;
+    left.push_back(static_cast<std::int64_t>(i));
+    answered.push_back(prompts[i]);
+  }
+  pictures = pictures.index_select(0, at::tensor(left, at::kLong).to(pictures.device()));
+  return true;
+}
+
 bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
                         std::span<const RewardTurn> turns, double share,
                         const at::Tensor& image_grad, ChainTotals& totals) {
@@ -138,23 +134,29 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
     if (!turn.run || count == 0) continue;
     const bool keep = turn.slope != 0;
     const std::string name = "reward " + r.model->spec().name;
-    const auto prompts = batch.prompts.first(static_cast<std::size_t>(count));
     const bool here = r.model->device() == image.device();
     SharedResize* const shared = resized_for(r.model->spec().resize, image, resizes);
     const at::Tensor& source = shared != nullptr ? shared->resized() : image;
-    const at::Tensor seen = rows(source, count);
+    at::Tensor seen = rows(source, count);
+    std::span<const std::string> prompts = batch.prompts.first(static_cast<std::size_t>(count));
+    std::vector<std::string> answered;
+    if (!r.model->spec().train &&
+        leave_out_unanswered(r, prompts, answered, seen, totals.rewards[k]))
+      prompts = answered;
+    if (prompts.empty()) continue;
+    const auto n = static_cast<std::int64_t>(prompts.size());
     const at::Tensor input = here ? seen : seen.to(r.model->device());
-    const at::Tensor scores = rows(r.scores, count);
+    const at::Tensor scores = rows(r.scores, n);
     r.score.in[r.model->image_slot()] = input;
     r.score.out[r.model->score_slot()] = scores;
     r.score.need_grad[r.model->image_slot()] = 1;
     const PromptCache::Pins pins = prompts_.get(r.model->instance(), prompts);
     const Saved saved = r.score.forward(pins.handles(), keep);
-    require_finite(scores, name, prompts);
+    require_finite_rows(scores, name, prompts);
     StepScores& step = totals.rewards[k];
     const at::Tensor host = scores.to(at::kCPU, at::kDouble);
     step.scores.insert(step.scores.end(), host.const_data_ptr<double>(),
-                       host.const_data_ptr<double>() + count);
+                       host.const_data_ptr<double>() + n);
     if (keep) {
       const at::Tensor cotangent = rows(r.cotangent, count);
       cotangent.fill_(turn.slope * share);
@@ -172,7 +174,7 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
       written = written || shared == nullptr;
       require_finite_rows(rows(target, count), "gradient of " + name, prompts);
     }
-    if (turn.check_prompts && batch.position == 0 && count > 1 && r.model->needs_prompts())
+    if (turn.check_prompts && batch.position == 0 && n > 1 && r.model->needs_prompts())
       step.blind = blind_to_prompts(r, prompts, scores);
   }
   for (const auto& each : resizes) {
@@ -236,7 +238,7 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
       regulariser(train_.reg, train_.reg_weight, x0, rows(delta_, b), share, x_grad);
   totals.half_square += terms.half_square.sum().item<double>();
   totals.regulariser += terms.value.sum().item<double>();
-  require_finite(terms.value, "regulariser", prompts);
+  require_finite_rows(terms.value, "regulariser", prompts);
   stop_if_cancelled();
   net_.cotangent[net_offset_] = x_grad;
   net_.backward(net_saved, add);

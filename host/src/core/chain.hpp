@@ -17,12 +17,6 @@
 
 namespace hn::core {
 
-// A reward, gradient or delta that is NaN or infinite; the text names it and its prompt.
-class NotFinite : public Error {
- public:
-  explicit NotFinite(const std::string& message) : Error(HN_INVALID_ARGUMENT, message) {}
-};
-
 // What a step does with one reward.
 struct RewardTurn {
   bool run = true;
@@ -72,6 +66,11 @@ class Chain {
   bool score_image(const ChainBatch& batch, const at::Tensor& image,
                    std::span<const RewardTurn> turns, double share, const at::Tensor& image_grad,
                    ChainTotals& totals);
+  // For a reward that is only measured: true where it cannot answer some of the prompts. `answered`
+  // and `pictures` are then those that are left, and the step says how many are not.
+  bool leave_out_unanswered(RewardBuffers& reward, std::span<const std::string> prompts,
+                            std::vector<std::string>& answered, at::Tensor& pictures,
+                            StepScores& step);
   // True when the reward gives these pictures the same scores with the prompts exchanged.
   bool blind_to_prompts(RewardBuffers& reward, std::span<const std::string> prompts,
                         const at::Tensor& scores);

@@ -56,10 +56,30 @@ void PromptCache::encode_batch(Instance& instance, std::span<const std::string_v
   try {
     encode(instance, prompts, pins);
   } catch (const Error& e) {
-    if (prompts.size() == 1 || e.code() != HN_INVALID_ARGUMENT) throw;
+    if (prompts.size() == 1 || !concerns_one_sample(e.code())) throw;
     // One by one, so that the error names the prompt that was refused.
     for (const std::string_view& each : prompts) encode(instance, {&each, 1}, pins);
   }
+}
+
+std::map<std::size_t, std::string> PromptCache::refusals(Instance& instance,
+                                                         std::span<const std::string> prompts) {
+  std::map<std::size_t, std::string> reasons;
+  try {
+    (void)get(instance, prompts);
+    return reasons;
+  } catch (const Error& e) {
+    if (!concerns_one_sample(e.code())) throw;
+  }
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    try {
+      (void)get(instance, prompts.subspan(i, 1));
+    } catch (const Error& e) {
+      if (!concerns_one_sample(e.code())) throw;
+      reasons.emplace(i, e.what());
+    }
+  }
+  return reasons;
 }
 
 void PromptCache::encode(Instance& instance, std::span<const std::string_view> prompts,

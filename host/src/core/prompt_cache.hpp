@@ -66,8 +66,13 @@ class PromptCache {
   PromptCache& operator=(const PromptCache&) = delete;
 
   // One handle a prompt. Empty for an instance that reads no prompts. Errors: those of the plugin's
-  // encode; one that was refused (HN_INVALID_ARGUMENT) is named.
+  // encode; one that was refused (concerns_one_sample) is named.
   Pins get(Instance& instance, std::span<const std::string> prompts);
+
+  // Why the plugin refuses those of the prompts that it refuses, by their index; the others are
+  // encoded by then. Errors that concern no single prompt are thrown.
+  std::map<std::size_t, std::string> refusals(Instance& instance,
+                                              std::span<const std::string> prompts);
 
   // Releases every handle that is not in use.
   void clear();

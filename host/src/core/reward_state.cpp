@@ -9,7 +9,7 @@
 namespace hn::core {
 namespace {
 
-constexpr unsigned kConstant = 1, kFlat = 2, kBlind = 4, kAlarm = 8;
+constexpr unsigned kConstant = 1, kFlat = 2, kBlind = 4, kAlarm = 8, kUnanswered = 16;
 constexpr double kGuardStart = 3;    // measurements that make a guard's start; it is idle in them
 constexpr double kGuardWait = 3;     // measurements between two lowerings
 constexpr double kGuardShare = 0.3;  // of a new measurement in the smoothed score
@@ -157,6 +157,12 @@ void RewardStates::guard(const GuardSpec& guard, std::size_t k, StepReport& repo
 void RewardStates::finish_step(std::span<const StepScores> steps, StepReport& report) {
   for (std::size_t k = 0; k < states_.size(); ++k) {
     const std::vector<double>& scores = steps[k].scores;
+    if (steps[k].unanswered > 0)
+      warn_once(k, kUnanswered, true,
+                ": " + std::to_string(steps[k].unanswered) + " of " +
+                    std::to_string(scores.size() + steps[k].unanswered) +
+                    " prompts not answered, its number is of the others: " + steps[k].why,
+                report);
     if (scores.empty()) continue;
     RewardState& s = states_[k];
     double sum = 0;

@@ -17,6 +17,9 @@ namespace hn::core {
 struct StepScores {
   std::vector<double> scores;  // one a sample that it saw, in order; empty: it did not run
   bool blind = false;          // the same scores for prompts that were exchanged
+  // Samples whose prompts a reward that is only measured could not answer, and why the first.
+  std::size_t unanswered = 0;
+  std::string why{};
 };
 
 // Mean and deviation over the last samples: the plain ones up to kHorizon samples, then each new

@@ -4,81 +4,198 @@
 
 #include <algorithm>
 #include <hn/cpp/tensor.hpp>
+#include <limits>
+#include <numeric>
 #include <optional>
 
 #include "core/bound_function.hpp"
+#include "core/finite.hpp"
 #include "core/host_tensor.hpp"
 #include "core/shared_resize.hpp"
 
 namespace hn::core {
+namespace {
 
-ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
-                  const ScoreRequest& request) {
-  const std::string where = "score: " + reward.spec().name;
-  const auto& shape = request.images.shape;
-  if (shape.size() != 4 || shape[1] != 3)
-    throw Error(HN_INVALID_ARGUMENT,
-                "[" + where + "] images: expected shape (B,3,H,W), got " + shape_text(shape));
-  const std::int64_t count = shape[0];
-  const at::Tensor images = view_of(request.images, shape, where + ": images");
-  if (request.batch < 1)
-    throw Error(HN_INVALID_ARGUMENT,
-                "[" + where + "] batch: expected 1 or more, got " + std::to_string(request.batch));
-  if (reward.needs_prompts()
-          ? static_cast<std::int64_t>(request.prompts.size()) != count
-          : !request.prompts.empty() && static_cast<std::int64_t>(request.prompts.size()) != count)
-    throw Error(HN_INVALID_ARGUMENT, "[" + where + "] expected one prompt an image (" +
-                                         std::to_string(count) + "), got " +
-                                         std::to_string(request.prompts.size()));
-  if (request.want_grad && !reward.differentiable())
-    throw Error(HN_UNSUPPORTED, "[" + where + "] is score-only: it has no image gradient");
+using Rows = std::vector<std::int64_t>;  // pictures of the request, ascending
 
-  ScoreResult result;
-  result.scores.resize(static_cast<std::size_t>(count));
-  at::Tensor gradient;
-  if (request.want_grad) gradient = allocate(result.image_grad, shape);
+class Scorer {
+ public:
+  Scorer(RewardModel& reward, PromptCache& prompts, at::Device device, const ScoreRequest& request)
+      : reward_(reward),
+        prompts_(prompts),
+        device_(device),
+        request_(request),
+        where_("score: " + reward.spec().name),
+        fn_(reward.score()) {
+    fn_.need_grad[reward.image_slot()] = 1;
+  }
 
-  BoundFunction fn(reward.score());
-  fn.need_grad[reward.image_slot()] = 1;
-  const auto options = at::TensorOptions(at::kFloat).device(device);
-  const HostServices& services = reward.instance().runtime().services;
-  const auto& outputs = reward.score().outputs();
-  for (std::int64_t first = 0; first < count; first += request.batch) {
-    services.stop_if_cancelled("score");
-    const std::int64_t n = std::min(request.batch, count - first);
+  ScoreResult run() {
+    check();
+    open_result();
+    const HostServices& services = reward_.instance().runtime().services;
+    for (std::int64_t first = 0; first < count_; first += request_.batch) {
+      services.stop_if_cancelled("score");
+      Rows rows(static_cast<std::size_t>(std::min(request_.batch, count_ - first)));
+      std::iota(rows.begin(), rows.end(), first);
+      score_rows(rows);
+      services.progress("scoring", static_cast<std::uint64_t>(rows.back() + 1),
+                        static_cast<std::uint64_t>(count_));
+    }
+    for (const auto& [row, why] : result_.missing) {
+      result_.scores[row] = std::numeric_limits<float>::quiet_NaN();
+      if (gradient_.defined()) gradient_.select(0, static_cast<std::int64_t>(row)).zero_();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& text, hn_status code = HN_INVALID_ARGUMENT) const {
+    throw Error(code, "[" + where_ + "] " + text);
+  }
+
+  void check() {
+    const auto& shape = request_.images.shape;
+    if (shape.size() != 4 || shape[1] != 3)
+      refuse("images: expected shape (B,3,H,W), got " + shape_text(shape));
+    count_ = shape[0];
+    images_ = view_of(request_.images, shape, where_ + ": images");
+    if (request_.batch < 1)
+      refuse("batch: expected 1 or more, got " + std::to_string(request_.batch));
+    const auto prompts = static_cast<std::int64_t>(request_.prompts.size());
+    if (prompts != count_ && (reward_.needs_prompts() || prompts != 0))
+      refuse("expected one prompt an image (" + std::to_string(count_) + "), got " +
+             std::to_string(prompts));
+    if (request_.want_grad && !reward_.differentiable())
+      refuse("is score-only: it has no image gradient", HN_UNSUPPORTED);
+    const std::string bad = not_finite_rows(images_, request_.prompts);
+    if (!bad.empty()) refuse("images: expected finite numbers, got " + bad);
+  }
+
+  void open_result() {
+    constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+    const auto count = static_cast<std::size_t>(count_);
+    result_.scores.assign(count, kNaN);
+    for (std::size_t o = 0; o < outputs().size(); ++o)
+      if (is_column(o) && o != reward_.score_slot())
+        result_.columns[outputs()[o].name].assign(count, kNaN);
+    if (request_.want_grad) gradient_ = allocate(result_.image_grad, request_.images.shape);
+  }
+
+  const std::vector<Slot>& outputs() const { return reward_.score().outputs(); }
+  bool is_column(std::size_t o) const {
+    return outputs()[o].dtype == at::kFloat && outputs()[o].shape.size() == 1;
+  }
+
+  std::vector<std::string> prompts_of(const Rows& rows) const {
+    std::vector<std::string> prompts;
+    if (request_.prompts.empty()) return prompts;
+    for (const std::int64_t row : rows)
+      prompts.push_back(request_.prompts[static_cast<std::size_t>(row)]);
+    return prompts;
+  }
+
+  void miss(std::int64_t row, const std::string& why) {
+    const std::string name = reward_.spec().name + ": ";
+    result_.missing.emplace(static_cast<std::size_t>(row),
+                            why.starts_with(name) ? why : name + why);
+  }
+
+  // The rows together; of a partial request those that cannot be answered are left out, first by
+  // their prompts, and where the pictures are at fault one by one.
+  void score_rows(const Rows& rows) {
+    try {
+      forward(rows);
+      return;
+    } catch (const Error& e) {
+      if (!request_.partial || !concerns_one_sample(e.code())) throw;
+      if (rows.size() == 1) return miss(rows[0], e.what());
+    }
+    std::map<std::size_t, std::string> refused;
+    if (reward_.needs_prompts()) refused = prompts_.refusals(reward_.instance(), prompts_of(rows));
+    for (const auto& [i, why] : refused) miss(rows[i], why);
+    Rows rest;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (!refused.contains(i)) rest.push_back(rows[i]);
+    if (rest.size() < rows.size()) {
+      if (!rest.empty()) score_rows(rest);
+    } else {
+      for (const std::int64_t row : rest) score_rows({row});
+    }
+  }
+
+  // Without a copy where they are neighbours, which they nearly always are.
+  at::Tensor pictures_of(const Rows& rows) const {
+    const auto n = static_cast<std::int64_t>(rows.size());
+    if (rows.back() - rows.front() + 1 == n) return images_.narrow(0, rows.front(), n);
+    return images_.index_select(0, at::tensor(at::ArrayRef<std::int64_t>(rows)));
+  }
+
+  void forward(const Rows& rows) {
+    const auto n = static_cast<std::int64_t>(rows.size());
+    const std::vector<std::string> prompts = prompts_of(rows);
     PromptCache::Pins pins;
-    if (reward.needs_prompts())
-      pins = prompts.get(reward.instance(), std::span(request.prompts)
-                                                .subspan(static_cast<std::size_t>(first),
-                                                         static_cast<std::size_t>(n)));
-    const at::Tensor whole = images.narrow(0, first, n).to(device);
-    const std::int64_t edge = reward.spec().resize;
+    if (reward_.needs_prompts()) pins = prompts_.get(reward_.instance(), prompts);
+    const auto options = at::TensorOptions(at::kFloat).device(device_);
+    const at::Tensor whole = pictures_of(rows).to(device_);
+    const std::int64_t edge = reward_.spec().resize;
     std::optional<SharedResize> resize;
     if (edge > 0 && (whole.size(2) != edge || whole.size(3) != edge)) resize.emplace(whole, edge);
     const at::Tensor batch = resize ? resize->resized() : whole;
-    fn.in[reward.image_slot()] = batch;
-    for (std::size_t o = 0; o < outputs.size(); ++o)
-      if (outputs[o].dtype == at::kFloat && outputs[o].shape.size() == 1)
-        fn.out[o] = at::empty({n}, options);
-    const Saved saved = fn.forward(pins.handles(), request.want_grad);
-    for (std::size_t o = 0; o < outputs.size(); ++o) {
-      if (!fn.out[o].defined()) continue;
-      const at::Tensor host = fn.out[o].to(at::kCPU);
-      auto& column = o == reward.score_slot() ? result.scores : result.columns[outputs[o].name];
-      column.resize(static_cast<std::size_t>(count));
-      std::copy_n(host.const_data_ptr<float>(), n, column.begin() + first);
+    fn_.in[reward_.image_slot()] = batch;
+    for (std::size_t o = 0; o < outputs().size(); ++o)
+      if (is_column(o)) fn_.out[o] = at::empty({n}, options);
+    const Saved saved = fn_.forward(pins.handles(), request_.want_grad);
+    for (std::size_t o = 0; o < outputs().size(); ++o) {
+      if (!fn_.out[o].defined()) continue;
+      const at::Tensor host = fn_.out[o].to(at::kCPU);
+      auto& column =
+          o == reward_.score_slot() ? result_.scores : result_.columns[outputs()[o].name];
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        column[static_cast<std::size_t>(rows[i])] = host.const_data_ptr<float>()[i];
     }
-    if (request.want_grad) {
-      const at::Tensor grad = resize ? resize->gradient() : at::empty(batch.sizes(), options);
-      fn.cotangent[reward.score_slot()] = at::ones({n}, options);
-      fn.grad[reward.image_slot()] = grad;
-      fn.backward(saved, false);
-      gradient.narrow(0, first, n).copy_(resize ? resize->backward() : grad);
-    }
-    services.progress("scoring", static_cast<std::uint64_t>(first + n),
-                      static_cast<std::uint64_t>(count));
+    if (!request_.unchecked) check_rows(fn_.out[reward_.score_slot()], rows, "the score is ");
+    if (!request_.want_grad) return;
+    const at::Tensor grad = resize ? resize->gradient() : at::empty(batch.sizes(), options);
+    fn_.cotangent[reward_.score_slot()] = at::ones({n}, options);
+    fn_.grad[reward_.image_slot()] = grad;
+    fn_.backward(saved, false);
+    const at::Tensor host = (resize ? resize->backward() : grad).to(at::kCPU);
+    for (std::int64_t i = 0; i < n; ++i)
+      gradient_.select(0, rows[static_cast<std::size_t>(i)]).copy_(host.select(0, i));
+    if (!request_.unchecked) check_rows(host, rows, "the image gradient is ");
   }
-  return result;
+
+  // Each row of values is finite, or its picture is named.
+  void check_rows(const at::Tensor& values, const Rows& rows, const std::string& what) {
+    if (not_finite_rows(values, {}).empty()) return;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const at::Tensor row = values.narrow(0, static_cast<std::int64_t>(i), 1);
+      if (request_.partial) {
+        if (const std::string bad = not_finite(row); !bad.empty()) miss(rows[i], what + bad);
+      } else if (const std::string bad = not_finite_rows(row, prompts_of({rows[i]}), rows[i]);
+                 !bad.empty()) {
+        refuse(what + bad, HN_DATA_LOSS);
+      }
+    }
+  }
+
+  RewardModel& reward_;
+  PromptCache& prompts_;
+  at::Device device_;
+  const ScoreRequest& request_;
+  std::string where_;
+  BoundFunction fn_;
+  std::int64_t count_ = 0;
+  at::Tensor images_, gradient_;  // views of the request's and the result's memory
+  ScoreResult result_;
+};
+
+}  // namespace
+
+ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
+                  const ScoreRequest& request) {
+  return Scorer(reward, prompts, device, request).run();
 }
 
 }  // namespace hn::core

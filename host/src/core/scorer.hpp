@@ -7,7 +7,8 @@
 namespace hn::core {
 
 // Errors: HN_INVALID_ARGUMENT names a field of the request, HN_UNSUPPORTED for want_grad on a
-// score-only reward, HN_CANCELLED between batches.
+// score-only reward, HN_CANCELLED between batches, HN_DATA_LOSS for what is not finite; see
+// ScoreRequest::partial and unchecked.
 ScoreResult score(RewardModel& reward, PromptCache& prompts, at::Device device,
                   const ScoreRequest& request);
 

@@ -176,9 +176,10 @@ struct StepReport {        // one optimiser step; means over its samples
   double delta_rms = 0;
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
   bool skipped = false;
-  std::string why;                    // "reward clip: nan at sample 3 (prompt ...)"
-  std::vector<std::string> warnings;  // of rewards that look broken, and of guards
-  double reward_factor = 1;           // what guards have left of the rewards' weights
+  std::string why;  // "reward clip: nan at sample 3 (prompt ...)"
+  // Of rewards that look broken or do not answer, and of guards.
+  std::vector<std::string> warnings;
+  double reward_factor = 1;  // what guards have left of the rewards' weights
 };
 
 struct SampleRequest {
@@ -199,17 +200,31 @@ struct SampleResult {
 };
 
 struct ScoreRequest {
-  Tensor images;                     // [B,3,H,W] in [0,1]
+  Tensor images;                     // [B,3,H,W] in [0,1], finite
   std::vector<std::string> prompts;  // B, or none when no reward reads them
   std::size_t reward = 0;            // index into SessionSpec::rewards
   std::int64_t batch = 16;
   bool want_grad = false;
+  // A picture or prompt that the reward cannot answer, and a score or gradient that is not finite,
+  // is a reason in ScoreResult::missing instead of an error.
+  bool partial = false;
+  bool unchecked = false;  // what is not finite comes back as it is, for whoever looks for it
 };
 struct ScoreResult {
   std::vector<float> scores;                          // [B]
   std::map<std::string, std::vector<float>> columns;  // the reward's further outputs
   Tensor image_grad;                                  // d score_b / d image_b, the images' shape
+  // Of a partial request: why picture i has no score (it is NaN then, its gradient 0). The text
+  // begins with the reward's name.
+  std::map<std::size_t, std::string> missing;
 };
+
+// The failures of one sample: a prompt or a picture that a plugin cannot answer. Any other code
+// says that the plugin or the machine is broken, and ends the work.
+inline bool concerns_one_sample(hn_status code) {
+  return code == HN_INVALID_ARGUMENT || code == HN_UNSUPPORTED || code == HN_NOT_FOUND ||
+         code == HN_DATA_LOSS;
+}
 
 // One model with its rewards and its trainable adapter. Used by one thread at a time.
 class Session {
@@ -218,14 +233,22 @@ class Session {
 
   virtual const Shapes& shapes() const = 0;
   virtual std::uint64_t step() const = 0;
+  // What can be known before the first step; train_step() does it when nobody has.
+  // HN_INVALID_ARGUMENT names training prompts that a trained reward cannot answer.
+  virtual void prepare_training() {}
   // One optimiser step. HN_CANCELLED leaves the state before the step; HN_INVALID_ARGUMENT names
   // what was not finite.
   virtual StepReport train_step() = 0;
   // Why a guard ended the training, or nothing. Kept in checkpoints; train_step() refuses then.
   virtual std::string stopped() const { return {}; }
+  // Noise that is not finite: HN_INVALID_ARGUMENT; delta, latents or pictures: HN_DATA_LOSS. Both
+  // name the sample and its prompt.
   virtual SampleResult sample(const SampleRequest&) = 0;
+  // Unless partial: HN_DATA_LOSS names the score or gradient that is not finite.
   virtual ScoreResult score(const ScoreRequest&) = 0;
-  // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically.
+  // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically. An
+  // adapter that is not finite is neither saved nor kept in a checkpoint: HN_DATA_LOSS names its
+  // matrix.
   virtual void save_adapter(const std::filesystem::path& folder) = 0;
   virtual void load_adapter(const std::filesystem::path& folder) = 0;
   // One file with everything that an exact resume needs (adapter, optimiser, step, random state);

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
+#include "core/finite.hpp"
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
 
@@ -36,7 +38,6 @@ std::int64_t Trainer::micro_batch() const {
 }
 
 void Trainer::encode_ahead() {
-  encoded_ahead_ = true;
   const auto option = [&](const char* key) -> std::string {
     const auto found = spec_.generator.options.find(key);
     const auto* text =
@@ -56,14 +57,68 @@ void Trainer::encode_ahead() {
   }
 }
 
+void Trainer::prepare() {
+  if (prepared_) return;
+  encode_ahead();
+  check_prompts();
+  prepared_ = true;
+}
+
+void Trainer::check_prompts() {
+  off_.assign(rewards_.size(), 0);
+  warnings_.clear();
+  std::vector<std::string> prompts;  // the first different ones, in the order of the list
+  std::set<std::string_view> seen;
+  for (const std::string& prompt : train_.prompts)
+    if (prompts.size() < kPromptsAhead && seen.insert(prompt).second) prompts.push_back(prompt);
+  for (std::size_t k = 0; k < rewards_.size(); ++k) {
+    RewardModel& reward = *rewards_[k];
+    if (reward.spec().every == 0 || !reward.needs_prompts()) continue;
+    std::map<std::size_t, std::string> refused;
+    constexpr std::size_t kAtOnce = 32;  // between looks at whether to stop
+    for (std::size_t first = 0; first < prompts.size(); first += kAtOnce) {
+      runtime_.services.stop_if_cancelled("train_step");
+      const auto part =
+          std::span(prompts).subspan(first, std::min(kAtOnce, prompts.size() - first));
+      for (const auto& [i, why] : prompts_.refusals(reward.instance(), part))
+        refused.emplace(first + i, why);
+      runtime_.services.progress("reading prompts for " + reward.spec().name, first + part.size(),
+                                 prompts.size());
+    }
+    if (refused.empty()) continue;
+    const std::string count =
+        std::to_string(refused.size()) + " of " + std::to_string(prompts.size());
+    const std::string why = refused.begin()->second;
+    if (reward.spec().train) {
+      constexpr std::size_t kNamed = 10;
+      std::string names;
+      std::size_t named = 0;
+      for (const auto& [i, text] : refused)
+        if (named++ < kNamed) names += "\n  '" + prompts[i].substr(0, 200) + "'";
+      if (named > kNamed) names += "\n  and " + std::to_string(named - kNamed) + " more";
+      throw Error(HN_INVALID_ARGUMENT, "[train] reward " + reward.spec().name +
+                                           " is trained on and cannot answer " + count +
+                                           " training prompts:" + names + "\nthe first: " + why);
+    }
+    if (refused.size() < prompts.size()) continue;  // told at the step where it happens
+    off_[k] = 1;
+    warnings_.push_back("reward " + reward.spec().name + ": off, it answers none of the " +
+                        std::to_string(prompts.size()) +
+                        " training prompts, and no guard on it acts: " + why);
+    // The first step's report says it; a resumed run has none.
+    if (steps_done_ > 0) runtime_.services.log(HN_LOG_WARNING, warnings_.back());
+  }
+}
+
 double Trainer::accumulate_gradients(ChainTotals& totals) {
   const std::int64_t samples = train_.batch * train_.accumulation;
   const std::int64_t micro = micro_batch();
   const std::uint64_t first_of_step = steps_done_ * static_cast<std::uint64_t>(samples);
   std::vector<RewardTurn> turns;
   for (std::size_t k = 0; k < states_.size(); ++k)
-    turns.push_back({states_.runs(k, steps_done_ + 1), states_.checks_prompts(k, steps_done_ + 1),
-                     states_.slope(k), spec_.rewards[k].batch});
+    turns.push_back({states_.runs(k, steps_done_ + 1) && off_[k] == 0,
+                     states_.checks_prompts(k, steps_done_ + 1), states_.slope(k),
+                     spec_.rewards[k].batch});
   std::vector<std::string> prompts;
   // Accumulation and micro batches are the same sum; the former keeps its own batches.
   for (std::int64_t done = 0; done < samples;) {
@@ -137,7 +192,8 @@ StepReport Trainer::step() {
   report.lr = learning_rate(train_, report.step);
   report.rewards.assign(rewards_.size(), std::nan(""));
   runtime_.services.at_step(report.step);
-  if (!encoded_ahead_) encode_ahead();
+  prepare();
+  if (steps_done_ == 0) report.warnings = warnings_;
   try {
     ChainTotals totals;
     try {

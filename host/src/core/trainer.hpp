@@ -19,6 +19,13 @@ class Trainer {
           std::vector<std::unique_ptr<RewardModel>>& rewards, Adapter& adapter,
           PromptCache& prompts, at::Device device);
 
+  // What can be known before the first step, done once: prompts are encoded where the generator
+  // frees its text encoder, and each reward that runs is asked whether it can answer the training
+  // prompts, the first kPromptsAhead different ones. HN_INVALID_ARGUMENT names those that a trained
+  // reward cannot answer; one that is only measured and answers none is off, with a warning.
+  static constexpr std::size_t kPromptsAhead = 1000;
+  void prepare();
+
   // One optimiser step. Something not finite: under kSkip the adapter and the optimiser stay as
   // they are, and only the step is counted, so that the next draw is another; after max_skips in a
   // row, or under kStop, it is HN_INVALID_ARGUMENT and nothing at all has changed.
@@ -37,6 +44,7 @@ class Trainer {
   // A generator that frees its text encoder (option text_encoder = "free") reads all prompts before
   // the first step, while it is loaded; without a cache on disk, as many as memory keeps.
   void encode_ahead();
+  void check_prompts();
   double accumulate_gradients(ChainTotals& totals);  // returns the norm before clipping
   void require_finite_gradients(double norm) const;
   void fill_report(const ChainTotals& totals, StepReport& report);
@@ -57,7 +65,9 @@ class Trainer {
   RewardStates states_;
   std::uint64_t steps_done_ = 0;
   std::int64_t skips_ = 0;
-  bool encoded_ahead_ = false;
+  bool prepared_ = false;
+  std::vector<char> off_;              // rewards that answer no training prompt
+  std::vector<std::string> warnings_;  // of prepare(), for the report of the first step
 };
 
 }  // namespace hn::core

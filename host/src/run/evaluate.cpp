@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 namespace hn::run {
 namespace {
@@ -63,12 +64,15 @@ Scores evaluate(core::Session& session, const core::Services& services, const Ev
       score.images = std::move(sampled.images);
       score.prompts = request.prompts;
       score.batch = plan.batch;
+      score.partial = true;
       for (std::size_t k = 0; k < plan.rewards.size(); ++k) {
         score.reward = k;
         const core::ScoreResult result = session.score(score);
         append(scores, plan.rewards[k], result.scores);
         for (const auto& [column, values] : result.columns)
           append(scores, plan.rewards[k] + "." + column, values);
+        for (const auto& [i, why] : result.missing)
+          scores.missing[plan.rewards[k]].emplace(done + i, why);
       }
       done += end - begin;
     }
@@ -76,6 +80,39 @@ Scores evaluate(core::Session& session, const core::Services& services, const Ev
   if (services.progress) services.progress(what, total, total);
   scores.kl = total == 0 ? 0 : 0.5 * squares / static_cast<double>(total);
   return scores;
+}
+
+std::string Unanswered::text() const {
+  return reward + ": " + std::to_string(prompts) + " of " + std::to_string(of) +
+         " prompts not answered: " + why;
+}
+
+std::vector<Unanswered> unanswered(std::initializer_list<const Scores*> states,
+                                   const EvaluationPlan& plan) {
+  std::vector<Unanswered> rows;
+  for (const std::string& reward : plan.rewards) {
+    std::set<std::size_t> prompts;
+    Unanswered row{reward, 0, plan.prompts.size(), ""};
+    for (const Scores* scores : states) {
+      const auto found = scores->missing.find(reward);
+      if (found == scores->missing.end()) continue;
+      for (const auto& [sample, why] : found->second) {
+        prompts.insert(sample % plan.prompts.size());
+        if (row.why.empty()) row.why = why;
+      }
+    }
+    row.prompts = prompts.size();
+    if (row.prompts > 0) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+nlohmann::ordered_json to_json(const std::vector<Unanswered>& rows) {
+  auto json = nlohmann::ordered_json::array();
+  for (const Unanswered& row : rows)
+    json.push_back(
+        {{"reward", row.reward}, {"prompts", row.prompts}, {"of", row.of}, {"why", row.why}});
+  return json;
 }
 
 std::vector<std::size_t> prompt_groups(const EvaluationPlan& plan) {
@@ -116,7 +153,12 @@ nlohmann::ordered_json to_json(const Scores& scores) {
     for (const double value : values) list.push_back(finite_or_null(value));
     columns[name] = std::move(list);
   }
-  return {{"kl", finite_or_null(scores.kl)}, {"columns", std::move(columns)}};
+  nlohmann::ordered_json json = {{"kl", finite_or_null(scores.kl)},
+                                 {"columns", std::move(columns)}};
+  for (const auto& [reward, samples] : scores.missing)
+    for (const auto& [sample, why] : samples)
+      json["missing"][reward].push_back({{"sample", sample}, {"why", why}});
+  return json;
 }
 
 Scores scores_from_json(const nlohmann::json& json, const std::string& where) {
@@ -137,6 +179,15 @@ Scores scores_from_json(const nlohmann::json& json, const std::string& where) {
     std::vector<double> values;
     for (const auto& value : list) values.push_back(number(value));
     scores.columns.emplace_back(name, std::move(values));
+  }
+  if (!json.contains("missing")) return scores;
+  try {
+    for (const auto& [reward, samples] : json.at("missing").items())
+      for (const auto& row : samples)
+        scores.missing[reward].emplace(row.at("sample").get<std::size_t>(),
+                                       row.at("why").get<std::string>());
+  } catch (const nlohmann::json::exception&) {
+    throw Error(HN_DATA_LOSS, "[" + where + "] expected sample and why in missing");
   }
   return scores;
 }

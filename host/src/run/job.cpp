@@ -60,6 +60,11 @@ class Job {
   void progress(std::string_view what) const {
     if (services_.progress) services_.progress(what, 0, 0);
   }
+  bool trains() const {  // steps are left
+    return config_.net.kind != core::NetKind::kNone && session_->stopped().empty() &&
+           session_->step() < static_cast<std::uint64_t>(config_.train.spec.steps);
+  }
+  void require_a_step() const;
   bool wants_stop() const { return services_.cancelled && services_.cancelled(); }
   double seconds_left(double last_step);
   std::vector<Image> draw(bool adapted) {
@@ -120,6 +125,7 @@ void Job::open() {
     session_->load_checkpoint(directory_.checkpoint());
     checkpoint_step_ = session_->step();
   }
+  if (trains()) session_->prepare_training();
   metrics_ = std::make_unique<MetricsFile>(directory_.metrics(), checkpoint_step_);
   if (config_.run.tensorboard)
     events_ = std::make_unique<EventFile>(directory_.events(), checkpoint_step_, now_since_epoch());
@@ -156,6 +162,8 @@ void Job::before() {
   } else {
     before_ = evaluate(*session_, services_, plan_, /*adapted=*/false, "scoring before");
     store_scores("before", before_);
+    for (const Unanswered& each : unanswered({&before_}, plan_))
+      host_.log(HN_LOG_WARNING, each.text());
   }
   measure(0, before_);
 }
@@ -177,8 +185,10 @@ void Job::measure(std::uint64_t step, const Scores& scores) {
     if (std::isfinite(mean)) scalars.emplace_back("eval/" + name, mean);
   }
   scalars.emplace_back("eval/kl", scores.kl);
-  metrics_->append(
-      {{"step", step}, {"kind", "eval"}, {"means", means}, {"kl", finite_or_null(scores.kl)}});
+  nlohmann::ordered_json row = {
+      {"step", step}, {"kind", "eval"}, {"means", means}, {"kl", finite_or_null(scores.kl)}};
+  for (const auto& [reward, samples] : scores.missing) row["missing"][reward] = samples.size();
+  metrics_->append(row);
   if (events_) events_->scalars(step, now_since_epoch(), scalars);
 }
 
@@ -267,8 +277,7 @@ void Job::train() {
   };
   EvaluationPlan on_the_way = plan_;
   on_the_way.seeds.resize(1);
-  while (config_.net.kind != core::NetKind::kNone && session_->step() < steps &&
-         session_->stopped().empty()) {
+  while (trains()) {
     if (wants_stop()) cancelled();
     const bool stop = after_step(session_->train_step());
     const std::uint64_t step = session_->step();
@@ -284,7 +293,23 @@ void Job::train() {
   }
 }
 
+// A run whose every step was skipped trained nothing, and is no success.
+void Job::require_a_step() const {
+  std::size_t steps = 0;
+  std::string why;
+  for (const auto& row : read_metrics(directory_.metrics())) {
+    if (row.value("kind", "") != "train") continue;
+    if (!row.contains("skipped")) return;
+    ++steps;
+    why = row.at("skipped").get<std::string>();
+  }
+  if (steps > 0)
+    throw Error(HN_DATA_LOSS, "[run] nothing was trained: each of the " + std::to_string(steps) +
+                                  " steps was skipped, the last one for " + why);
+}
+
 std::string Job::finish() {
+  require_a_step();
   progress("sampling after");
   const std::vector<Image> after_pictures = draw(/*adapted=*/true);
   save_pictures(directory_.samples() / "after", after_pictures);
@@ -307,7 +332,7 @@ std::string Job::finish() {
     for (const double each : session_->lipschitz(
              {picture_prompts_.begin(), picture_prompts_.begin() + static_cast<std::ptrdiff_t>(n)},
              config_.seed, 8))
-      largest = std::max(largest, each);
+      if (!std::isnan(largest) && !(each <= largest)) largest = each;  // a NaN stays
     input.lipschitz = largest;
   }
   const auto metrics = read_metrics(directory_.metrics());

@@ -79,6 +79,17 @@ std::string warning_section(const nlohmann::ordered_json& summary) {
   return items.empty() ? "" : "<h2>Warnings</h2><ul class=\"worse\">" + items + "</ul>";
 }
 
+std::string unanswered_section(const nlohmann::ordered_json& summary) {
+  std::string out;
+  for (const auto& row : summary.value("unanswered", nlohmann::ordered_json::array()))
+    out += "<p class=\"worse\">" + escape_html(row.at("reward").get<std::string>()) + ": " +
+           std::to_string(row.at("prompts").get<std::size_t>()) + " of " +
+           std::to_string(row.at("of").get<std::size_t>()) +
+           " prompts not answered, its means are over the others: " +
+           escape_html(row.at("why").get<std::string>()) + "</p>";
+  return out;
+}
+
 std::string reward_charts(const nlohmann::ordered_json& summary,
                           const std::vector<nlohmann::json>& metrics) {
   std::string out;
@@ -152,7 +163,7 @@ std::string run_report(const nlohmann::ordered_json& summary,
                      std::to_string(evaluation.at("prompts").get<std::size_t>()) +
                      " held-out prompts with " + std::to_string(evaluation.at("seeds").size()) +
                      " fixed noise(s) each; before and after see the same noise.</p>";
-  body += measures_table(summary.at("measures"));
+  body += measures_table(summary.at("measures")) + unanswered_section(summary);
   if (summary.contains("stopped") && summary.at("stopped").is_string())
     body += "<p class=\"worse\">Stopped early: " +
             escape_html(summary.at("stopped").get<std::string>()) + "</p>";

@@ -1,7 +1,9 @@
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 
+#include "config/ranges.hpp"
 #include "run/decode_image.hpp"
 #include "run/evaluate.hpp"
 #include "run/prompt_lookup.hpp"
@@ -28,11 +30,8 @@ Request parse(std::string_view text) {
   request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
   request.scores_out = table.find_str("scores_out").value_or("");
   request.grad_out = table.find_str("grad_out").value_or("");
-  request.batch = table.find_i64("batch").value_or(16);
+  request.batch = table.find_i64("batch", 1, host::kMostSamples).value_or(16);
   table.finish();
-  if (request.batch < 1)
-    throw Error(HN_INVALID_ARGUMENT,
-                "[score] expected batch >= 1, got " + std::to_string(request.batch));
   if (request.images_in.empty() == request.images.empty())
     throw Error(HN_INVALID_ARGUMENT,
                 "[score] expected images_in (a safetensors file with `images`) or images (PNG, "
@@ -48,6 +47,7 @@ core::Tensor load_images(const Request& request, const host::PicturesConfig& pic
                  {-1, 3, images.shape.size() == 4 ? images.shape[2] : -1,
                   images.shape.size() == 4 ? images.shape[3] : -1},
                  request.images_in + ": images");
+    require_pictures(images, request.images_in + ": images");
     return images;
   }
   std::vector<Image> images;
@@ -128,10 +128,13 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
   for (const std::string& note : notes) host.log(HN_LOG_WARNING, note);
   score.batch = request.batch;
   score.want_grad = !request.grad_out.empty();
+  // A tensor has no place for a reason: there one picture without a number is an error.
+  score.partial = request.scores_out.empty() && request.grad_out.empty();
 
   std::vector<std::string> names;
   const auto session = open_scorer(host, config, host::make_services(host, hooks), names);
   auto rows = nlohmann::ordered_json::array();
+  std::set<std::size_t> failed;
   for (std::size_t k = 0; k < names.size(); ++k) {
     score.reward = k;
     const core::ScoreResult result = session->score(score);
@@ -139,6 +142,10 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
     nlohmann::ordered_json row = {
         {"name", names[k]}, {"mean", to_json(mean_of(values))}, {"scores", numbers(result.scores)}};
     for (const auto& [column, list] : result.columns) row["columns"][column] = numbers(list);
+    for (const auto& [i, why] : result.missing) {
+      row["errors"].push_back({{"image", i}, {"error", why}});
+      failed.insert(i);
+    }
     rows.push_back(std::move(row));
     if (!request.scores_out.empty())
       write_tensor(request.scores_out, "score", {static_cast<std::int64_t>(values.size())},
@@ -146,10 +153,11 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
     if (score.want_grad)
       write_tensor(request.grad_out, "image_grad", result.image_grad.shape, result.image_grad.data);
   }
-  return nlohmann::ordered_json{
-             {"images", score.images.shape.at(0)}, {"rewards", std::move(rows)}, {"notes", notes}}
-             .dump(2) +
-         "\n";
+  const nlohmann::ordered_json answer = {{"images", score.images.shape.at(0)},
+                                         {"errors", failed.size()},
+                                         {"rewards", std::move(rows)},
+                                         {"notes", notes}};
+  return answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace hn::run

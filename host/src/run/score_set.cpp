@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "config/ranges.hpp"
 #include "run/evaluate.hpp"
 #include "run/picture_pairs.hpp"
 #include "run/score_table.hpp"
@@ -36,10 +37,8 @@ Request parse(std::string_view text, const char* where) {
   r.b = list("b");
   r.source.prompts = list("prompts");
   r.source.prompts_file = table.find_str("prompts_file").value_or("");
-  r.batch = table.find_i64("batch").value_or(16);
-  r.decoders = table.find_i64("decoders").value_or(0);
-  if (r.batch < 1) table.fail("batch", "expected 1 or more");
-  if (r.decoders < 0) table.fail("decoders", "expected 0 (all cores) or more");
+  r.batch = table.find_i64("batch", 1, host::kMostSamples).value_or(16);
+  r.decoders = table.find_i64("decoders", 0, host::kMostThreads).value_or(0);
   table.finish();
   if (r.decoders == 0) r.decoders = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
   return r;
@@ -181,13 +180,15 @@ std::string compare_sets(host::Host& host, std::string_view text, const hnhost_h
   const std::size_t rewards = scorer.names().size();
   std::vector<std::vector<double>> scores[2];
   std::size_t errors = 0;
+  std::string first_error;
   const std::vector<ScoreItem>* sides[2] = {&pairs.a, &pairs.b};
   for (int side = 0; side < 2; ++side) {
     scorer.require_prompts(*sides[side]);
     scores[side].resize(rewards);
     scorer.run(*sides[side], request.batch, static_cast<int>(request.decoders),
                [&](const ScoredRow& row) {
-                 if (!row.error.empty()) ++errors;
+                 if (!row.error.empty() && errors++ == 0)
+                   first_error = row.item->image + ": " + row.error;
                  for (std::size_t k = 0; k < rewards; ++k) scores[side][k].push_back(row.scores[k]);
                });
   }
@@ -196,6 +197,7 @@ std::string compare_sets(host::Host& host, std::string_view text, const hnhost_h
                                    {"only_in_b", pairs.only_b},
                                    {"errors", errors},
                                    {"notes", notes}};
+  if (errors > 0) answer["first_error"] = first_error;
   answer["rewards"] = nlohmann::ordered_json::array();
   for (std::size_t k = 0; k < rewards; ++k) {
     const bool higher = host.registry().reward(scorer.names()[k]).reward().higher_is_better;

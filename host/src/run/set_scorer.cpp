@@ -20,23 +20,6 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 30;
 // of its own, would only pile up, and what they cost the heap is many times their bytes.
 constexpr std::uint64_t kPromptBytes = 1 << 20;
 
-// The failures of one picture; everything else ends the work.
-bool concerns_one_picture(hn_status code) {
-  return code == HN_INVALID_ARGUMENT || code == HN_UNSUPPORTED || code == HN_NOT_FOUND ||
-         code == HN_DATA_LOSS;
-}
-
-// Picture `index` of a batch as a batch of its own.
-core::Tensor one_of(const core::Tensor& images, std::size_t index) {
-  core::Tensor one;
-  one.shape = images.shape;
-  one.shape[0] = 1;
-  const std::size_t size = images.data.size() / static_cast<std::size_t>(images.shape[0]);
-  one.data.assign(images.data.begin() + static_cast<std::ptrdiff_t>(index * size),
-                  images.data.begin() + static_cast<std::ptrdiff_t>((index + 1) * size));
-  return one;
-}
-
 }  // namespace
 
 SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Services services)
@@ -76,24 +59,20 @@ void SetScorer::score_group(std::span<const ScoreItem> items, core::Tensor image
   request.images = std::move(images);
   request.batch = static_cast<std::int64_t>(group.size());
   for (const std::size_t i : group) request.prompts.push_back(items[i].prompt);
-  try {
-    for (std::size_t k = 0; k < names_.size(); ++k) {
-      request.reward = k;
-      const core::ScoreResult result = session_->score(request);
-      for (std::size_t n = 0; n < group.size(); ++n) {
-        rows[group[n]].scores[k] = static_cast<double>(result.scores[n]);
-        for (const auto& [column, values] : result.columns)
-          rows[group[n]].columns[names_[k] + "." + column] = static_cast<double>(values[n]);
+  request.partial = true;  // what one reward cannot answer takes no other number with it
+  for (std::size_t k = 0; k < names_.size(); ++k) {
+    request.reward = k;
+    const core::ScoreResult result = session_->score(request);
+    for (std::size_t n = 0; n < group.size(); ++n) {
+      ScoredRow& row = rows[group[n]];
+      if (const auto missing = result.missing.find(n); missing != result.missing.end()) {
+        row.error += (row.error.empty() ? "" : "; ") + missing->second;
+        continue;
       }
+      row.scores[k] = static_cast<double>(result.scores[n]);
+      for (const auto& [column, values] : result.columns)
+        row.columns[names_[k] + "." + column] = static_cast<double>(values[n]);
     }
-  } catch (const Error& e) {
-    if (!concerns_one_picture(e.code())) throw;
-    if (group.size() > 1) {  // one by one: the others are innocent
-      for (std::size_t n = 0; n < group.size(); ++n)
-        score_group(items, one_of(request.images, n), group.subspan(n, 1), rows);
-      return;
-    }
-    rows[group[0]].error = e.what();
   }
 }
 

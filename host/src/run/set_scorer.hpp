@@ -17,7 +17,7 @@ struct ScoredRow {
   const ScoreItem* item = nullptr;
   std::vector<double> scores;             // one a reward; NaN where there is an error
   std::map<std::string, double> columns;  // further outputs: "judge.counting"
-  std::string error;                      // the picture's, or a reward's
+  std::string error;                      // the picture's, or those of rewards, each with its name
 };
 
 class SetScorer {
@@ -33,8 +33,8 @@ class SetScorer {
   // Calls row() for each item in order. batch: pictures of one size at a time, fewer where they
   // are so large that the batch would take more than 1 GiB as floats; threads: that decode, a few
   // batches ahead while the pictures take at most 512 MiB together. A broken picture, or one that a
-  // reward refuses, is a row with its reason. Errors: HN_CANCELLED between batches,
-  // HN_OUT_OF_MEMORY, HN_DEVICE_LOST, and what row() throws.
+  // reward cannot answer, is a row with its reason, and the other rewards' scores are there.
+  // Errors: HN_CANCELLED between batches, HN_OUT_OF_MEMORY, HN_DEVICE_LOST, and what row() throws.
   void run(std::span<const ScoreItem> items, std::int64_t batch, int threads,
            const std::function<void(const ScoredRow&)>& row);
 

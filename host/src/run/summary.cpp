@@ -108,6 +108,7 @@ nlohmann::ordered_json make_summary(const SummaryInput& input,
   out["seed"] = input.config.seed;
   out["trainable"] = input.shapes.trainable;
   out["measures"] = measures_json(input);
+  out["unanswered"] = to_json(unanswered({&input.before, &input.after}, input.plan));
   out["kl"] = finite_or_null(input.after.kl);
   out["lipschitz"] = input.lipschitz ? finite_or_null(*input.lipschitz) : nullptr;
   out["evaluation"] = {{"prompts", input.plan.prompts.size()}, {"seeds", input.plan.seeds}};
