@@ -357,6 +357,13 @@ def fifo_files(t):
             raise Failed(f"{' '.join(map(str, arguments))}: {failure}")
 
 
+@case("a FIFO for inspect --weights, validate and a folder of plugins", expected="none waits for it")
+def fifo_elsewhere(t):
+    fifo(t, "f")
+    for arguments in (["inspect", "--weights", "f"], ["validate", "f"], ["list", "--plugin-path", "f"], ["compare", *REDNESS, "f", "f"]):
+        t.holds(t.hnhost(*arguments, **SHORT).code >= 0, f"{arguments} ended by a signal")
+
+
 @case("a FIFO as plugin.toml", expected="a broken bundle, named, in the list")
 def fifo_manifest(t):
     fifo(t, "plugins/x.hnp/plugin.toml")
