@@ -209,6 +209,8 @@ struct Sink {
   png_longjmp(png, 1);
 }
 
+void on_write_warning(png_structp, png_const_charp) {}  // its own would print
+
 void append(png_structp png, png_bytep data, std::size_t count) {
   auto* sink = static_cast<Sink*>(png_get_io_ptr(png));
   bool appended = true;
@@ -264,7 +266,8 @@ std::string encode_png(const Image& image) {
   Sink sink;
   sink.bytes = &bytes;
   Writer writer;
-  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink, on_write_error, nullptr);
+  writer.png =
+      png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink, on_write_error, on_write_warning);
   if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
   if (writer.info == nullptr || !write_rows(writer, sink, image))
     throw Error(HN_OUT_OF_MEMORY, cat("[png] the encoder failed: ", sink.message));
