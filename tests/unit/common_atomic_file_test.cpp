@@ -53,6 +53,33 @@ TEST(AtomicFileTest, ReportsAFullDiskAndLeavesNothing) {
   EXPECT_EQ(folder.file_count(), 1U);
 }
 
+TEST(AtomicFileTest, KnowsItsTemporaryNames) {
+  const test::TestFolder folder;
+  {
+    const AtomicFile file(folder.path() / "a.tmp.b");
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      const auto unfinished = unfinished_file(entry.path().filename().string());
+      ASSERT_TRUE(unfinished.has_value());
+      EXPECT_EQ(unfinished->name, "a.tmp.b");
+      EXPECT_TRUE(unfinished->writer_lives());
+    }
+  }
+  EXPECT_EQ(unfinished_file(".x.tmp.12.3")->process, 12);
+  for (const char* name : {"", ".", "a.txt", "x.tmp.1.2", ".x.tmp.1", ".tmp.1.2", ".x.tmp.1.2a",
+                           ".x.tmp.-1.2", ".x.tmp..2", ".x.tmp.1.", ".xtmp.1.2", ".x.tmp.1.2.3 "})
+    EXPECT_FALSE(unfinished_file(name).has_value()) << name;
+}
+
+TEST(AtomicFileTest, RemovesWhatWasAbandoned) {
+  const test::TestFolder folder;
+  folder.write(".a.tmp.1.2", "x");
+  folder.write(".b.tmp.1.2", "x");
+  remove_unfinished(folder.path(), [](const UnfinishedFile& file) { return file.name == "a"; });
+  EXPECT_EQ(folder.file_count(), 1U);
+  EXPECT_NO_THROW(
+      remove_unfinished(folder.path() / "none", [](const UnfinishedFile&) { return true; }));
+}
+
 TEST(AtomicFileTest, NamesAMissingFolder) {
   const test::TestFolder folder;
   expect_error(HN_NOT_FOUND, {"gone", "No such file"},

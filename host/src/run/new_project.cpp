@@ -1,8 +1,11 @@
 #include "run/new_project.hpp"
 
+#include <absl/strings/numbers.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <hn/cpp/error.hpp>
 #include <vector>
 
@@ -88,6 +91,18 @@ void copy_tree(const fs::path& from, const fs::path& to, const std::vector<Repla
   }
 }
 
+// The folders that killed processes left half-made beside `folder`.
+void remove_abandoned(const fs::path& parent, const std::string& prefix) {
+  for (const auto& entry : fs::directory_iterator(parent)) {
+    const std::string name = entry.path().filename().string();
+    pid_t process = 0;
+    if (!name.starts_with(prefix) || !absl::SimpleAtoi(name.substr(prefix.size()), &process))
+      continue;
+    const bool lives = ::kill(process, 0) == 0 || errno == EPERM;
+    if (process > 0 && !lives) fs::remove_all(entry.path());
+  }
+}
+
 }  // namespace
 
 void new_project(const fs::path& templates, std::string_view kind, std::string_view name,
@@ -113,9 +128,10 @@ void new_project(const fs::path& templates, std::string_view kind, std::string_v
                                           {camel(own), camel(name)},
                                           {dashed_own, dashed_name}};
   const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
-  const fs::path unfinished =
-      parent / ("." + folder.filename().string() + ".new." + std::to_string(::getpid()));
+  const std::string prefix = "." + folder.filename().string() + ".new.";
+  const fs::path unfinished = parent / (prefix + std::to_string(::getpid()));
   try {
+    if (fs::is_directory(parent)) remove_abandoned(parent, prefix);
     fs::remove_all(unfinished);
     copy_tree(templates / kind, unfinished, names);
     fs::rename(unfinished, folder);  // an empty folder under the name is replaced

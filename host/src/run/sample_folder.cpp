@@ -65,6 +65,11 @@ SampleFolder::SampleFolder(fs::path folder, std::size_t count) : folder_(std::mo
 
 std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
                                           const std::vector<std::string>& prompts) {
+  // What a killed sample left here; another one may be writing beside.
+  remove_unfinished(folder_, [](const UnfinishedFile& file) {
+    return (is_picture(file.name) || file.name == kTable || file.name == kSheet) &&
+           !file.writer_lives();
+  });
   fs::remove(folder_ / kTable);
   for (const fs::path& file : former_) fs::remove(file);
   std::vector<fs::path> files;

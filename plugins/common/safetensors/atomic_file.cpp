@@ -1,11 +1,13 @@
 #include "safetensors/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 #include <string>
@@ -19,6 +21,21 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+constexpr std::string_view kMark = ".tmp.";
+
+// Takes ".DIGITS" off the end of `text`.
+std::optional<long> take_number(std::string_view& text) {
+  const std::size_t dot = text.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = text.substr(dot + 1);
+  long number = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number < 0)
+    return std::nullopt;
+  text.remove_suffix(digits.size() + 1);
+  return number;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
@@ -27,9 +44,9 @@ AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   // refuses what is left over.
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; attempt < 100; ++attempt) {
-    temporary_ =
-        folder_of(path_) / ("." + path_.filename().string() + ".tmp." + std::to_string(::getpid()) +
-                            "." + std::to_string(counter.fetch_add(1)));
+    std::string name = ".";
+    name.append(path_.filename().string()).append(kMark).append(std::to_string(::getpid()));
+    temporary_ = folder_of(path_) / name.append(".").append(std::to_string(counter.fetch_add(1)));
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (descriptor_ >= 0) return;
     if (errno != EEXIST) break;
@@ -87,6 +104,34 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+bool UnfinishedFile::writer_lives() const {
+  return ::kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM;
+}
+
+std::optional<UnfinishedFile> unfinished_file(std::string_view name) {
+  if (!name.starts_with('.')) return std::nullopt;
+  name.remove_prefix(1);
+  const auto number = take_number(name);
+  const auto process = number ? take_number(name) : std::nullopt;
+  // The mark's last dot went with the process.
+  const std::string_view mark = kMark.substr(0, kMark.size() - 1);
+  if (!process || !name.ends_with(mark) || name.size() == mark.size()) return std::nullopt;
+  return UnfinishedFile{std::string(name.substr(0, name.size() - mark.size())), *process};
+}
+
+void remove_unfinished(const std::filesystem::path& folder,
+                       const std::function<bool(const UnfinishedFile&)>& abandoned) {
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, absent)) {
+    const auto file = unfinished_file(entry.path().filename().string());
+    if (!file || !abandoned(*file) || ::unlink(entry.path().c_str()) == 0 || errno == ENOENT)
+      continue;
+    throw Error(HN_INTERNAL, entry.path().string() +
+                                 ": expected to remove what a killed process left, got: " +
+                                 std::strerror(errno));
+  }
 }
 
 }  // namespace hn

@@ -7,6 +7,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace hn {
@@ -46,5 +49,20 @@ class AtomicFile {
 
 // Writes `text` as the whole content of `path`, atomically. Errors: as AtomicFile.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+// A temporary file's name: ".NAME.tmp.PROCESS.NUMBER".
+struct UnfinishedFile {
+  std::string name;  // what it was to become, without its folder
+  long process = 0;  // that wrote it
+  bool writer_lives() const;
+};
+// Nothing for a file name that AtomicFile does not give.
+std::optional<UnfinishedFile> unfinished_file(std::string_view name);
+
+// Removes the temporary files in `folder` (not below it) that `abandoned` says are: those of a
+// killed process stay for ever otherwise. A folder that is not there has none. Errors: HN_INTERNAL
+// names the file that cannot be removed.
+void remove_unfinished(const std::filesystem::path& folder,
+                       const std::function<bool(const UnfinishedFile&)>& abandoned);
 
 }  // namespace hn
