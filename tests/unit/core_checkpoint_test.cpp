@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "core/sealed_file.hpp"
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -18,16 +19,16 @@ class CoreCheckpoint : public CoreTest {
     while (session.step() < step) session.train_step();
     return adapter_of(session, folder_);
   }
-  // Rewrites the file with one change.
+  // Rewrites the file with one change, and with the sum that it then has.
   void rewrite(const std::function<void(std::vector<TensorToWrite>&,
                                         std::map<std::string, std::string>&)>& change) {
     const SafetensorsFile old = SafetensorsFile::open(file());
     std::vector<TensorToWrite> tensors;
     for (const TensorView& t : old.tensors())
-      tensors.push_back({t.name, t.dtype, t.shape, t.data, t.nbytes});
+      if (t.name != kSealName) tensors.push_back({t.name, t.dtype, t.shape, t.data, t.nbytes});
     auto metadata = old.metadata();
     change(tensors, metadata);
-    write_safetensors(file(), tensors, metadata);
+    write_sealed(file(), tensors, metadata);
   }
 };
 
@@ -184,7 +185,18 @@ TEST_F(CoreCheckpoint, FilesThatLieAreRefusedAndNothingChanges) {
   refused(HN_DATA_LOSS, HasSubstr("checkpoint.safetensors"));
 
   rewrite([](auto&, auto& metadata) { metadata.clear(); });
-  refused(HN_INVALID_ARGUMENT, HasSubstr("is not a checkpoint of version 1"));
+  refused(HN_INVALID_ARGUMENT, HasSubstr("is not a checkpoint of version 2"));
+
+  rewrite([](auto&, auto& metadata) { metadata["hn.checkpoint"] = "1"; });
+  refused(HN_INVALID_ARGUMENT, AllOf(HasSubstr("is a checkpoint of version 1, expected 2"),
+                                     HasSubstr("another release")));
+
+  std::vector<TensorToWrite> unsealed;
+  const SafetensorsFile whole = SafetensorsFile::open(file());
+  for (const TensorView& t : whole.tensors())
+    if (t.name != kSealName) unsealed.push_back({t.name, t.dtype, t.shape, t.data, t.nbytes});
+  write_safetensors(file(), unsealed, whole.metadata());
+  refused(HN_DATA_LOSS, HasSubstr("expected its own SHA-256 at its end, got none"));
 
   rewrite([](auto&, auto& metadata) { metadata["hn.spec"] = "{"; });
   refused(HN_DATA_LOSS, HasSubstr("hn.spec"));
@@ -221,6 +233,47 @@ TEST_F(CoreCheckpoint, FilesThatLieAreRefusedAndNothingChanges) {
           HasSubstr("adapter.net.0.to_q.lora_B.weight: holds values that are not finite"));
   rewrite(poison("optimiser.exp_avg_sq.net.0.to_q.lora_A.weight", negative));
   refused(HN_INVALID_ARGUMENT, HasSubstr("exp_avg_sq: negative"));
+}
+
+// Every byte of the file, one bit each: nothing of it is used.
+TEST_F(CoreCheckpoint, NoFlippedBitIsLoaded) {
+  const auto session = open_session(fake_spec(), {});
+  session->train_step();
+  session->notes["rows"] = "12";
+  session->save_checkpoint(file());
+  std::string bytes;
+  {
+    std::ifstream in(file(), std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const std::filesystem::path damaged = folder_ / "damaged.safetensors";
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string one = bytes;
+    one[at] = static_cast<char>(one[at] ^ (1 << (at % 8)));
+    std::ofstream(damaged, std::ios::binary) << one;
+    const Failure failure = failure_of([&] { session->load_checkpoint(damaged); });
+    ASSERT_NE(failure.code, HN_OK) << "byte " << at;
+    ASSERT_THAT(failure.text, HasSubstr("damaged.safetensors")) << "byte " << at;
+  }
+  // A padding byte that JSON reads over.
+  const std::size_t padding = bytes.find("  ", 8);
+  if (padding != std::string::npos) {
+    bytes[padding] = '\n';
+    std::ofstream(damaged, std::ios::binary) << bytes;
+    EXPECT_FAILS(HN_DATA_LOSS, HasSubstr("another SHA-256"), session->load_checkpoint(damaged));
+  }
+}
+
+TEST_F(CoreCheckpoint, NotesTravelWithIt) {
+  {
+    const auto session = open_session(fake_spec(), {});
+    session->notes["rows"] = "12";
+    session->save_checkpoint(file());
+  }
+  const auto session = open_session(fake_spec(), {});
+  session->notes["other"] = "x";
+  session->load_checkpoint(file());
+  EXPECT_EQ(session->notes, (Notes{{"rows", "12"}}));
 }
 
 TEST_F(CoreCheckpoint, AFolderThatIsNotThereIsSaid) {

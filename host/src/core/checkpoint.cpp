@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "core/sealed_file.hpp"
 #include "core/tensor_io.hpp"
 #include "json/json_file.hpp"
 
@@ -13,8 +14,10 @@ namespace hn::core {
 namespace {
 
 constexpr const char* kFormatKey = "hn.checkpoint";
-constexpr const char* kFormat = "1";
+// 2: with its own sum and notes of the host.
+constexpr const char* kFormat = "2";
 constexpr const char* kSpecKey = "hn.spec";
+constexpr std::string_view kNotePrefix = "hn.note.";
 constexpr const char* kCounters[] = {"steps_done", "skips", "updates"};
 
 std::string adapter_key(const std::string& name) { return "adapter." + name; }
@@ -64,10 +67,23 @@ void compare_specs(const std::map<std::string, std::string>& ours, const Safeten
       differs(field, value.is_string() ? value.get<std::string>() : value.dump(), "nothing");
 }
 
+void check_format(const SafetensorsFile& file) {
+  const auto format = file.metadata().find(kFormatKey);
+  if (format == file.metadata().end())
+    throw Error(HN_INVALID_ARGUMENT, "[checkpoint] " + file.path().string() +
+                                         " is not a checkpoint of version " + kFormat);
+  if (format->second != kFormat)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[checkpoint] " + file.path().string() + " is a checkpoint of version " +
+                    format->second + ", expected " + kFormat +
+                    ": another release of hn wrote it, and only that one can go on from it; the "
+                    "adapter beside it can be used");
+}
+
 }  // namespace
 
 void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& trainer,
-                     const std::filesystem::path& path) {
+                     const Notes& notes, const std::filesystem::path& path) {
   TensorFile file;
   for (const Adapter::Matrix& matrix : adapter.matrices()) {
     file.add(adapter_key(matrix.name), matrix.value);
@@ -80,16 +96,17 @@ void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& t
   for (const std::size_t k : running_rewards(spec))
     file.add(reward_key(spec.rewards[k].name), bits_of(trainer.rewards().at(k).numbers()));
   file.add(kGuardKey, bits_of(trainer.rewards().numbers()));
-  file.write(path, {{kFormatKey, kFormat}, {kSpecKey, nlohmann::json(fingerprint(spec)).dump()}});
+  std::map<std::string, std::string> metadata = {
+      {kFormatKey, kFormat}, {kSpecKey, nlohmann::json(fingerprint(spec)).dump()}};
+  for (const auto& [key, text] : notes) metadata.emplace(std::string(kNotePrefix) + key, text);
+  write_sealed(path, file.tensors(), metadata);
 }
 
-void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer,
-                     const std::filesystem::path& path) {
+Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer,
+                      const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto format = file.metadata().find(kFormatKey);
-  if (format == file.metadata().end() || format->second != kFormat)
-    throw Error(HN_INVALID_ARGUMENT,
-                "[checkpoint] " + path.string() + " is not a checkpoint of version " + kFormat);
+  check_format(file);
+  check_seal(file);
   TensorProblems problems("[checkpoint] " + path.string());
   compare_specs(fingerprint(spec), file, problems);
 
@@ -116,7 +133,7 @@ void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer
   }
   const at::Tensor guard = at::zeros({2}, at::kLong);
   wanted.push_back({kGuardKey, guard});
-  read_tensors(file, wanted, problems);
+  read_tensors(file, wanted, problems, {kSealName});
   std::vector<std::int64_t> counts;
   for (const at::Tensor& counter : counters) counts.push_back(counter.item<std::int64_t>());
   for (std::size_t i = 0; i < counts.size(); ++i)
@@ -137,6 +154,10 @@ void load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& trainer
     trainer.rewards().at(k) = RewardState::from(numbers_of(states[next++]));
   trainer.rewards().restore(numbers_of(guard));
   trainer.restore(static_cast<std::uint64_t>(counts[0]), counts[1], counts[2]);
+  Notes notes;
+  for (const auto& [key, text] : file.metadata())
+    if (key.starts_with(kNotePrefix)) notes.emplace(key.substr(kNotePrefix.size()), text);
+  return notes;
 }
 
 }  // namespace hn::core

@@ -121,11 +121,12 @@ class CoreSession final : public Session {
   void save_checkpoint(const std::filesystem::path& file) override {
     enter([&] {
       require_finite(adapter("save_checkpoint"), "no checkpoint is written");
-      core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), file);
+      core::save_checkpoint(spec_, adapter("save_checkpoint"), trainer(), notes, file);
     });
   }
   void load_checkpoint(const std::filesystem::path& file) override {
-    enter([&] { core::load_checkpoint(spec_, adapter("load_checkpoint"), trainer(), file); });
+    enter(
+        [&] { notes = core::load_checkpoint(spec_, adapter("load_checkpoint"), trainer(), file); });
   }
   std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
                                 int iterations) override {

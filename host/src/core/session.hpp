@@ -226,10 +226,16 @@ inline bool concerns_one_sample(hn_status code) {
          code == HN_DATA_LOSS;
 }
 
+// Short texts by key that travel with a checkpoint; their meaning is the host's.
+using Notes = std::map<std::string, std::string>;
+
 // One model with its rewards and its trainable adapter. Used by one thread at a time.
 class Session {
  public:
   virtual ~Session() = default;
+
+  // Kept by save_checkpoint(), replaced by load_checkpoint().
+  Notes notes;
 
   virtual const Shapes& shapes() const = 0;
   virtual std::uint64_t step() const = 0;

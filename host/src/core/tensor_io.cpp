@@ -32,8 +32,8 @@ void TensorProblems::finish() const {
 }
 
 void read_tensors(const SafetensorsFile& file, const std::vector<ExpectedTensorInto>& wanted,
-                  TensorProblems& problems) {
-  std::set<std::string_view> known;
+                  TensorProblems& problems, const std::vector<std::string>& others) {
+  std::set<std::string_view> known(others.begin(), others.end());
   for (const ExpectedTensorInto& want : wanted) {
     known.insert(want.name);
     const TensorView* got = file.find(want.name);

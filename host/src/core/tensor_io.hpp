@@ -32,9 +32,9 @@ struct ExpectedTensorInto {
 
 // Copies every wanted tensor out of the file, floating types converted. Missing, unexpected and
 // mismatched ones, and values that are not finite, become problems; what fits is copied all the
-// same.
+// same. `others` are names that may be there beside.
 void read_tensors(const SafetensorsFile& file, const std::vector<ExpectedTensorInto>& wanted,
-                  TensorProblems& problems);
+                  TensorProblems& problems, const std::vector<std::string>& others = {});
 
 // Float32 and int64 tensors on their way into one file.
 class TensorFile {
@@ -42,6 +42,7 @@ class TensorFile {
   void add(std::string name, const at::Tensor& tensor);
   // Atomically; the tensors may not have been changed since add().
   void write(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata);
+  const std::vector<TensorToWrite>& tensors() const { return tensors_; }
 
  private:
   std::vector<at::Tensor> kept_;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -175,5 +176,13 @@ struct TensorToWrite {
 // which no partial file is left.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata = {});
+
+// The same bytes, one part after the other, to `take` instead of a file: first the header's length
+// and text, then each tensor's data as it lies (TensorToWrite::data), which is read only when its
+// turn comes. `path` is for messages. Errors: the same arguments', before the first part.
+void write_safetensors_parts(const std::filesystem::path& path,
+                             std::span<const TensorToWrite> tensors,
+                             const std::map<std::string, std::string>& metadata,
+                             const std::function<void(const void* data, std::size_t size)>& take);
 
 }  // namespace hn

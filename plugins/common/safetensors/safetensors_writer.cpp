@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <optional>
 
 #include "json/json_file.hpp"
 #include "safetensors/atomic_file.hpp"
@@ -42,8 +43,10 @@ void check_tensor(const std::filesystem::path& path, const TensorToWrite& tensor
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
-                       const std::map<std::string, std::string>& metadata) {
+void write_safetensors_parts(const std::filesystem::path& path,
+                             std::span<const TensorToWrite> tensors,
+                             const std::map<std::string, std::string>& metadata,
+                             const std::function<void(const void*, std::size_t)>& take) {
   std::vector<const TensorToWrite*> order;
   for (const TensorToWrite& tensor : tensors) {
     check_tensor(path, tensor);
@@ -89,11 +92,19 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   std::array<char, 8> length{};
   const std::uint64_t header_size = header.size();
   std::memcpy(length.data(), &header_size, sizeof header_size);
-  AtomicFile file(path);
-  file.write(length.data(), length.size());
-  file.write(header);
-  for (const TensorToWrite* tensor : order) file.write(tensor->data, tensor->nbytes);
-  file.commit();
+  take(length.data(), length.size());
+  take(header.data(), header.size());
+  for (const TensorToWrite* tensor : order) take(tensor->data, tensor->nbytes);
+}
+
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::optional<AtomicFile> file;
+  write_safetensors_parts(path, tensors, metadata, [&](const void* data, std::size_t size) {
+    if (!file) file.emplace(path);
+    file->write(data, size);
+  });
+  file->commit();
 }
 
 }  // namespace hn
