@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 
@@ -44,6 +45,21 @@ TEST(AppendFile, NamesTheFileThatIsNoFolder) {
 TEST(AppendFile, FullDisk) {
   AppendFile full("/dev/full", 0);
   expect_error(HN_INTERNAL, {"No space left on device"}, [&] { full.append("x"); });
+}
+
+TEST(AppendFile, AFileOfItsOwnIsNoLinkAndNoPipe) {
+  const TestFolder folder;
+  const auto target = folder.write("thesis.tex", "mine");
+  std::filesystem::create_symlink(target, folder.path() / "link");
+  expect_error(HN_NOT_FOUND, {"link", "symbolic link", "remove"},
+               [&] { AppendFile(folder.path() / "link", 0, AppendTo::kOwnFile); });
+  EXPECT_EQ(read_bytes(target), "mine");
+  // What the user names may be one.
+  AppendFile(folder.path() / "link", 4).append("!");
+  EXPECT_EQ(read_bytes(target), "mine!");
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(HN_NOT_FOUND, {"pipe", "FIFO"}, [&] { AppendFile(pipe, 0); });
 }
 
 // A disk that fills up in the middle of a record, as a limit on the file's size.

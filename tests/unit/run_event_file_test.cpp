@@ -50,7 +50,7 @@ TEST(EventFile, ResumeKeepsUpToTheStep) {
   const TestFolder folder;
   const auto file = folder.path() / "events";
   write_golden_events(file);
-  EventFile(file, 1, 2000.0).scalars(2, 2001.0, {{"x", 1.0}});
+  EventFile(file, 3, 2000.0).scalars(2, 2001.0, {{"x", 1.0}});
   const auto records = read_event_records(read_bytes(file));
   ASSERT_EQ(records.size(), 4u);
   EXPECT_EQ(records[3].step, 2u);
@@ -69,6 +69,29 @@ TEST(EventFile, DamageEndsTheRecords) {
     damaged[at] = static_cast<char>(damaged[at] ^ 0x40);
     ASSERT_LT(read_event_records(damaged).size(), all.size()) << at;
   }
+}
+
+TEST(EventFile, DamageInWhatIsKeptIsRefused) {
+  const TestFolder folder;
+  const auto file = folder.path() / "events";
+  write_golden_events(file);
+  const std::string whole = read_bytes(file);
+  const auto records = read_event_records(whole);
+  std::string damaged = whole;
+  damaged[records[1].end + 14] ^= 1;
+  folder.write("events", damaged);
+  expect_error(HN_DATA_LOSS,
+               {"events", "the 3 whole records", "got 2", "byte " + std::to_string(records[1].end),
+                "remove it"},
+               [&] { EventFile(file, 3, 2000.0); });
+  EXPECT_EQ(read_bytes(file), damaged);
+  // Behind what is kept it is written again.
+  EXPECT_EQ(EventFile(file, 2, 2000.0).records(), 2u);
+}
+
+TEST(EventFile, AnAbsentFileIsBegun) {
+  const TestFolder folder;
+  EXPECT_EQ(EventFile(folder.path() / "events", 7, 0.5).records(), 1u);
 }
 
 TEST(EventFile, FullDisk) {

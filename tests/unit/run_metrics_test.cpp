@@ -6,6 +6,7 @@
 namespace hn::run {
 namespace {
 
+using hn::test::expect_error;
 using hn::test::read_bytes;
 using hn::test::TestFolder;
 
@@ -36,18 +37,50 @@ TEST(Metrics, HalfALineIsDropped) {
   const TestFolder folder;
   const auto file = folder.write("metrics.jsonl", "{\"step\":1}\n{\"step\":2,\"rew");
   EXPECT_EQ(read_metrics(file).size(), 1u);
-  MetricsFile(file, 10).append({{"step", 2u}});
+  MetricsFile(file, 1).append({{"step", 2u}});
   EXPECT_EQ(read_bytes(file), "{\"step\":1}\n{\"step\":2}\n");
 }
 
-TEST(Metrics, BrokenLinesEndTheList) {
+// Nothing is cut: the rows behind a damaged one are somebody's.
+TEST(Metrics, ADamagedLineIsRefusedByItsNumber) {
   const TestFolder folder;
   for (const char* line :
-       {"nonsense\n", "[1]\n", "{\"step\":-1}\n", "{\"step\":\"a\"}\n", "{}\n"}) {
-    const auto file = folder.write("m", std::string("{\"step\":1}\n") + line + "{\"step\":2}\n");
-    EXPECT_EQ(read_metrics(file).size(), 1u) << line;
+       {"nonsense\n", "[1]\n", "{\"step\":-1}\n", "{\"step\":\"a\"}\n", "{}\n", "\n",
+        "{\"step\":0}\n", "{\"step\":2,\"kind\":3}\n", "{\"step\":2,\"kind\":\"train\"}\n"}) {
+    const std::string text = std::string("{\"step\":1}\n") + line + "{\"step\":2}\n";
+    const auto file = folder.write("metrics.jsonl", text);
+    expect_error(HN_DATA_LOSS, {"metrics.jsonl:2:", "--overwrite"}, [&] { read_metrics(file); });
+    expect_error(HN_DATA_LOSS, {"metrics.jsonl:2:"}, [&] { MetricsFile(file, 3); });
+    EXPECT_EQ(read_bytes(file), text);
+    // Behind what is kept it is done again.
+    MetricsFile(file, 1).append({{"step", 2u}});
+    EXPECT_EQ(read_metrics(file).size(), 2u);
   }
   EXPECT_TRUE(read_metrics(folder.path() / "absent").empty());
+}
+
+TEST(Metrics, ALostLineEndIsNoUnfinishedLine) {
+  const TestFolder folder;
+  const auto file = folder.write("metrics.jsonl", "{\"step\":1}{\"step\":2}\n{\"step\":3}\n");
+  expect_error(HN_DATA_LOSS, {"metrics.jsonl:1:"}, [&] { read_metrics(file); });
+}
+
+TEST(Metrics, RowsThatTheCheckpointHasMustBeThere) {
+  const TestFolder folder;
+  const auto file = folder.write("metrics.jsonl", "{\"step\":1}\n{\"step\":2");
+  expect_error(HN_DATA_LOSS, {"metrics.jsonl:2:", "behind 2 rows, the file has 1"},
+               [&] { MetricsFile(file, 2); });
+  expect_error(HN_DATA_LOSS, {"behind 1 rows, the file has 0"},
+               [&] { MetricsFile(folder.path() / "absent", 1); });
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "absent"));
+}
+
+TEST(Metrics, CountsItsRows) {
+  const TestFolder folder;
+  MetricsFile metrics(folder.write("m", "{\"step\":1}\n{\"step\":2}\n"), 1);
+  EXPECT_EQ(metrics.rows(), 1u);
+  metrics.append({{"step", 2u}});
+  EXPECT_EQ(metrics.rows(), 2u);
 }
 
 TEST(Metrics, TextThatIsNotUtf8IsReplaced) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <hn/cpp/error.hpp>
 #include <optional>
 
 #include "json/json_file.hpp"
@@ -114,17 +115,6 @@ std::uint64_t event_step(std::string_view message) {
   return 0;
 }
 
-std::uint64_t kept_bytes(const std::filesystem::path& file, std::uint64_t last_step) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(file, ignored)) return 0;
-  std::uint64_t kept = 0;
-  for (const EventRecord& each : read_event_records(read_whole_file(file))) {
-    if (each.step > last_step) break;
-    kept = each.end;
-  }
-  return kept;
-}
-
 }  // namespace
 
 std::uint32_t crc32c(std::string_view bytes) {
@@ -140,14 +130,37 @@ std::uint32_t masked_crc32c(std::string_view bytes) {
   return std::rotr(crc, 15) + 0xa282ead8u;
 }
 
-EventFile::EventFile(const std::filesystem::path& file, std::uint64_t last_step, double wall_time)
-    : file_(file, kept_bytes(file, last_step)) {
+EventFile::Kept EventFile::kept(const std::filesystem::path& file, std::uint64_t records) {
   std::error_code ignored;
-  if (std::filesystem::file_size(file, ignored) > 0 && !ignored) return;
+  if (records == 0 || !std::filesystem::exists(file, ignored)) return {};
+  const std::string bytes = read_whole_file(file);
+  if (bytes.empty()) return {};
+  const std::vector<EventRecord> found = read_event_records(bytes);
+  if (found.size() >= records) return {found[records - 1].end, records};
+  throw Error(HN_DATA_LOSS,
+              file.string() + ": expected the " + std::to_string(records) +
+                  " whole records that the checkpoint was written behind, got " +
+                  std::to_string(found.size()) + " and then damage at byte " +
+                  std::to_string(found.empty() ? 0 : found.back().end) +
+                  "; restore the file from a copy, or remove it to go on without its curves "
+                  "(metrics.jsonl has their numbers)");
+}
+
+EventFile::EventFile(const std::filesystem::path& file, std::uint64_t records, double wall_time)
+    : EventFile(file, kept(file, records), wall_time) {}
+
+EventFile::EventFile(const std::filesystem::path& file, Kept kept, double wall_time)
+    : file_(file, kept.bytes, AppendTo::kOwnFile), records_(kept.records) {
+  if (records_ > 0) return;
   std::string first;
   put_double_field(first, kEventWallTime, wall_time);
   put_bytes_field(first, kEventFileVersion, "brain.Event:2");
-  file_.append(record(first));
+  append(first);
+}
+
+void EventFile::append(std::string_view message) {
+  file_.append(record(message));
+  ++records_;
 }
 
 void EventFile::scalars(std::uint64_t step, double wall_time, const Scalars& values) {
@@ -160,7 +173,7 @@ void EventFile::scalars(std::uint64_t step, double wall_time, const Scalars& val
   }
   std::string message = event(step, wall_time);
   put_bytes_field(message, kEventSummary, summary);
-  file_.append(record(message));
+  append(message);
 }
 
 void EventFile::image(std::uint64_t step, double wall_time, const std::string& tag,
@@ -177,7 +190,7 @@ void EventFile::image(std::uint64_t step, double wall_time, const std::string& t
   put_bytes_field(summary, kSummaryValue, value);
   std::string message = event(step, wall_time);
   put_bytes_field(message, kEventSummary, summary);
-  file_.append(record(message));
+  append(message);
 }
 
 std::vector<EventRecord> read_event_records(std::string_view bytes) {

@@ -13,18 +13,27 @@ namespace hn::run {
 // Rows are flushed one by one. Numbers that are not finite become null, since JSON has none.
 class MetricsFile {
  public:
-  // Keeps the rows of an existing file up to and including step `last_step` and drops what follows:
-  // those steps are done again after a resume. A half-written last line is dropped too.
-  MetricsFile(const std::filesystem::path& file, std::uint64_t last_step);
+  // Keeps the first `rows` rows of an existing file, those that a checkpoint was written behind,
+  // and drops what follows: a resume does that again. Errors: HN_DATA_LOSS names the file and the
+  // line where one of these rows is missing or damaged, and nothing is changed then; those of
+  // AppendFile.
+  MetricsFile(const std::filesystem::path& file, std::uint64_t rows);
+
+  // Throws what the constructor would, and changes nothing.
+  static void check(const std::filesystem::path& file, std::uint64_t rows);
 
   void append(const nlohmann::ordered_json& row);
   void sync() { file_.sync(); }
+  std::uint64_t rows() const { return rows_; }
 
  private:
   AppendFile file_;
+  std::uint64_t rows_;
 };
 
-// Every whole row of the file, in order; a broken line ends the list. An absent file has none.
+// Every row of the file, in order. A last line without its end is what a kill leaves, and is left
+// out; an absent file has no rows. Errors: HN_DATA_LOSS names the file and line of anything else
+// that is no row: not JSON, no step, a step behind the row before, a missing training step.
 std::vector<nlohmann::json> read_metrics(const std::filesystem::path& file);
 
 }  // namespace hn::run
