@@ -11,6 +11,8 @@
 #include "run/metrics.hpp"
 #include "run/pictures.hpp"
 #include "run/report.hpp"
+#include "run/scores_file.hpp"
+#include "run/summary.hpp"
 #include "run/svg.hpp"
 #include "safetensors/atomic_file.hpp"
 #include "support/toml_table.hpp"
@@ -46,17 +48,17 @@ Run load_run(const fs::path& folder) {
                 "[compare] expected a finished run (summary.json) in " + folder.string());
   Run run;
   run.folder = folder;
-  run.summary = read_json_file(folder / "summary.json");
+  run.summary = read_summary(folder / "summary.json", SummaryUse::kCompare);
   run.metrics = read_metrics(folder / "metrics.jsonl");
-  const fs::path file = folder / "scores.json";
-  const nlohmann::json scores = read_json_file(file);
-  for (const char* key : {"prompts", "seeds", "before", "after"})
-    if (!scores.contains(key))
-      throw Error(HN_DATA_LOSS, "[" + file.string() + "] expected the key " + key);
-  run.prompts = scores["prompts"].get<std::vector<std::string>>();
-  run.seeds = scores["seeds"].size();
-  run.before = scores_from_json(scores["before"], file.string());
-  run.after = scores_from_json(scores["after"], file.string());
+  StoredScores scores = read_scores(folder / "scores.json");
+  if (!scores.after)
+    throw Error(HN_DATA_LOSS,
+                (folder / "scores.json").string() +
+                    ": expected the scores after the training, got those before alone");
+  run.prompts = std::move(scores.prompts);
+  run.seeds = scores.seeds.size();
+  run.before = std::move(*scores.before);
+  run.after = std::move(*scores.after);
   return run;
 }
 

@@ -161,9 +161,9 @@ nlohmann::ordered_json to_json(const Scores& scores) {
   return json;
 }
 
-Scores scores_from_json(const nlohmann::json& json, const std::string& where) {
+Scores scores_from_json(const nlohmann::ordered_json& json, const std::string& where) {
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  const auto number = [&](const nlohmann::json& value) {
+  const auto number = [&](const nlohmann::ordered_json& value) {
     if (value.is_null()) return kNaN;
     if (!value.is_number()) throw Error(HN_DATA_LOSS, "[" + where + "] expected numbers or null");
     return value.get<double>();

@@ -65,7 +65,7 @@ std::vector<Image> pictures(core::Session& session, const std::vector<std::strin
                             std::uint64_t seed, std::int64_t batch, bool adapted);
 
 nlohmann::ordered_json to_json(const Scores& scores);
-Scores scores_from_json(const nlohmann::json& json, const std::string& where);
+Scores scores_from_json(const nlohmann::ordered_json& json, const std::string& where);
 nlohmann::ordered_json to_json(const Mean& mean);
 // null where it is not finite.
 nlohmann::ordered_json finite_or_null(double value);

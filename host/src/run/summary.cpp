@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include "json/json_file.hpp"
 #include "run/divergence.hpp"
 
 namespace hn::run {
@@ -76,6 +77,61 @@ nlohmann::ordered_json monitors_json(const SummaryInput& input,
   return rows;
 }
 
+using Json = nlohmann::ordered_json;
+
+// "the key NAME (a number)" where it is not there or is something else, or nothing.
+std::string missing_key(const Json& object, const char* name, bool (Json::*is)() const noexcept,
+                        const char* what) {
+  if (object.is_object() && object.contains(name) && (object.at(name).*is)()) return "";
+  return "the key " + std::string(name) + " (" + what + ")";
+}
+
+template <class Check>
+std::string first_missing(std::initializer_list<std::string> of_itself, const Json& summary,
+                          const Check& of_measure) {
+  for (const std::string& each : of_itself)
+    if (!each.empty()) return each;
+  for (const Json& row : summary.at("measures"))
+    if (const std::string each = of_measure(row); !each.empty()) return each + " in measures";
+  return "";
+}
+
+std::string missing_of_comparison(const Json& s) {
+  return first_missing(
+      {missing_key(s, "measures", &Json::is_array, "a list"),
+       missing_key(s, "seed", &Json::is_number, "a number"),
+       missing_key(s, "method", &Json::is_string, "a text"),
+       missing_key(s, "step", &Json::is_number, "a number"),
+       missing_key(s, "train_seconds", &Json::is_number, "a number")},
+      s, [](const Json& row) {
+        const std::string name = missing_key(row, "name", &Json::is_string, "a text");
+        return !name.empty()
+                   ? name
+                   : missing_key(row, "higher_is_better", &Json::is_boolean, "true or false");
+      });
+}
+
+std::string missing_of_answer(const Json& s) {
+  if (std::string each = missing_of_comparison(s); !each.empty()) return each;
+  return first_missing(
+      {missing_key(s, "name", &Json::is_string, "a text"),
+       missing_key(s, "generator", &Json::is_string, "a text"),
+       missing_key(s, "steps", &Json::is_number, "a number")},
+      s, [](const Json& row) {
+        for (const char* key : {"before", "after", "difference"}) {
+          if (std::string each = missing_key(row, key, &Json::is_object, "an object");
+              !each.empty())
+            return each;
+          for (const char* part : {"mean", "se", "n"})
+            if (!row.at(key).contains(part)) return "the key " + std::string(part) + " of " + key;
+        }
+        if (!row.at("difference").at("n").is_number_unsigned())
+          return std::string("the key n of difference (a number)");
+        std::string trained = missing_key(row, "trained", &Json::is_boolean, "true or false");
+        return !trained.empty() ? trained : missing_key(row, "verdict", &Json::is_string, "a text");
+      });
+}
+
 }  // namespace
 
 std::uint64_t peak_memory_bytes() {
@@ -122,7 +178,25 @@ nlohmann::ordered_json make_summary(const SummaryInput& input,
                                          : nlohmann::ordered_json(input.stopped);
   out["peak_memory_bytes"] = peak_memory_bytes();
   out["plugin_memory_bytes"] = input.shapes.used_bytes;
+  out["files"] = input.files;
   return out;
+}
+
+nlohmann::ordered_json read_summary(const std::filesystem::path& file, SummaryUse use) {
+  const std::string text = read_whole_file(file);
+  try {
+    (void)parse_json(text, file.string());  // strict; the order of keys is the other parser's
+    auto summary = nlohmann::ordered_json::parse(text);
+    const std::string wrong =
+        use == SummaryUse::kAnswer ? missing_of_answer(summary) : missing_of_comparison(summary);
+    if (!wrong.empty()) throw Error(HN_DATA_LOSS, file.string() + ": expected " + wrong);
+    return summary;
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                std::string(error.what()) +
+                    "; restore it from a copy, or remove it and give the run's command again, "
+                    "which makes it from the checkpoint");
+  }
 }
 
 }  // namespace hn::run

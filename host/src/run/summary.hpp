@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -32,13 +33,21 @@ struct SummaryInput {
   std::optional<double> lipschitz;  // the largest over a few prompts; none without a noise network
   std::string name{};
   std::vector<std::string> picture_prompts{};
-  std::string stopped{};  // by a guard: why
+  std::string stopped{};           // by a guard: why
+  nlohmann::ordered_json files{};  // SHA-256 of what others take from the run (file_sums)
 };
 
 // Times come from the rows of metrics.jsonl, so that they count a resumed run whole. docs/cli.md
 // lists the fields.
 nlohmann::ordered_json make_summary(const SummaryInput& input,
                                     const std::vector<nlohmann::json>& metrics);
+
+// Who reads a summary: a page of several runs, or the answer of a finished one.
+enum class SummaryUse { kCompare, kAnswer };
+
+// summary.json with every key that its reader takes, of the right type. Errors: HN_NOT_FOUND,
+// HN_DATA_LOSS; both name the file, what is wrong with it and what helps.
+nlohmann::ordered_json read_summary(const std::filesystem::path& file, SummaryUse use);
 
 // The process's largest resident size in bytes.
 std::uint64_t peak_memory_bytes();
