@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,6 +98,59 @@ TEST(RunDirectory, AKilledRunLeavesNoLock) {
   EXPECT_NO_THROW(RunDirectory(folder.path() / "run", kConfig, false));
 }
 
+TEST(RunDirectory, WhatKilledProcessesLeftIsRemoved) {
+  const TestFolder folder;
+  const fs::path root = folder.path() / "run";
+  {
+    const RunDirectory run(root, kConfig, false);
+    fs::create_directories(run.samples() / "before");
+    fs::create_directories(run.adapter());
+  }
+  const std::vector<std::string> ours = {".checkpoint.safetensors.tmp.7.0",
+                                         ".config.toml.tmp.7.12",
+                                         ".metrics.jsonl.tmp.7.1",
+                                         "samples/.step_0002.png.tmp.7.3",
+                                         "samples/before/.00.png.tmp.7.3",
+                                         "adapter/.adapter_config.json.tmp.7.3",
+                                         "adapter/.adapter_model.safetensors.tmp.7.3"};
+  const std::vector<std::string> foreign = {".page.html.tmp.7.0",
+                                            "checkpoint.safetensors.tmp.7.0",
+                                            ".checkpoint.safetensors.tmp.x.0",
+                                            ".checkpoint.safetensors.tmp.7",
+                                            "samples/.notes.txt.tmp.7.0",
+                                            "adapter/.x.tmp.7.0"};
+  for (const bool overwrite : {false, true}) {
+    for (const auto& names : {ours, foreign})
+      for (const auto& name : names) {
+        fs::create_directories((root / name).parent_path());
+        touch(root / name);
+      }
+    const RunDirectory run(root, kConfig, overwrite);
+    for (const auto& name : ours) EXPECT_FALSE(fs::exists(root / name)) << name;
+    // With --overwrite the folders go as a whole.
+    for (const auto& name : foreign) {
+      const bool stays = !overwrite || name.find('/') == std::string::npos;
+      EXPECT_EQ(fs::exists(root / name), stays) << name;
+    }
+  }
+}
+
+// Its target would be overwritten with the process's number.
+TEST(RunDirectory, ALockThatIsALinkIsRefused) {
+  const TestFolder folder;
+  const auto target = folder.write("thesis.tex", "mine");
+  const fs::path root = folder.path() / "run";
+  fs::create_directories(root);
+  fs::create_symlink(target, root / ".lock");
+  expect_error(HN_INVALID_ARGUMENT, {".lock", "symbolic link", "remove"},
+               [&] { RunDirectory(root, kConfig, false); });
+  EXPECT_EQ(read_bytes(target), "mine");
+  fs::remove(root / ".lock");
+  ASSERT_EQ(::mkfifo((root / ".lock").c_str(), 0600), 0);
+  expect_error(HN_INVALID_ARGUMENT, {".lock", "no regular file"},
+               [&] { RunDirectory(root, kConfig, false); });
+}
+
 TEST(RunDirectory, PlacesThatCannotBeFolders) {
   const TestFolder folder;
   const fs::path file = folder.write("file", "x");
@@ -112,7 +166,8 @@ TEST(RunDirectory, ABrokenConfigurationIsNamed) {
   const TestFolder folder;
   { touch(RunDirectory(folder.path() / "run", kConfig, false).checkpoint()); }
   std::ofstream(folder.path() / "run" / "config.toml") << "seed = = 1";
-  expect_error(HN_DATA_LOSS, {"config.toml", "line 1"},
+  expect_error(HN_DATA_LOSS,
+               {(folder.path() / "run" / "config.toml").string(), "line 1", "--overwrite"},
                [&] { RunDirectory(folder.path() / "run", kConfig, false); });
 }
 

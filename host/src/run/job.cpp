@@ -1,19 +1,21 @@
 #include "run/job.hpp"
 
+#include <absl/strings/numbers.h>
+
 #include <chrono>
 #include <cmath>
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <optional>
 
-#include "json/json_file.hpp"
 #include "run/evaluate.hpp"
 #include "run/event_file.hpp"
+#include "run/finished_run.hpp"
 #include "run/metrics.hpp"
 #include "run/pictures.hpp"
 #include "run/report.hpp"
 #include "run/run_directory.hpp"
+#include "run/scores_file.hpp"
 #include "run/summary.hpp"
 #include "safetensors/atomic_file.hpp"
 
@@ -26,6 +28,14 @@ using Clock = std::chrono::steady_clock;
 double now_since_epoch() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
+
+bool due(std::uint64_t step, std::int64_t every) {
+  return every > 0 && step % static_cast<std::uint64_t>(every) == 0;
+}
+
+// Notes in the checkpoint: how much of the files that grow belongs to it.
+constexpr const char* kRowsNote = "metrics.rows";
+constexpr const char* kRecordsNote = "events.records";
 
 // The configuration that two starts of one run must share: the folder's own place is not in it, so
 // a run can be moved.
@@ -49,9 +59,14 @@ class Job {
 
  private:
   void open();
+  void load_checkpoint();
+  void report_repair(const std::vector<std::string>& wrong) const;
   void before();
   void train();
   bool after_step(const core::StepReport& report);
+  bool evaluation_due(std::uint64_t step) const;
+  void evaluate_on_the_way(std::uint64_t step);
+  bool is_measured(std::uint64_t step) const;
   void measure(std::uint64_t step, const Scores& scores);
   void save_checkpoint();
   [[noreturn]] void cancelled();
@@ -72,8 +87,7 @@ class Job {
                     plan_.batch, adapted);
   }
   void event_image(std::uint64_t step, const std::string& tag, const Image& sheet);
-  nlohmann::json stored_scores() const;
-  void store_scores(const char* key, const Scores& scores);
+  StoredScores stored_scores() const;
 
   host::Host& host_;
   host::RunConfig config_;
@@ -89,12 +103,18 @@ class Job {
   std::unique_ptr<EventFile> events_;
   Scores before_;
   std::vector<Image> before_pictures_;
+  bool resumed_ = false;  // from a checkpoint
   std::uint64_t checkpoint_step_ = 0;
   std::deque<double> recent_seconds_;
 };
 
 std::string Job::run() {
-  if (fs::exists(directory_.summary())) return answer(read_json_file(directory_.summary()));
+  if (fs::exists(directory_.summary())) {
+    auto summary = read_summary(directory_.summary(), SummaryUse::kAnswer);
+    const auto wrong = missing_or_changed(directory_, summary);
+    if (wrong.empty()) return answer(std::move(summary));
+    report_repair(wrong);
+  }
   open();
   try {
     before();
@@ -104,6 +124,61 @@ std::string Job::run() {
     if (error.code() != HN_CANCELLED || checkpoint_step_ == session_->step()) throw;
     cancelled();
   }
+}
+
+// A finished run that lacks something is made whole again from its checkpoint, never silently.
+void Job::report_repair(const std::vector<std::string>& wrong) const {
+  std::string list;
+  for (const std::string& each : wrong) list += (list.empty() ? "" : ", ") + each;
+  const std::string what = "[run] " + directory_.root().string() + " is finished, but " + list;
+  // Scores before the training are taken from this file, so it is never guessed at.
+  if (fs::exists(directory_.scores()) && list.find("scores.json has") != std::string::npos)
+    throw Error(HN_DATA_LOSS, what + "; restore " + directory_.scores().string() +
+                                  " from a copy, or remove it and give the run's command again");
+  if (config_.net.kind != core::NetKind::kNone && !fs::exists(directory_.checkpoint()))
+    throw Error(HN_DATA_LOSS, what +
+                                  ", and there is no checkpoint.safetensors to make it from; "
+                                  "restore it from a copy, or begin anew with --overwrite");
+  host_.log(HN_LOG_WARNING, what + "; it is made again from the checkpoint");
+}
+
+// Puts the directory into the state in which the checkpoint was written: what was appended behind
+// it is done again, and the adapter, whose writing may have been cut off, is written again.
+void Job::load_checkpoint() {
+  resumed_ = fs::exists(directory_.checkpoint());
+  if (resumed_) {
+    try {
+      session_->load_checkpoint(directory_.checkpoint());
+    } catch (const Error& error) {
+      if (error.code() != HN_DATA_LOSS) throw;
+      throw Error(error.code(), std::string(error.what()) +
+                                    "; restore it from a copy, or begin anew with --overwrite");
+    }
+    checkpoint_step_ = session_->step();
+  }
+  const auto kept = [&](const char* key) -> std::uint64_t {
+    if (!resumed_) return 0;
+    const auto note = session_->notes.find(key);
+    std::uint64_t number = 0;
+    if (note == session_->notes.end() || !absl::SimpleAtoi(note->second, &number))
+      throw Error(HN_INVALID_ARGUMENT, "[run] " + directory_.checkpoint().string() +
+                                           " was not written by a run: it has no " + key);
+    return number;
+  };
+  const std::uint64_t rows = kept(kRowsNote), records = kept(kRecordsNote);
+  MetricsFile::check(directory_.metrics(), rows);
+  if (config_.run.tensorboard) EventFile::check(directory_.events(), records);
+  // From here on it is a run that goes on, whatever ends this process.
+  fs::remove(directory_.summary());
+  metrics_ = std::make_unique<MetricsFile>(directory_.metrics(), rows);
+  if (config_.run.tensorboard) {
+    if (records > 0 && !fs::exists(directory_.events()))
+      host_.log(HN_LOG_WARNING, "[run] " + directory_.events().string() +
+                                    " is missing and begins anew at step " +
+                                    std::to_string(checkpoint_step_));
+    events_ = std::make_unique<EventFile>(directory_.events(), records, now_since_epoch());
+  }
+  if (resumed_) session_->save_adapter(directory_.adapter());
 }
 
 void Job::open() {
@@ -121,27 +196,19 @@ void Job::open() {
     plan_.rewards.push_back(reward.name);
   }
   session_ = host_.open_session(config_, services_);
-  if (fs::exists(directory_.checkpoint())) {
-    session_->load_checkpoint(directory_.checkpoint());
-    checkpoint_step_ = session_->step();
-  }
+  load_checkpoint();
   if (trains()) session_->prepare_training();
-  metrics_ = std::make_unique<MetricsFile>(directory_.metrics(), checkpoint_step_);
-  if (config_.run.tensorboard)
-    events_ = std::make_unique<EventFile>(directory_.events(), checkpoint_step_, now_since_epoch());
 }
 
-nlohmann::json Job::stored_scores() const {
-  if (!fs::exists(directory_.scores())) return nlohmann::json::object();
-  return read_json_file(directory_.scores());
-}
-
-void Job::store_scores(const char* key, const Scores& scores) {
-  nlohmann::ordered_json all = stored_scores();
-  all["prompts"] = plan_.prompts;
-  all["seeds"] = plan_.seeds;
-  all[key] = to_json(scores);
-  write_file_atomically(directory_.scores(), all.dump() + "\n");
+StoredScores Job::stored_scores() const {
+  if (!fs::exists(directory_.scores())) return {plan_.prompts, plan_.seeds, {}, {}};
+  StoredScores stored = read_scores(directory_.scores());
+  if (stored.prompts != plan_.prompts || stored.seeds != plan_.seeds)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[run] " + directory_.scores().string() +
+                    " has the scores of other prompts or seeds than the run is evaluated with "
+                    "now; give the prompts as they were, or begin anew with --overwrite");
+  return stored;
 }
 
 void Job::before() {
@@ -152,19 +219,19 @@ void Job::before() {
     progress("sampling before");
     before_pictures_ = draw(/*adapted=*/false);
     save_pictures(directory_.samples() / "before", before_pictures_);
-    const Image sheet = contact_sheet(before_pictures_);
-    write_png(directory_.samples() / "before.png", sheet);
-    event_image(0, "samples", sheet);
   }
-  const nlohmann::json scores = stored_scores();
-  if (scores.contains("before")) {
-    before_ = scores_from_json(scores["before"], directory_.scores().string());
-  } else {
-    before_ = evaluate(*session_, services_, plan_, /*adapted=*/false, "scoring before");
-    store_scores("before", before_);
-    for (const Unanswered& each : unanswered({&before_}, plan_))
+  const Image sheet = contact_sheet(before_pictures_);
+  write_png(directory_.samples() / "before.png", sheet);
+  StoredScores scores = stored_scores();
+  if (!scores.before) {
+    scores.before = evaluate(*session_, services_, plan_, /*adapted=*/false, "scoring before");
+    write_scores(directory_.scores(), scores);
+    for (const Unanswered& each : unanswered({&*scores.before}, plan_))
       host_.log(HN_LOG_WARNING, each.text());
   }
+  before_ = *scores.before;
+  if (resumed_) return;
+  event_image(0, "samples", sheet);
   measure(0, before_);
 }
 
@@ -173,10 +240,16 @@ void Job::event_image(std::uint64_t step, const std::string& tag, const Image& s
   events_->image(step, now_since_epoch(), tag, encode_png(sheet), sheet.width, sheet.height);
 }
 
-// Means of one evaluation as a row; a step that has one already (a resume right after it) keeps it.
-void Job::measure(std::uint64_t step, const Scores& scores) {
+bool Job::is_measured(std::uint64_t step) const {
   for (const auto& row : read_metrics(directory_.metrics()))
-    if (row.value("kind", "") == "eval" && row.at("step").get<std::uint64_t>() == step) return;
+    if (row.value("kind", "") == "eval" && row.at("step").get<std::uint64_t>() == step) return true;
+  return false;
+}
+
+// Means of one evaluation as a row; a step that has one already (a guard stopped the run right
+// after it) keeps it.
+void Job::measure(std::uint64_t step, const Scores& scores) {
+  if (is_measured(step)) return;
   nlohmann::ordered_json means;
   Scalars scalars;
   for (const auto& [name, values] : scores.columns) {
@@ -257,6 +330,8 @@ void Job::save_checkpoint() {
   // Rows first: a checkpoint without its metrics would leave a hole in the curves.
   metrics_->sync();
   if (events_) events_->sync();
+  session_->notes[kRowsNote] = std::to_string(metrics_->rows());
+  session_->notes[kRecordsNote] = std::to_string(events_ ? events_->records() : 0);
   session_->save_checkpoint(directory_.checkpoint());
   session_->save_adapter(directory_.adapter());
   checkpoint_step_ = session_->step();
@@ -270,23 +345,32 @@ void Job::cancelled() {
                                 " and the same command goes on from there");
 }
 
+bool Job::evaluation_due(std::uint64_t step) const {
+  return step > 0 && step < static_cast<std::uint64_t>(config_.train.spec.steps) &&
+         due(step, config_.train.sample_every);
+}
+
+void Job::evaluate_on_the_way(std::uint64_t step) {
+  EvaluationPlan plan = plan_;
+  plan.seeds.resize(1);
+  const Image sheet = contact_sheet(draw(/*adapted=*/true));
+  const Scores scores = evaluate(*session_, services_, plan, /*adapted=*/true, "scoring");
+  // All at once: a stop before here leaves nothing of it, and the next start does it all.
+  write_png(directory_.samples() / step_name(step), sheet);
+  event_image(step, "samples", sheet);
+  measure(step, scores);
+}
+
 void Job::train() {
   const auto steps = static_cast<std::uint64_t>(config_.train.spec.steps);
-  const auto due = [](std::uint64_t step, std::int64_t every) {
-    return every > 0 && step % static_cast<std::uint64_t>(every) == 0;
-  };
-  EvaluationPlan on_the_way = plan_;
-  on_the_way.seeds.resize(1);
+  // A stop in the middle of an evaluation leaves a checkpoint without it.
+  if (evaluation_due(session_->step()) && !is_measured(session_->step()))
+    evaluate_on_the_way(session_->step());
   while (trains()) {
     if (wants_stop()) cancelled();
     const bool stop = after_step(session_->train_step());
     const std::uint64_t step = session_->step();
-    if (step < steps && due(step, config_.train.sample_every)) {
-      const Image sheet = contact_sheet(draw(/*adapted=*/true));
-      write_png(directory_.samples() / step_name(step), sheet);
-      event_image(step, "samples", sheet);
-      measure(step, evaluate(*session_, services_, on_the_way, /*adapted=*/true, "scoring"));
-    }
+    if (evaluation_due(step)) evaluate_on_the_way(step);
     if (stop) cancelled();
     if (step == steps || due(step, config_.train.checkpoint_every) || !session_->stopped().empty())
       save_checkpoint();
@@ -317,7 +401,9 @@ std::string Job::finish() {
   write_png(directory_.samples() / "after.png", sheet);
   event_image(session_->step(), "samples", sheet);
   const Scores after = evaluate(*session_, services_, plan_, /*adapted=*/true, "scoring after");
-  store_scores("after", after);
+  StoredScores scores = stored_scores();
+  scores.after = after;
+  write_scores(directory_.scores(), scores);
   measure(session_->step(), after);
 
   SummaryInput input{config_,          measures_,   plan_, before_, after, session_->shapes(),
@@ -335,7 +421,10 @@ std::string Job::finish() {
       if (!std::isnan(largest) && !(each <= largest)) largest = each;  // a NaN stays
     input.lipschitz = largest;
   }
+  metrics_->sync();
+  if (events_) events_->sync();
   const auto metrics = read_metrics(directory_.metrics());
+  input.files = file_sums(directory_);
   const nlohmann::ordered_json summary = make_summary(input, metrics);
   std::vector<PicturePair> pairs;
   for (std::size_t i = 0; i < after_pictures.size(); ++i)

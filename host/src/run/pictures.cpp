@@ -25,7 +25,11 @@ Image contact_sheet(const std::vector<Image>& images) {
 }
 
 void save_pictures(const std::filesystem::path& folder, const std::vector<Image>& images) {
-  std::filesystem::create_directories(folder);
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code)
+    throw Error(HN_INTERNAL,
+                "[pictures] " + folder.string() + " cannot be created: " + code.message());
   for (std::size_t i = 0; i < images.size(); ++i)
     write_png(folder / picture_name(i, images.size()), images[i]);
 }
@@ -38,7 +42,12 @@ std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& fol
     // Former versions wrote two digits whatever the count.
     if (!std::filesystem::exists(file)) file = folder / picture_name(i, 0);
     if (!std::filesystem::exists(file)) return std::nullopt;
-    images.push_back(read_image(file));
+    try {
+      images.push_back(read_image(file));
+    } catch (const Error& error) {
+      if (error.code() != HN_DATA_LOSS) throw;
+      return std::nullopt;
+    }
   }
   return images;
 }

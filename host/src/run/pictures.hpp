@@ -15,7 +15,7 @@ Image contact_sheet(const std::vector<Image>& images);
 
 // folder/00.png, 01.png, ... (picture_name); the folder is made.
 void save_pictures(const std::filesystem::path& folder, const std::vector<Image>& images);
-// What save_pictures wrote, when all `count` of them are there.
+// What save_pictures wrote, when all `count` of them are there and whole.
 std::optional<std::vector<Image>> load_pictures(const std::filesystem::path& folder,
                                                 std::size_t count);
 

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -20,10 +22,24 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLockName = ".lock";
-// Everything that a run writes; a folder without config.toml may hold none but the lock.
-constexpr std::array kRunFiles = {"config.toml",   "adapter",     "checkpoint.safetensors",
-                                  "metrics.jsonl", "samples",     "events.out.tfevents.0.hnhost",
-                                  "scores.json",   "report.html", "summary.json"};
+constexpr const char* kConfigName = "config.toml";
+// Everything else that a run writes, in the order in which it is removed: what says that there is
+// something to answer from or to go on from is first, so that an interrupted removal leaves nothing
+// that looks whole.
+constexpr std::array kRunFiles = {
+    "summary.json",  "checkpoint.safetensors",       "scores.json", "samples",
+    "metrics.jsonl", "events.out.tfevents.0.hnhost", "adapter",     "report.html"};
+// Folders in which a run writes files atomically.
+constexpr std::array kRunFolders = {"", "adapter", "samples", "samples/before", "samples/after"};
+
+// Whether a run gives this name to a file in one of kRunFolders.
+bool run_writes(const fs::path& folder, const std::string& name) {
+  if (folder == "adapter")
+    return name == "adapter_model.safetensors" || name == "adapter_config.json";
+  if (!folder.empty()) return fs::path(name).extension() == ".png";
+  return name == kConfigName ||
+         std::find(kRunFiles.begin(), kRunFiles.end(), name) != kRunFiles.end();
+}
 
 std::string value_text(const toml::node& node) {
   std::ostringstream out;
@@ -43,13 +59,13 @@ void flatten(const toml::table& table, const std::string& prefix,
   }
 }
 
-std::map<std::string, std::string> flat(std::string_view text, const char* which) {
+std::map<std::string, std::string> flat(std::string_view text, const std::string& which) {
   std::map<std::string, std::string> out;
   try {
     flatten(host::parse_toml(text, which), "", out);
   } catch (const host::TomlProblem& problem) {
-    throw Error(HN_DATA_LOSS, std::string("[") + which + "] expected TOML: " + problem.text +
-                                  " (line " + std::to_string(problem.line) + ")");
+    throw Error(HN_DATA_LOSS, "[" + which + "] expected TOML: " + problem.text + " (line " +
+                                  std::to_string(problem.line) + ")");
   }
   return out;
 }
@@ -66,8 +82,9 @@ std::vector<std::string> foreign_files(const fs::path& root) {
   for (const auto& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
     // A kill in the middle of writing the first config.toml leaves that file's temporary name.
-    const bool unfinished = name.find("config.toml") != std::string::npos;
-    if (name != kLockName && !unfinished) names.push_back(name);
+    const auto unfinished = unfinished_file(name);
+    if (name != kLockName && !(unfinished && unfinished->name == kConfigName))
+      names.push_back(name);
     if (names.size() == 3) break;
   }
   return names;
@@ -107,27 +124,25 @@ RunDirectory::RunDirectory(fs::path root, std::string_view config_text, bool ove
   try {
     // Nothing was trained yet: there is nothing to lose, and a corrected typo needs no new folder.
     const bool trained = fs::exists(checkpoint()) || fs::exists(summary());
-    if (fs::exists(config()) && !overwrite && trained) {
-      const auto different = config_differences(read_whole_file(config()), config_text);
-      if (!different.empty())
-        throw Error(HN_INVALID_ARGUMENT,
-                    "[run directory] " + root_.string() +
-                        " holds a run with another configuration (" + join(different, "; ") +
-                        "); choose another folder with --out, or --overwrite to begin anew");
-    } else {
-      if (!fs::exists(config())) {
-        const auto foreign = foreign_files(root_);
-        if (!foreign.empty())
-          throw Error(HN_INVALID_ARGUMENT, "[run directory] " + root_.string() +
-                                               " is not a run directory and not empty (" +
-                                               join(foreign, ", ") + ")");
-      }
-      const bool same = fs::exists(config()) && !overwrite &&
-                        config_differences(read_whole_file(config()), config_text).empty();
-      if (!same) {
-        remove_run_files();
-        write_file_atomically(config(), config_text);
-      }
+    const bool known = fs::exists(config());
+    if (!known) {
+      const auto foreign = foreign_files(root_);
+      if (!foreign.empty())
+        throw Error(HN_INVALID_ARGUMENT, "[run directory] " + root_.string() +
+                                             " is not a run directory and not empty (" +
+                                             join(foreign, ", ") + ")");
+    }
+    const auto different =
+        known && !overwrite ? differences(config_text) : std::vector<std::string>{};
+    if (!different.empty() && trained)
+      throw Error(HN_INVALID_ARGUMENT,
+                  "[run directory] " + root_.string() +
+                      " holds a run with another configuration (" + join(different, "; ") +
+                      "); choose another folder with --out, or --overwrite to begin anew");
+    remove_unfinished_files();
+    if (!known || overwrite || !different.empty()) {
+      remove_run_files();
+      write_file_atomically(config(), config_text);
     }
     fs::create_directories(samples(), code);
     if (code)
@@ -142,9 +157,30 @@ RunDirectory::RunDirectory(fs::path root, std::string_view config_text, bool ove
 // The lock file stays: removing it would let two later processes lock two different files.
 RunDirectory::~RunDirectory() { ::close(lock_); }
 
+std::vector<std::string> RunDirectory::differences(std::string_view config_text) const {
+  try {
+    return config_differences(read_whole_file(config()), config_text);
+  } catch (const Error& error) {
+    throw Error(error.code(), "[run directory] " + config().string() +
+                                  " cannot be compared: " + error.what() +
+                                  "; restore it from a copy, or begin anew with --overwrite");
+  }
+}
+
 void RunDirectory::lock() {
   const fs::path file = root_ / kLockName;
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  // The lock's holder is written into it, so it must be ours: no link to a file of somebody's.
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+  struct stat status {};
+  const bool link = lock_ < 0 && errno == ELOOP;
+  if (link || (lock_ >= 0 && (::fstat(lock_, &status) != 0 || !S_ISREG(status.st_mode)))) {
+    if (lock_ >= 0) ::close(lock_);
+    throw Error(
+        HN_INVALID_ARGUMENT,
+        "[run directory] " + file.string() + " is " +
+            (link ? "a symbolic link, whose target would be overwritten" : "no regular file") +
+            "; remove it");
+  }
   if (lock_ < 0)
     throw Error(HN_NOT_FOUND,
                 "[run directory] " + root_.string() + " is not writable: " + std::strerror(errno));
@@ -169,14 +205,20 @@ void RunDirectory::lock() {
                                        (holder.empty() ? "unknown" : holder) + ")");
 }
 
+// Of processes that were killed here: who holds the lock is the only writer of these names.
+void RunDirectory::remove_unfinished_files() const {
+  for (const char* folder : kRunFolders)
+    remove_unfinished(root_ / folder,
+                      [&](const UnfinishedFile& file) { return run_writes(folder, file.name); });
+}
+
+// All but the configuration, which is replaced afterwards: a folder without it counts as foreign.
 void RunDirectory::remove_run_files() const {
-  // The configuration last: a folder without it counts as foreign, so an interrupted removal must
-  // still be recognised as a run.
-  for (auto name = kRunFiles.rbegin(); name != kRunFiles.rend(); ++name) {
+  for (const char* name : kRunFiles) {
     std::error_code code;
-    fs::remove_all(root_ / *name, code);
+    fs::remove_all(root_ / name, code);
     if (code)
-      throw Error(HN_INTERNAL, "[run directory] " + (root_ / *name).string() +
+      throw Error(HN_INTERNAL, "[run directory] " + (root_ / name).string() +
                                    " cannot be removed: " + code.message());
   }
 }

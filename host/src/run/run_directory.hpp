@@ -20,11 +20,11 @@ class RunDirectory {
   // Creates the folder, or continues one whose config.toml says the same as `config` (resolved
   // TOML). With `overwrite` the files of a former run are removed first, and so they are where a
   // run of another configuration never reached a checkpoint; nothing that a run does not make is
-  // ever touched.
+  // ever touched. What killed processes left half-written is removed.
   //
   // Errors: HN_INVALID_ARGUMENT (another configuration: every differing key is named; a folder with
-  // other files; another process runs in it; the path is a file), HN_NOT_FOUND (cannot be created),
-  // HN_DATA_LOSS (config.toml is broken).
+  // other files; another process runs in it; the path is a file; .lock is a symbolic link),
+  // HN_NOT_FOUND (cannot be created), HN_DATA_LOSS (config.toml is broken).
   RunDirectory(std::filesystem::path root, std::string_view config, bool overwrite);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -43,6 +43,8 @@ class RunDirectory {
 
  private:
   void lock();
+  std::vector<std::string> differences(std::string_view config) const;
+  void remove_unfinished_files() const;
   void remove_run_files() const;
 
   std::filesystem::path root_;

@@ -8,6 +8,7 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/divergence.cpp
   ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/event_file.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/finished_run.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/item_table.cpp
@@ -33,6 +34,7 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/score_set.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_table.cpp
   ${CMAKE_CURRENT_LIST_DIR}/scorer_service.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/scores_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/set_scorer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
   ${CMAKE_CURRENT_LIST_DIR}/summary.cpp
