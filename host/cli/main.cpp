@@ -1,6 +1,7 @@
 // hnhost: trains noise hypernetworks, samples, scores. One cmd_<verb>.cpp a verb.
 #include <malloc.h>
 
+#include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -121,6 +122,8 @@ int main(int argc, char** argv) {
   hn::cli::open_standard_streams();
   hn::cli::guard_exits();
   hn::cli::report_crashes();
+  // A file beyond the limit (ulimit -f) is then an error of the write, which names the file.
+  std::signal(SIGXFSZ, SIG_IGN);
   // Training frees and takes again the same tens of MiB in every step. Handing them back to the
   // system each time cost a tenth to a fifth of the step in page faults, so the process keeps them.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -2,6 +2,8 @@
  * sample, score, keep adapters.
  *
  * C11, no LibTorch type. No process-global state: any number of hosts and sessions in one process.
+ * Signals are the application's: a process with a limit on file sizes (RLIMIT_FSIZE) has to ignore
+ * SIGXFSZ, as the command does, or the signal ends it before the failed write can be reported.
  * Texts are UTF-8. Every function that can fail returns an hn_status and writes into the caller's
  * hn_error (may be NULL). Structs start with struct_size = sizeof(the struct) and only grow at the
  * end; reserved fields are zero. Thread tags: [any-thread] from several threads at once;
