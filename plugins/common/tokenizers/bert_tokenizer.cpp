@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
+#include "tokenizers/side_files.hpp"
 #include "tokenizers/text_file.hpp"
 #include "tokenizers/unicode.hpp"
 
@@ -19,9 +20,25 @@ std::string where_of(const std::filesystem::path& file) {
   return "[bert_tokenizer] " + file.string();
 }
 
-WordPieceModel read_words(const std::filesystem::path& file) {
+SideFiles read_side(const std::filesystem::path& vocabulary) {
+  SideFiles side = read_side_files(vocabulary.parent_path(), "[bert_tokenizer]",
+                                   /*additional_are_special=*/true);
+  side.require_class({"BertTokenizer"});
+  if (side.pads_left.value_or(false) || side.split_special)
+    throw Error(HN_UNSUPPORTED, side.where +
+                                    ": expected padding_side right and "
+                                    "split_special_tokens false, got another");
+  return side;
+}
+
+TokenizerParts read_parts(const std::filesystem::path& file, const SideFiles& side) {
   const std::string text = read_text_file(file, where_of(file));
-  return {lines_of(text), kUnknown, where_of(file)};
+  const std::vector<std::string_view> lines = lines_of(text);
+  TokenizerParts parts;
+  parts.where = where_of(file);
+  parts.word_piece = WordPieceOptions{.tokens = {lines.begin(), lines.end()},
+                                      .unknown = side.role("unk_token", kUnknown)};
+  return parts;
 }
 
 // The blocks that upstream counts as Chinese; later extensions are not among them.
@@ -33,7 +50,7 @@ bool is_ideograph(char32_t c) {
 }
 
 // _clean_text and _tokenize_chinese_chars in one pass.
-std::string clean(std::string_view text) {
+std::string clean(std::string_view text, bool apart_ideographs) {
   std::string result;
   result.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
@@ -42,7 +59,7 @@ std::string clean(std::string_view text) {
       result += ' ';
     } else if (c == 0 || c == U'\uFFFD' || text::is_other(c)) {
       continue;
-    } else if (is_ideograph(c)) {
+    } else if (apart_ideographs && is_ideograph(c)) {
       result += ' ';
       text::append_code_point(result, c);
       result += ' ';
@@ -53,14 +70,15 @@ std::string clean(std::string_view text) {
   return result;
 }
 
-// Calls with every word: runs between white space and punctuation, and each punctuation character.
+// Calls with every word: runs between white space and, where asked, punctuation, of which each
+// character is a word.
 template <class Call>
-void for_each_word(std::string_view text, Call call) {
+void for_each_word(std::string_view text, bool cut_punctuation, Call call) {
   std::size_t begin = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t here = at;
     const char32_t c = text::next_code_point(text, at);
-    const bool punctuation = text::is_punctuation(c);
+    const bool punctuation = cut_punctuation && text::is_punctuation(c);
     if (!punctuation && !text::is_python_space(c)) continue;
     if (begin < here) call(text.substr(begin, here - begin));
     if (punctuation) call(text.substr(here, at - here));
@@ -84,48 +102,87 @@ std::string without_accents(std::string_view text) {
 
 BertTokenizer::BertTokenizer(const std::filesystem::path& vocabulary,
                              const std::vector<std::string>& added)
-    : words_(read_words(vocabulary)), id_limit_(words_.id_limit()) {
-  const auto required = [&](const char* token) {
-    const auto id = words_.token_to_id(token);
+    : BertTokenizer(vocabulary, added, read_side(vocabulary)) {}
+
+BertTokenizer::BertTokenizer(const std::filesystem::path& vocabulary,
+                             const std::vector<std::string>& added, const SideFiles& side)
+    : BertTokenizer(read_parts(vocabulary, side), vocabulary, added, side) {}
+
+BertTokenizer::BertTokenizer(TokenizerParts parts, const std::filesystem::path& vocabulary,
+                             const std::vector<std::string>& added, const SideFiles& side)
+    : words_(*parts.word_piece, where_of(vocabulary)), id_limit_(words_.id_limit()) {
+  cleaning_.basic = side.basic_tokenize.value_or(true);
+  // Upstream lower-cases in the basic tokenizer alone.
+  cleaning_.lower_case = cleaning_.basic && side.lower_case.value_or(true);
+  cleaning_.strip_accents = side.strip_accents.value_or(cleaning_.lower_case);
+  cleaning_.apart_ideographs = side.chinese_characters.value_or(true);
+  side.add_to(parts);
+  std::vector<AddedToken>& tokens = parts.added_tokens;
+  const auto id_of = [&](const std::string& content) -> std::optional<std::int32_t> {
+    for (const AddedToken& each : tokens)
+      if (each.content == content) return each.id;
+    return words_.token_to_id(content);
+  };
+  const auto add = [&](const std::string& content, std::int32_t id) {
+    const bool known = std::any_of(tokens.begin(), tokens.end(),
+                                   [&](const AddedToken& each) { return each.content == content; });
+    if (!known) tokens.push_back({.id = id, .content = content, .special = true});
+    return id;
+  };
+  const auto required = [&](const char* role, const char* usual) {
+    const std::string token = side.role(role, usual);
+    const auto id = id_of(token);
     if (!id)
       throw Error(HN_DATA_LOSS, where_of(vocabulary) + ": expected the token " + token +
                                     ", got a vocabulary without it");
-    special_.emplace_back(token, *id);
-    return *id;
+    return add(token, *id);
   };
-  required(kUnknown);
-  start_ = required(kStart);
-  end_ = required(kEnd);
-  pad_ = required(kPad);
-  if (words_.token_to_id(kMask)) required(kMask);
-  for (const std::string& token : added)
-    special_.emplace_back(token,
-                          words_.token_to_id(token) ? *words_.token_to_id(token) : id_limit_++);
+  required("unk_token", kUnknown);
+  start_ = required("cls_token", kStart);
+  end_ = required("sep_token", kEnd);
+  pad_ = required("pad_token", kPad);
+  if (id_of(side.role("mask_token", kMask))) required("mask_token", kMask);
+  for (const AddedToken& each : tokens) id_limit_ = std::max(id_limit_, each.id + 1);
+  for (const std::string& token : added) {
+    const auto id = id_of(token);
+    add(token, id ? *id : id_limit_++);
+  }
+  std::vector<AddedToken> special, ordinary;
+  for (AddedToken& token : tokens) {
+    if (token.normalized && cleaning_.lower_case)
+      token.content = text::lowercase_letters(token.content);
+    (token.normalized ? ordinary : special).push_back(std::move(token));
+  }
+  special_ = AddedTokenFinder(std::move(special));
+  ordinary_ = AddedTokenFinder(std::move(ordinary));
 }
 
 void BertTokenizer::encode_part(std::string_view text, std::vector<std::int32_t>& ids) const {
-  const std::string plain = without_accents(clean(text::lowercase_letters(text)));
-  for_each_word(plain, [&](std::string_view word) { words_.encode(word, ids); });
+  if (!cleaning_.basic) {
+    for_each_word(text, false, [&](std::string_view word) { words_.encode(word, ids); });
+    return;
+  }
+  std::string plain = clean(text, cleaning_.apart_ideographs);
+  if (cleaning_.strip_accents) plain = without_accents(plain);
+  for_each_word(plain, true, [&](std::string_view word) { words_.encode(word, ids); });
 }
 
 std::vector<std::int32_t> BertTokenizer::encode_text(std::string_view raw) const {
   const std::string repaired = text::repair_utf8(raw);
   std::vector<std::int32_t> ids;
-  for (std::string_view text = repaired; !text.empty();) {
-    // No special token begins within another, so the first to come is the one.
-    std::size_t at = std::string_view::npos;
-    const std::pair<std::string, std::int32_t>* next = nullptr;
-    for (const auto& each : special_) {
-      const std::size_t found = text.find(each.first);
-      if (found < at) {
-        at = found;
-        next = &each;
-      }
+  for (const auto& part : special_.find(repaired)) {
+    if (part.id >= 0) {
+      ids.push_back(part.id);
+      continue;
     }
-    encode_part(text.substr(0, at), ids);
-    if (next == nullptr) break;
-    ids.push_back(next->second);
-    text.remove_prefix(at + next->first.size());
+    std::string text = repaired.substr(part.begin, part.end - part.begin);
+    if (cleaning_.lower_case) text = text::lowercase_letters(text);
+    for (const auto& found : ordinary_.find(text)) {
+      if (found.id >= 0)
+        ids.push_back(found.id);
+      else
+        encode_part(std::string_view(text).substr(found.begin, found.end - found.begin), ids);
+    }
   }
   return ids;
 }

@@ -2,6 +2,7 @@
 
 #include <hn/cpp/error.hpp>
 
+#include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
 
 namespace hn {
@@ -24,7 +25,7 @@ std::uint32_t offset_of(std::uint32_t unit) { return unit >> 10 << ((unit & (1U 
 
 }  // namespace
 
-Charsmap::Charsmap(std::string_view blob, const std::string& where) {
+Charsmap::Charsmap(std::string_view blob, const std::string& where) : where_(where) {
   const std::size_t trie_bytes = blob.size() < 4 ? 0 : read_u32(blob, 0);
   if (blob.size() < 4 || trie_bytes == 0 || trie_bytes % 4 != 0 || trie_bytes > blob.size() - 4)
     throw Error(HN_DATA_LOSS, where +
@@ -70,12 +71,13 @@ std::optional<Charsmap::Match> Charsmap::shortest(std::string_view text) const {
   return find(text, false);
 }
 
-std::string Charsmap::normalize(std::string_view text) const {
+std::string Charsmap::normalize(std::string_view text, std::size_t most) const {
   std::string result;
   result.reserve(text.size());
   const auto add = [&](std::string_view part) {
     const auto match = shortest(part);
     if (match) result += match->replacement;
+    if (result.size() > most) refuse_growth(where_, most, "bytes");
     return match.has_value();
   };
   for (const std::string_view grapheme : text::graphemes(text)) {

@@ -34,13 +34,14 @@ class Charsmap {
 
   // A whole text as tokenizers' Precompiled does it: grapheme by grapheme up to 5 bytes, else
   // character by character; an entry replaces all of what it was looked up for, also where it is
-  // shorter.
-  std::string normalize(std::string_view text) const;
+  // shorter. HN_INVALID_ARGUMENT where more than `most` bytes would come of it.
+  std::string normalize(std::string_view text, std::size_t most) const;
 
  private:
   std::optional<Match> find(std::string_view text, bool longest) const;
   std::optional<std::string_view> replacement(std::uint32_t value) const;
 
+  std::string where_;
   std::vector<std::uint32_t> trie_;
   std::string replacements_;
 };

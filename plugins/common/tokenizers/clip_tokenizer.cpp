@@ -6,6 +6,7 @@
 #include "json/json_file.hpp"
 #include "tokenizers/byte_level.hpp"
 #include "tokenizers/open_clip_text.hpp"
+#include "tokenizers/side_files.hpp"
 #include "tokenizers/text_file.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
@@ -47,41 +48,18 @@ std::vector<Piece> to_byte_pieces(std::vector<Piece> pieces) {
   return pieces;
 }
 
-// What a folder's tokenizer_config.json (or the older special_tokens_map.json) says beside the
-// vocabulary.
-struct Extras {
-  std::string pad = kHuggingFaceEnd;
-  std::int64_t max_length = 0;  // 0: not said
-};
-
-Extras read_extras(const fs::path& folder) {
-  Extras extras;
-  bool pad_known = false;
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    if (!fs::exists(folder / name)) continue;
-    const nlohmann::json json = read_json_file(folder / name);
-    const std::string where = "[clip_tokenizer] " + (folder / name).string();
-    if (!json.is_object()) throw Error(HN_DATA_LOSS, where + ": expected an object");
-    auto pad = json.find("pad_token");
-    if (!pad_known && pad != json.end() && !pad->is_null()) {
-      const nlohmann::json& text =
-          pad->is_object() && pad->contains("content") ? (*pad)["content"] : *pad;
-      if (!text.is_string() || text.get<std::string>().empty())
-        throw Error(HN_DATA_LOSS, where + ": pad_token: expected a token, got " + pad->dump());
-      extras.pad = text.get<std::string>();
-      pad_known = true;
-    }
-    // Files without a limit carry a huge number there.
-    const auto length = json.find("model_max_length");
-    if (length != json.end() && length->is_number_unsigned() &&
-        length->get<std::uint64_t>() <= INT32_MAX)
-      extras.max_length = length->get<std::int64_t>();
+// Whether every byte has its character in the vocabulary, within a word and at its end: then no
+// text has unknown parts.
+bool covers_bytes(const nlohmann::json& vocab) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const std::string c = text::byte_character(static_cast<std::uint8_t>(byte));
+    if (!vocab.contains(c) || !vocab.contains(c + kSuffix)) return false;
   }
-  return extras;
+  return true;
 }
 
 // tokenization_clip.py builds the same parts.
-TokenizerParts hugging_face_parts(const fs::path& folder, const std::string& pad) {
+TokenizerParts hugging_face_parts(const fs::path& folder, const SideFiles& side) {
   TokenizerParts parts;
   parts.where = "[clip_tokenizer] " + folder.string();
   const nlohmann::json vocab = read_json_file(folder / "vocab.json");
@@ -102,18 +80,9 @@ TokenizerParts hugging_face_parts(const fs::path& folder, const std::string& pad
     if (lines[i].empty() || lines[i].starts_with("#version")) continue;
     parts.bpe.merges.push_back(read_merge(lines[i], i + 1, parts.where + "/merges.txt"));
   }
-  parts.bpe.unk_token = kHuggingFaceEnd;
+  const std::string unknown = side.role("unk_token", kHuggingFaceEnd);
+  if (vocab.contains(unknown) || !covers_bytes(vocab)) parts.bpe.unk_token = unknown;
   parts.bpe.end_of_word_suffix = kSuffix;
-  for (const char* name : {kHuggingFaceStart, kHuggingFaceEnd}) {
-    const auto found = vocab.find(name);
-    if (found == vocab.end())
-      throw Error(HN_DATA_LOSS, parts.where + "/vocab.json: expected the token " + name +
-                                    ", got a vocabulary without it");
-    parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = name});
-  }
-  // A padding token is special too: a text that spells it out ("a cat!") is cut there.
-  if (const auto found = vocab.find(pad); pad != kHuggingFaceEnd && found != vocab.end())
-    parts.added_tokens.push_back({.id = found->get<std::int32_t>(), .content = pad});
   const text::Regex spaces(R"(\s+)", parts.where);
   parts.normalizer = [spaces](const Piece& piece) {
     const std::string composed =
@@ -178,6 +147,26 @@ TokenizerParts open_clip_parts(const fs::path& path) {
   return parts;
 }
 
+// The ends that CLIP's tokenizer has without being told; the vocabulary must have them.
+void add_usual_ends(const SideFiles& side, TokenizerParts& parts, const std::string& file) {
+  const auto vocabulary = vocabulary_ids(parts);
+  for (const auto& [role, usual] : {std::pair{"bos_token", kHuggingFaceStart},
+                                    {"eos_token", kHuggingFaceEnd},
+                                    {"pad_token", kHuggingFaceEnd}}) {
+    if (side.null_roles.contains(role))
+      throw Error(HN_UNSUPPORTED, side.where + ": " + role + ": expected a token, got null");
+    const std::string content = side.role(role, usual);
+    const bool known = std::any_of(parts.added_tokens.begin(), parts.added_tokens.end(),
+                                   [&](const AddedToken& each) { return each.content == content; });
+    if (known) continue;
+    const auto found = vocabulary.find(content);
+    if (found == vocabulary.end())
+      throw Error(HN_DATA_LOSS,
+                  file + ": expected the token " + content + ", got a vocabulary without it");
+    parts.added_tokens.push_back({.id = found->second, .content = content, .special = true});
+  }
+}
+
 }  // namespace
 
 ClipTokenizer::ClipTokenizer(Tokenizer tokenizer, ClipConvention convention, std::string_view start,
@@ -211,11 +200,28 @@ ClipTokenizer ClipTokenizer::from_hugging_face(const fs::path& folder) {
                                    : has_merges ? "no vocab.json"
                                                 : "none of them"));
   }
-  const Extras extras = read_extras(folder);
-  ClipTokenizer made(has_vocab && has_merges ? Tokenizer(hugging_face_parts(folder, extras.pad))
-                                             : Tokenizer::from_file(folder),
-                     ClipConvention::kHuggingFace, kHuggingFaceStart, kHuggingFaceEnd, extras.pad);
-  made.max_length_ = extras.max_length;
+  SideFiles side = read_side_files(folder, "[clip_tokenizer]");
+  side.require_class({"CLIPTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"});
+  TokenizerParts parts;
+  const std::string where = "[clip_tokenizer] " + folder.string();
+  if (whole) {
+    const fs::path file = folder / "tokenizer.json";
+    const nlohmann::json json = parse_json(read_whole_file(file), where + "/tokenizer.json");
+    parts = read_tokenizer_parts(json, where + "/tokenizer.json");
+    side.agree_with(json, parts);
+    side.take_padding(json);
+  } else {
+    parts = hugging_face_parts(folder, side);
+  }
+  if (side.pads_left.value_or(false))
+    throw Error(HN_UNSUPPORTED, side.where + ": padding_side: expected right, got left");
+  side.add_to(parts);
+  add_usual_ends(side, parts, where + (whole ? "/tokenizer.json" : "/vocab.json"));
+  ClipTokenizer made(Tokenizer(std::move(parts)), ClipConvention::kHuggingFace,
+                     side.role("bos_token", kHuggingFaceStart),
+                     side.role("eos_token", kHuggingFaceEnd),
+                     side.role("pad_token", kHuggingFaceEnd));
+  made.max_length_ = side.max_length;
   return made;
 }
 

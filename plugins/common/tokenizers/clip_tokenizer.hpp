@@ -35,10 +35,10 @@ struct ClipTokens {
 // Any thread may call; calls on one object take turns.
 class ClipTokenizer {
  public:
-  // A folder in the Hugging Face layout: vocab.json + merges.txt, else tokenizer.json. The start
-  // and end tokens are
-  // "<|startoftext|>" and "<|endoftext|>". Errors: HN_NOT_FOUND, HN_DATA_LOSS, HN_UNSUPPORTED; the
-  // text names the file.
+  // A folder in the Hugging Face layout: tokenizer.json, else vocab.json + merges.txt, with the
+  // files beside them (side_files.hpp). The start, end and padding tokens are what those say, else
+  // "<|startoftext|>", "<|endoftext|>" and the end again. Errors: HN_NOT_FOUND, HN_DATA_LOSS,
+  // HN_UNSUPPORTED; the text names the file.
   static ClipTokenizer from_hugging_face(const std::filesystem::path& folder);
   // OpenCLIP's merges file, bpe_simple_vocab_16e6.txt.gz (or the same text uncompressed): 48,894
   // merges, 49,408 ids.

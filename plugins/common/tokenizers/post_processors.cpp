@@ -13,17 +13,15 @@ using Ids = std::vector<std::int32_t>;
 constexpr const char* kKnown =
     "Sequence, TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel";
 
-PostProcessor sequence(JsonObject& object) {
+using Steps = std::vector<PostProcessor>;
+
+void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps);
+
+void sequence(JsonObject& object, Steps& steps) {
   const nlohmann::json& list = object.member("processors");
   if (!list.is_array()) object.fail("processors", "an array");
-  std::vector<PostProcessor> steps;
   for (std::size_t i = 0; i < list.size(); ++i)
-    steps.push_back(
-        read_post_processor(list[i], object.where() + ": processors " + std::to_string(i)));
-  return [steps](Ids ids) {
-    for (const PostProcessor& step : steps) ids = step(std::move(ids));
-    return ids;
-  };
+    add_steps(list[i], object.where() + ": processors " + std::to_string(i), steps);
 }
 
 // A token as ["<s>", 0]; the id is what counts.
@@ -86,10 +84,13 @@ PostProcessor from_template(JsonObject& object) {
     }
     item.finish();
   }
-  return [items](const Ids& ids) {
+  return [items, where = object.where()](const Ids& ids) {
+    const std::size_t most = most_ids(ids.size());
     Ids result;
     for (const Ids& item : items) {
       const Ids& source = item.empty() ? ids : item;
+      if (source.size() > most || result.size() > most - source.size())
+        refuse_growth(where, most, "ids");
       result.insert(result.end(), source.begin(), source.end());
     }
     return result;
@@ -97,7 +98,6 @@ PostProcessor from_template(JsonObject& object) {
 }
 
 PostProcessor by_type(const std::string& type, JsonObject& object) {
-  if (type == "Sequence") return sequence(object);
   if (type == "TemplateProcessing") return from_template(object);
   if (type == "RobertaProcessing" || type == "BertProcessing") return cls_and_sep(object);
   if (type == "ByteLevel") {
@@ -107,14 +107,33 @@ PostProcessor by_type(const std::string& type, JsonObject& object) {
   refuse_type(object.where(), type, kKnown);
 }
 
+void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps) {
+  JsonObject object(json, where);
+  const auto type = object.get<std::string>("type");
+  if (type == "Sequence") {
+    sequence(object, steps);
+  } else {
+    if (steps.size() == kMostParts)
+      throw Error(HN_UNSUPPORTED, where + ": expected at most " + std::to_string(kMostParts) +
+                                      " post-processors, got more");
+    steps.push_back(by_type(type, object));
+  }
+  object.finish();
+}
+
 }  // namespace
 
 PostProcessor read_post_processor(const nlohmann::json& json, const std::string& where) {
-  JsonObject object(json, where);
-  const auto type = object.get<std::string>("type");
-  PostProcessor post_processor = by_type(type, object);
-  object.finish();
-  return post_processor;
+  Steps steps;
+  add_steps(json, where, steps);
+  return [steps, where](Ids ids) {
+    const std::size_t most = most_ids(ids.size());
+    for (const PostProcessor& step : steps) {
+      ids = step(std::move(ids));
+      if (ids.size() > most) refuse_growth(where, most, "ids");
+    }
+    return ids;
+  };
 }
 
 }  // namespace hn

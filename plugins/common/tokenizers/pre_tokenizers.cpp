@@ -73,27 +73,40 @@ std::vector<Part> merge_equals(const std::vector<Part>& parts) {
   return merged;
 }
 
-PreTokenizer sequence(JsonObject& object) {
+struct Step {
+  PreTokenizer cut;
+  std::string where;
+};
+using Steps = std::vector<Step>;
+
+void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps);
+
+void sequence(JsonObject& object, Steps& steps) {
   const nlohmann::json& list = object.member("pretokenizers");
   if (!list.is_array()) object.fail("pretokenizers", "an array");
-  std::vector<PreTokenizer> steps;
   for (std::size_t i = 0; i < list.size(); ++i)
-    steps.push_back(
-        read_pre_tokenizer(list[i], object.where() + ": pretokenizers " + std::to_string(i)));
-  return [steps](Piece piece) {
-    std::vector<Piece> pieces;
-    pieces.push_back(std::move(piece));
-    for (const PreTokenizer& step : steps) {
-      std::vector<Piece> next;
-      for (Piece& part : pieces) {
-        if (part.text.empty()) continue;
-        std::vector<Piece> cut = step(std::move(part));
-        std::move(cut.begin(), cut.end(), std::back_inserter(next));
+    add_steps(list[i], object.where() + ": pretokenizers " + std::to_string(i), steps);
+}
+
+// Each step makes at most a few times of what it gets, so that looking behind each is enough.
+std::vector<Piece> run(const Steps& steps, Piece piece) {
+  const std::size_t most = most_bytes(piece.text.size());
+  std::vector<Piece> pieces;
+  pieces.push_back(std::move(piece));
+  for (const Step& step : steps) {
+    std::vector<Piece> next;
+    std::size_t bytes = 0;
+    for (Piece& part : pieces) {
+      if (part.text.empty()) continue;
+      for (Piece& cut : step.cut(std::move(part))) {
+        bytes += cut.text.size();
+        next.push_back(std::move(cut));
       }
-      pieces = std::move(next);
+      if (bytes > most) refuse_growth(step.where, most, "bytes");
     }
-    return pieces;
-  };
+    pieces = std::move(next);
+  }
+  return pieces;
 }
 
 PreTokenizer split(JsonObject& object) {
@@ -179,8 +192,9 @@ std::vector<Piece> bert(const Piece& piece) {
   std::vector<Piece> pieces;
   for (const Piece& word : split_piece(piece, text::cut_by_character(piece.text, text::is_space),
                                        SplitBehavior::kRemoved)) {
-    for (Piece& part : split_piece(word, text::cut_by_character(word.text, text::is_punctuation),
-                                   SplitBehavior::kIsolated))
+    for (Piece& part :
+         split_piece(word, text::cut_by_character(word.text, text::is_old_punctuation),
+                     SplitBehavior::kIsolated))
       pieces.push_back(std::move(part));
   }
   return pieces;
@@ -194,7 +208,6 @@ PreTokenizer char_delimiter(JsonObject& object) {
 }
 
 PreTokenizer by_type(const std::string& type, JsonObject& object) {
-  if (type == "Sequence") return sequence(object);
   if (type == "Split") return split(object);
   if (type == "ByteLevel") return byte_level(object);
   if (type == "Metaspace") return metaspace(object);
@@ -205,10 +218,24 @@ PreTokenizer by_type(const std::string& type, JsonObject& object) {
                                                ? SplitBehavior::kIsolated
                                                : SplitBehavior::kContiguous);
   if (type == "Punctuation")
-    return by_characters(text::is_punctuation, read_behavior(object, "Isolated"));
+    return by_characters(text::is_old_punctuation, read_behavior(object, "Isolated"));
   if (type == "CharDelimiterSplit") return char_delimiter(object);
   if (type == "BertPreTokenizer") return bert;
   refuse_type(object.where(), type, kKnown);
+}
+
+void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps) {
+  JsonObject object(json, where);
+  const auto type = object.get<std::string>("type");
+  if (type == "Sequence") {
+    sequence(object, steps);
+  } else {
+    if (steps.size() == kMostParts)
+      throw Error(HN_UNSUPPORTED, where + ": expected at most " + std::to_string(kMostParts) +
+                                      " pre-tokenizers, got more");
+    steps.push_back({by_type(type, object), where + ": " + type});
+  }
+  object.finish();
 }
 
 }  // namespace
@@ -238,11 +265,9 @@ std::vector<Piece> split_piece(const Piece& piece, const std::vector<Part>& part
 }
 
 PreTokenizer read_pre_tokenizer(const nlohmann::json& json, const std::string& where) {
-  JsonObject object(json, where);
-  const auto type = object.get<std::string>("type");
-  PreTokenizer pre_tokenizer = by_type(type, object);
-  object.finish();
-  return pre_tokenizer;
+  Steps steps;
+  add_steps(json, where, steps);
+  return [steps](Piece piece) { return run(steps, std::move(piece)); };
 }
 
 }  // namespace hn

@@ -12,8 +12,24 @@ namespace hn::text {
 namespace {
 
 // Steps of ICU's engine, each about a millisecond: a pattern from a foreign file may be written to
-// take for ever.
+// take for ever, on one match or on all matches of a text together.
 constexpr std::int32_t kTimeLimit = 5000;
+
+// Spellings of Python's re that Oniguruma, for which a tokenizer.json is written, does not have.
+// Returns the first of them that stands in the pattern, or nothing.
+std::string_view python_spelling(std::string_view pattern) {
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    for (const std::string_view spelling : {"(?P<", "(?P=", "(?P>", "(?L)", "(?L:"})
+      if (pattern.substr(at).starts_with(spelling)) return spelling;
+    if (pattern[at] == '\\') ++at;
+  }
+  return {};
+}
+
+// ICU calls this about once a millisecond of one match; `used` counts over all of a text.
+UBool go_on(const void* used, std::int32_t) {
+  return ++*static_cast<std::int32_t*>(const_cast<void*>(used)) <= kTimeLimit ? 1 : 0;
+}
 
 // What Oniguruma's Ruby syntax and ICU both accept and read differently.
 void refuse_ambiguous(std::string_view pattern, const std::string& where) {
@@ -68,6 +84,7 @@ class PartList {
 
 struct Regex::Handle {
   URegularExpression* regex = nullptr;
+  std::int32_t used = 0;  // steps on the text at hand
   std::string pattern;
   std::string where;
   Handle() = default;
@@ -86,6 +103,10 @@ struct Regex::Handle {
 Regex::Regex(std::string_view pattern, const std::string& where)
     : handle_(std::make_shared<Handle>()) {
   refuse_ambiguous(pattern, where);
+  if (const std::string_view python = python_spelling(pattern); !python.empty())
+    throw Error(HN_UNSUPPORTED, where + ": expected a pattern in Oniguruma's syntax, got \"" +
+                                    std::string(pattern) + "\" with " + std::string(python) +
+                                    ", which Python alone reads");
   handle_->pattern = pattern;
   handle_->where = where;
   const std::u16string wide = to_utf16(pattern);
@@ -104,6 +125,8 @@ Regex::Regex(std::string_view pattern, const std::string& where)
                                     std::string(pattern) + "\": " + u_errorName(status) +
                                     " at character " + std::to_string(place.offset));
   }
+  uregex_setMatchCallback(handle_->regex, go_on, &handle_->used, &status);
+  handle_->check(status);
 }
 
 std::vector<Part> Regex::cut(std::string_view text) const {
@@ -120,6 +143,7 @@ std::vector<Part> Regex::cut(std::string_view text) const {
   };
 
   URegularExpression* regex = handle_->regex;
+  handle_->used = 0;
   UErrorCode status = U_ZERO_ERROR;
   uregex_setText(regex, wide.data(), static_cast<std::int32_t>(wide.size()), &status);
   PartList parts;

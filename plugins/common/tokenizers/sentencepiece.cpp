@@ -147,7 +147,8 @@ class SentencePieceNormalizer {
       : trim_(file.remove_extra_whitespaces),
         prefix_(file.add_dummy_prefix),
         suffix_(file.whitespace_as_suffix),
-        space_(file.escape_whitespaces ? kSpaceMark : std::string_view(" ")) {
+        space_(file.escape_whitespaces ? kSpaceMark : std::string_view(" ")),
+        where_(where) {
     if (!file.charsmap.empty())
       charsmap_ = std::make_shared<const Charsmap>(file.charsmap, where + ": precompiled_charsmap");
     for (const UnigramPiece& piece : file.model.pieces)
@@ -164,10 +165,12 @@ class SentencePieceNormalizer {
       text.remove_prefix(length);
     }
     if (text.empty()) return {};
+    const std::size_t most = most_bytes(text.size());
     std::string result;
     if (prefix_ && !suffix_) result += space_;
     bool after_space = trim_;
     while (!text.empty()) {
+      if (result.size() > most) refuse_growth(where_ + ": normalizer_spec", most, "bytes");
       auto [part, length] = first(text);
       while (after_space && part.starts_with(' ')) part.remove_prefix(1);
       if (!part.empty()) {
@@ -203,6 +206,7 @@ class SentencePieceNormalizer {
 
   bool trim_, prefix_, suffix_;
   std::string_view space_;
+  std::string where_;
   std::shared_ptr<const Charsmap> charsmap_;
   std::vector<std::string> whole_;  // user-defined pieces, longest first
 };
@@ -234,6 +238,8 @@ TokenizerParts t5_sentencepiece_parts(std::string_view bytes, std::int32_t extra
   TokenizerParts parts;
   parts.where = where;
   parts.normalizer = sentencepiece_normalizer(file, where);
+  // The normaliser writes a space in front of what it gets, so that no token would be met again.
+  parts.tokens_as_they_stand = true;
   std::set<std::string> special(file.control.begin(), file.control.end());
   if (file.model.unk_id)
     special.insert(file.model.pieces[static_cast<std::size_t>(*file.model.unk_id)].text);
@@ -247,7 +253,8 @@ TokenizerParts t5_sentencepiece_parts(std::string_view bytes, std::int32_t extra
     const std::string& text = file.model.pieces[i].text;
     if (text == kEnd) end = static_cast<std::int32_t>(i);
     if (special.contains(text))
-      parts.added_tokens.push_back({.id = static_cast<std::int32_t>(i), .content = text});
+      parts.added_tokens.push_back(
+          {.id = static_cast<std::int32_t>(i), .content = text, .special = true});
   }
   if (end < 0)
     throw Error(HN_DATA_LOSS, where + ": expected the piece </s>, got a vocabulary without it");

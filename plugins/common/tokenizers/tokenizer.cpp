@@ -8,6 +8,7 @@
 #include "json/json_file.hpp"
 #include "tokenizers/added_tokens.hpp"
 #include "tokenizers/sentencepiece.hpp"
+#include "tokenizers/side_files.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
 #include "tokenizers/unicode.hpp"
 
@@ -16,31 +17,25 @@ namespace {
 
 std::vector<AddedToken> select(const TokenizerParts& parts, bool normalized) {
   std::vector<AddedToken> selected;
+  std::size_t given = 0, made = 0;  // bytes
   for (const AddedToken& token : parts.added_tokens) {
-    if (token.normalized != normalized) continue;
+    const bool behind = token.normalized && !parts.tokens_as_they_stand;
+    if (behind != normalized || (token.special && parts.split_special)) continue;
     selected.push_back(token);
     if (normalized && parts.normalizer)
       selected.back().content = parts.normalizer({token.content, true}).text;
+    given += token.content.size();
+    made += selected.back().content.size();
+    if (made > most_bytes(given))
+      refuse_growth(parts.where + ": added_tokens", most_bytes(given), "bytes");
   }
   return selected;
-}
-
-// How many <extra_id_...> tokens a T5 tokenizer has: 100 where its configuration does not tell.
-std::int32_t read_extra_ids(const std::filesystem::path& folder) {
-  constexpr std::int32_t kOtherwise = 100;
-  const auto file = folder / "tokenizer_config.json";
-  if (!std::filesystem::exists(file)) return kOtherwise;
-  const nlohmann::json json = read_json_file(file);
-  JsonObject config(json, "[tokenizer] " + file.string());
-  const auto count = config.get_or<std::int32_t>("extra_ids", kOtherwise);
-  if (count < 0 || count > 100000) config.fail("extra_ids", "0 to 100000");
-  return count;
 }
 
 }  // namespace
 
 struct Tokenizer::State {
-  using Model = std::variant<BpeModel, UnigramModel>;
+  using Model = std::variant<BpeModel, UnigramModel, WordPieceModel>;
 
   explicit State(TokenizerParts given)
       : parts(std::move(given)),
@@ -49,10 +44,13 @@ struct Tokenizer::State {
         normalized_tokens(select(parts, true)) {
     parts.bpe = {};  // the model has its own tables
     parts.unigram.reset();
+    parts.word_piece.reset();
   }
 
   static Model make_model(const TokenizerParts& parts) {
     if (parts.unigram) return Model(std::in_place_type<UnigramModel>, *parts.unigram, parts.where);
+    if (parts.word_piece)
+      return Model(std::in_place_type<WordPieceModel>, *parts.word_piece, parts.where + ": model");
     return Model(std::in_place_type<BpeModel>, parts.bpe, parts.where);
   }
 
@@ -106,15 +104,30 @@ Tokenizer Tokenizer::from_file(const std::filesystem::path& path) {
       file = path / "spiece.model";
   }
   const std::string where = "[tokenizer] " + file.string();
-  if (file.extension() == ".model")
-    return Tokenizer(
-        t5_sentencepiece_parts(read_whole_file(file), read_extra_ids(file.parent_path()), where));
-  return Tokenizer(read_tokenizer_parts(parse_json(read_whole_file(file), where), where));
+  constexpr std::int32_t kUsualExtraIds = 100;
+  SideFiles side = read_side_files(file.parent_path(), "[tokenizer]");
+  TokenizerParts parts;
+  if (file.extension() == ".model") {
+    side.require_class({"T5Tokenizer"});
+    parts = t5_sentencepiece_parts(read_whole_file(file), side.extra_ids.value_or(kUsualExtraIds),
+                                   where);
+  } else {
+    const nlohmann::json json = parse_json(read_whole_file(file), where);
+    parts = read_tokenizer_parts(json, where);
+    side.agree_with(json, parts);
+    side.take_padding(json);
+  }
+  side.add_to(parts);
+  Tokenizer tokenizer(std::move(parts));
+  tokenizer.pad_id_ = tokenizer.token_to_id(side.role("pad_token", "<pad>"));
+  tokenizer.pads_left_ = side.pads_left.value_or(false);
+  tokenizer.eos_token_ = side.role("eos_token", "");
+  return tokenizer;
 }
 
 Tokenizer Tokenizer::from_json(std::string_view json_text, const std::string& where) {
-  return Tokenizer(
-      read_tokenizer_parts(parse_json(json_text, "[tokenizer] " + where), "[tokenizer] " + where));
+  const std::string place = "[tokenizer] " + where;
+  return Tokenizer(read_tokenizer_parts(parse_json(json_text, place), place));
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
@@ -129,6 +142,8 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
           std::string_view(repaired).substr(found.begin, found.end - found.begin), found.begin == 0,
           ids);
     }
+    if (ids.size() > most_bytes(repaired.size()))
+      refuse_growth(state_->parts.where, most_bytes(repaired.size()), "ids");
   }
   if (add_special_tokens && state_->parts.post_processor)
     ids = state_->parts.post_processor(std::move(ids));

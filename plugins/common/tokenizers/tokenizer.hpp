@@ -3,10 +3,10 @@
 //
 // Source: github.com/huggingface/tokenizers 0.23 (tokenizers/src: models/bpe,
 // models/unigram, normalizers, pre_tokenizers, processors, tokenizer/added_vocabulary.rs);
-// sentencepiece 0.2. Read: the BPE model with all its fields but dropout, the Unigram model; the
-// normalizers, pre-tokenizers and post-processors that README.md lists;
-// added tokens. What a file has and this reader does not know is an error that names it, never a
-// silent difference. Not applied: "truncation" and "padding" of the file (the caller decides, as in
+// sentencepiece 0.2. Read: the BPE model with all its fields but dropout, the Unigram and WordPiece
+// models; the normalizers, pre-tokenizers and post-processors that README.md lists; added tokens.
+// What a file has and this reader does not know is an error that names it, never a silent
+// difference. Not applied: "truncation" and "padding" of the file (the caller decides, as in
 // transformers) and the decoder.
 #pragma once
 
@@ -29,8 +29,8 @@ struct TokenizerParts;  // tokenizer_parts.hpp: for code that builds a tokenizer
 class Tokenizer {
  public:
   // `path` is a tokenizer.json or a SentencePiece file (*.model), or a folder that holds
-  // tokenizer.json, else spiece.model. A SentencePiece file is read as T5's (sentencepiece.hpp),
-  // with the "extra_ids" of the tokenizer_config.json beside it, 100 without one.
+  // tokenizer.json, else spiece.model. A SentencePiece file is read as T5's (sentencepiece.hpp).
+  // The files beside it are read as side_files.hpp says.
   // Errors: HN_NOT_FOUND (no such file), HN_DATA_LOSS (not JSON, wrong types, merges that name
   // unknown tokens, ...), HN_UNSUPPORTED (a part that this reader does not know); the text names
   // the file and the place in it.
@@ -52,10 +52,19 @@ class Tokenizer {
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
   // Highest id + 1.
   std::int32_t id_limit() const;
+  // pad_token of the files beside it, else "<pad>"; nullopt where there is no such token.
+  std::optional<std::int32_t> pad_id() const { return pad_id_; }
+  // padding_side of the files is "left". Nothing here pads; who does, asks.
+  bool pads_left() const { return pads_left_; }
+  // eos_token of the files beside it, "" where none says it.
+  const std::string& eos_token() const { return eos_token_; }
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+  std::optional<std::int32_t> pad_id_;
+  bool pads_left_ = false;
+  std::string eos_token_;
 };
 
 // Ids brought to one length, with the mask of the real ones.

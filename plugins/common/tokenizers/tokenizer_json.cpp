@@ -2,7 +2,6 @@
 // own.
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-#include <map>
 
 #include "json/json_file.hpp"
 #include "tokenizers/tokenizer_parts.hpp"
@@ -100,18 +99,38 @@ BpeOptions read_bpe(const Json& json, const std::string& where) {
   return options;
 }
 
+// The tokens by their ids, which must leave none out.
+WordPieceOptions read_word_piece(const Json& json, const std::string& where) {
+  JsonObject model(json, where);
+  model.ignore({"type"});
+  WordPieceOptions options;
+  const auto vocab = read_vocab(model);
+  options.tokens.resize(vocab.size());
+  std::vector<bool> seen(vocab.size());
+  for (const auto& [token, id] : vocab) {
+    const auto at = static_cast<std::size_t>(id);
+    if (at >= vocab.size() || seen[at])
+      throw Error(HN_DATA_LOSS, where + ": vocab: expected the ids 0 to " +
+                                    std::to_string(vocab.size() - 1) + " once each, got " +
+                                    std::to_string(id) + " for \"" + token + "\"");
+    seen[at] = true;
+    options.tokens[at] = token;
+  }
+  options.unknown = model.get_or<std::string>("unk_token", options.unknown);
+  options.continues = model.get_or<std::string>("continuing_subword_prefix", options.continues);
+  const auto most = model.get_or<std::int64_t>("max_input_chars_per_word", 100);
+  if (most < 0 || most > 1000) model.fail("max_input_chars_per_word", "0 to 1000");
+  options.most_characters = static_cast<std::size_t>(most);
+  model.finish();
+  return options;
+}
+
 std::vector<AddedToken> read_added_tokens(const Json& json, const std::string& where,
                                           const TokenizerParts& parts) {
-  std::map<std::string_view, std::int32_t> ids;
   if (!json.is_array())
     throw Error(HN_DATA_LOSS, where + ": expected an array, got " + json.type_name());
-  if (!json.empty()) {
-    for (const auto& [token, id] : parts.bpe.vocab) ids.emplace(token, id);
-    if (parts.unigram) {
-      for (std::size_t i = 0; i < parts.unigram->pieces.size(); ++i)
-        ids.insert_or_assign(parts.unigram->pieces[i].text, static_cast<std::int32_t>(i));
-    }
-  }
+  std::unordered_map<std::string_view, std::int32_t> ids;
+  if (!json.empty()) ids = vocabulary_ids(parts);
   std::vector<AddedToken> tokens;
   for (std::size_t i = 0; i < json.size(); ++i) {
     JsonObject object(json[i], where + " " + std::to_string(i));
@@ -121,8 +140,8 @@ std::vector<AddedToken> read_added_tokens(const Json& json, const std::string& w
     token.single_word = object.get_or<bool>("single_word", false);
     token.lstrip = object.get_or<bool>("lstrip", false);
     token.rstrip = object.get_or<bool>("rstrip", false);
-    token.normalized = object.get_or<bool>("normalized", !object.get_or<bool>("special", false));
-    object.ignore({"special"});
+    token.special = object.get_or<bool>("special", false);
+    token.normalized = object.get_or<bool>("normalized", !token.special);
     object.finish();
     if (token.id < 0 || token.id == INT32_MAX) object.fail("id", "an id from 0 on");
     if (const auto found = ids.find(token.content);
@@ -148,12 +167,38 @@ void read_model(const Json& json, const std::string& where, TokenizerParts& part
     parts.bpe = read_bpe(json, where);
   } else if (type == "Unigram") {
     parts.unigram = read_unigram(json, where);
+  } else if (type == "WordPiece") {
+    parts.word_piece = read_word_piece(json, where);
   } else {
-    refuse_type(where, type, "BPE, Unigram");
+    refuse_type(where, type, "BPE, Unigram, WordPiece");
   }
 }
 
 }  // namespace
+
+std::unordered_map<std::string_view, std::int32_t> vocabulary_ids(const TokenizerParts& parts) {
+  std::unordered_map<std::string_view, std::int32_t> ids;
+  const auto add = [&](std::string_view token, std::size_t id) {
+    ids.insert_or_assign(token, static_cast<std::int32_t>(id));
+  };
+  if (parts.unigram) {
+    ids.reserve(parts.unigram->pieces.size());
+    for (std::size_t i = 0; i < parts.unigram->pieces.size(); ++i)
+      add(parts.unigram->pieces[i].text, i);
+  } else if (parts.word_piece) {
+    for (std::size_t i = 0; i < parts.word_piece->tokens.size(); ++i)
+      add(parts.word_piece->tokens[i], i);
+  } else {
+    ids.reserve(parts.bpe.vocab.size());
+    for (const auto& [token, id] : parts.bpe.vocab) add(token, static_cast<std::size_t>(id));
+  }
+  return ids;
+}
+
+void refuse_growth(const std::string& where, std::size_t most, const char* unit) {
+  throw Error(HN_INVALID_ARGUMENT, where + ": expected at most " + std::to_string(most) + " " +
+                                       unit + " of this text, got more");
+}
 
 void refuse_type(const std::string& where, const std::string& type, const char* known) {
   throw Error(HN_UNSUPPORTED, where + ": expected a type of " + known + ", got \"" + type + "\"");

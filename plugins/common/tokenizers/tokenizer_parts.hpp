@@ -8,11 +8,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenizers/bpe.hpp"
 #include "tokenizers/regex.hpp"
 #include "tokenizers/unigram.hpp"
+#include "tokenizers/wordpiece.hpp"
 
 namespace hn {
 
@@ -29,6 +31,14 @@ using Normalizer = std::function<Piece(Piece)>;
 // Cuts pieces further; may also rewrite their text. Empty pieces are dropped by the caller.
 using PreTokenizer = std::function<std::vector<Piece>(Piece)>;
 
+// What a part may make of a text or of ids: a file from elsewhere may hold parts that double what
+// they get, one behind the other. Published ones stay below a tenth of it.
+constexpr std::size_t most_bytes(std::size_t bytes) { return (std::size_t{4} << 20) + 64 * bytes; }
+constexpr std::size_t most_ids(std::size_t ids) { return (std::size_t{1} << 20) + 16 * ids; }
+// Normalisers, pre-tokenizers or post-processors in one file, those in sequences counted singly.
+inline constexpr std::size_t kMostParts = 256;
+[[noreturn]] void refuse_growth(const std::string& where, std::size_t most, const char* unit);
+
 // Ids of the text to ids with the special tokens.
 using PostProcessor = std::function<std::vector<std::int32_t>(std::vector<std::int32_t>)>;
 
@@ -40,17 +50,26 @@ struct AddedToken {
   bool lstrip = false;       // takes the white space before it along
   bool rstrip = false;
   bool normalized = false;  // looked for after normalisation, itself normalised
+  bool special = false;     // a text may be read without these (TokenizerParts::split_special)
 };
 
 struct TokenizerParts {
   std::string where;  // starts the messages: "[tokenizer] /path/tokenizer.json"
   BpeOptions bpe;
-  std::optional<UnigramOptions> unigram;  // given: the model, instead of bpe
+  std::optional<UnigramOptions> unigram;       // given: the model, instead of bpe
+  std::optional<WordPieceOptions> word_piece;  // given: the model, instead of bpe
   std::vector<AddedToken> added_tokens;
   Normalizer normalizer;         // empty: none
   PreTokenizer pre_tokenizer;    // empty: none
   PostProcessor post_processor;  // empty: none
+  bool split_special = false;    // special tokens in a text are ordinary text
+  // Added tokens are looked for before normalisation even where they say otherwise.
+  bool tokens_as_they_stand = false;
 };
+
+// Ids of the vocabulary, without the added tokens; the views live as long as `parts` stays as it
+// is.
+std::unordered_map<std::string_view, std::int32_t> vocabulary_ids(const TokenizerParts& parts);
 
 // What happens to the matches of a pattern and to what lies between; names and meaning as in
 // tokenizers (SplitDelimiterBehavior).

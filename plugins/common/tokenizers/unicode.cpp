@@ -241,6 +241,26 @@ bool is_space_separator(char32_t c) {
   return u_charType(static_cast<UChar32>(c)) == U_SPACE_SEPARATOR;
 }
 bool is_other(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_C_MASK) != 0; }
+bool is_old_punctuation(char32_t c) {
+  if (c == 0x166D || c == 0x111C9) return true;  // punctuation then
+  UVersionInfo age{};
+  u_charAge(static_cast<UChar32>(c), age);
+  return age[0] <= 8 && is_punctuation(c);
+}
+bool is_old_nonspacing_mark(char32_t c) {
+  // The five whose category has changed since.
+  if (c == 0x1734) return true;
+  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;
+  UVersionInfo age{};
+  u_charAge(static_cast<UChar32>(c), age);
+  return age[0] <= 8 && is_nonspacing_mark(c);
+}
+bool is_old_other(char32_t c) {
+  UVersionInfo age{};
+  u_charAge(static_cast<UChar32>(c), age);
+  return age[0] <= 8 && (U_GET_GC_MASK(static_cast<UChar32>(c)) &
+                         (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK)) != 0;
+}
 bool is_word(char32_t c) {
   const auto code = static_cast<UChar32>(c);
   return (U_GET_GC_MASK(code) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||

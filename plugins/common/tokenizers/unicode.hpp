@@ -49,6 +49,11 @@ bool is_mark(char32_t c);             // general category M, by the tables of Un
 bool is_nonspacing_mark(char32_t c);  // general category Mn
 bool is_space_separator(char32_t c);  // general category Zs
 bool is_other(char32_t c);  // general category C: control, format, unassigned, private use
-bool is_word(char32_t c);   // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
+// The same by the tables of Unicode 8, which tokenizers has for these (its crate
+// unicode_categories); to it, what came later is no character of any kind.
+bool is_old_punctuation(char32_t c);
+bool is_old_nonspacing_mark(char32_t c);
+bool is_old_other(char32_t c);  // general category Cc, Cf or Co
+bool is_word(char32_t c);       // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
 
 }  // namespace hn::text

@@ -8,21 +8,25 @@
 namespace hn {
 namespace {
 
-constexpr std::size_t kMaxCharactersPerWord = 100;
-constexpr std::string_view kContinues = "##";
-
 bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
 }  // namespace
 
 WordPieceModel::WordPieceModel(const std::vector<std::string_view>& tokens,
-                               std::string_view unknown, const std::string& where) {
+                               std::string_view unknown, const std::string& where)
+    : WordPieceModel(WordPieceOptions{.tokens = {tokens.begin(), tokens.end()},
+                                      .unknown = std::string(unknown)},
+                     where) {}
+
+WordPieceModel::WordPieceModel(const WordPieceOptions& options, const std::string& where)
+    : continues_(options.continues), most_characters_(options.most_characters) {
+  const std::vector<std::string>& tokens = options.tokens;
   if (tokens.empty() || tokens.size() >= INT32_MAX)
     throw Error(HN_DATA_LOSS,
                 where + ": expected one token a line, got " + std::to_string(tokens.size()));
   ids_.reserve(tokens.size());
   tokens_.reserve(tokens.size());
-  for (const std::string_view token : tokens) {
+  for (const std::string& token : tokens) {
     const auto [at, fresh] = ids_.emplace(token, static_cast<std::int32_t>(tokens_.size()));
     if (!fresh)
       throw Error(HN_DATA_LOSS, where + ": expected every token once, got \"" +
@@ -32,23 +36,23 @@ WordPieceModel::WordPieceModel(const std::vector<std::string_view>& tokens,
     tokens_.emplace_back(token);
     longest_ = std::max(longest_, token.size());
   }
-  const auto id = token_to_id(unknown);
+  const auto id = token_to_id(options.unknown);
   if (!id)
-    throw Error(HN_DATA_LOSS, where + ": expected the token " + std::string(unknown) +
+    throw Error(HN_DATA_LOSS, where + ": expected the token " + options.unknown +
                                   ", got a vocabulary without it");
   unknown_ = *id;
 }
 
 void WordPieceModel::encode(std::string_view word, std::vector<std::int32_t>& ids) const {
   if (static_cast<std::size_t>(std::count_if(word.begin(), word.end(), begins_character)) >
-      kMaxCharactersPerWord) {
+      most_characters_) {
     ids.push_back(unknown_);
     return;
   }
   const std::size_t first = ids.size();
   std::string piece;
   for (std::size_t begin = 0; begin < word.size();) {
-    piece = begin == 0 ? "" : kContinues;
+    piece = begin == 0 ? "" : continues_;
     const std::size_t prefix = piece.size();
     piece += word.substr(begin, longest_);
     // From the longest candidate down; one that ends within a character is in no vocabulary of

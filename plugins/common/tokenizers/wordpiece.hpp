@@ -13,9 +13,18 @@
 
 namespace hn {
 
+// Everything that makes a WordPiece model.
+struct WordPieceOptions {
+  std::vector<std::string> tokens;  // in the order of their ids
+  std::string unknown = "[UNK]";
+  std::string continues = "##";       // in front of every piece but the first
+  std::size_t most_characters = 100;  // longer words are unknown
+};
+
 // Immutable; any thread may call.
 class WordPieceModel {
  public:
+  WordPieceModel(const WordPieceOptions& options, const std::string& where);
   // `tokens` in the order of their ids. Errors: HN_DATA_LOSS for an empty list, a token that comes
   // twice, or one without `unknown`; `where` starts the messages.
   WordPieceModel(const std::vector<std::string_view>& tokens, std::string_view unknown,
@@ -36,6 +45,8 @@ class WordPieceModel {
   };
   std::vector<std::string> tokens_;
   std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>> ids_;
+  std::string continues_;
+  std::size_t most_characters_;
   std::int32_t unknown_ = 0;
   std::size_t longest_ = 0;  // bytes of the longest token
 };

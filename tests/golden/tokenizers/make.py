@@ -131,6 +131,12 @@ def train(name):
         t.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Replace("st", "st|")])
         t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.CharDelimiterSplit("|"), pre_tokenizers.Whitespace(), pre_tokenizers.Split("o", "contiguous"), pre_tokenizers.Split("z", "removed")])
         t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=600, special_tokens=special, show_progress=False, continuing_subword_prefix="##", limit_alphabet=50))
+    elif name == "random_pieces":  # WordPiece with BERT's parts; make_side_files.py has its ids
+        t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=30))
+        t.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=True)])
+        t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        t.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=500, special_tokens=special, show_progress=False, limit_alphabet=70))
+        t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
     t.save(os.path.join(HERE, f"{name}.tokenizer.json"), pretty=False)
 
 
