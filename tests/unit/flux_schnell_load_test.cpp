@@ -138,7 +138,12 @@ TEST(FluxLoad, PartsOfAnotherModelAreRefused) {
       {t5, "pad_token_id", 100000, HN_DATA_LOSS, "pad_token_id"},
       {t5, "vocab_size", 100, HN_DATA_LOSS, "text_encoder_2's vocabulary only 100"},
       {t5, "d_kv", 6, HN_DATA_LOSS, "encoder.block.0.layer.0.SelfAttention.q.weight"},
+      {t5, "attention_sinks", 4, HN_DATA_LOSS, "\"attention_sinks\""},
+      {t5, "is_gated_act", "yes", HN_DATA_LOSS, "is_gated_act"},
+      {t5, "dense_act_fn", "elu", HN_DATA_LOSS, "dense_act_fn"},
       {"tokenizer_2/tokenizer_config.json", "extra_ids", 1000, HN_DATA_LOSS, "tokenizer_2 has"},
+      {"tokenizer_2/tokenizer_config.json", "padding_side", "left", HN_DATA_LOSS, "padding_side"},
+      {"tokenizer_2/tokenizer_config.json", "eos_token", "<pad>", HN_DATA_LOSS, "eos_token"},
   };
   for (const Case& c : cases) {
     const FluxCopy copy;

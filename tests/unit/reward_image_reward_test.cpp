@@ -318,6 +318,10 @@ TEST_F(ImageRewardFolder, RefusesAForeignVocabulary) {
   expect_refused(HN_DATA_LOSS, {"ids up to 30523, but vocab_size is 86"});
   std::ofstream(folder_.path() / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n";
   expect_refused(HN_DATA_LOSS, {"vocab.txt", "[SEP]"});
+  // Another tokenizer's files do not make way for the bundle's vocabulary.
+  fs::remove(folder_.path() / "vocab.txt");
+  std::ofstream(folder_.path() / "tokenizer_config.json") << "{}";
+  expect_refused(HN_NOT_FOUND, {"expected vocab.txt beside tokenizer_config.json"});
 }
 
 TEST_F(ImageRewardFolder, RefusesOptions) {

@@ -10,16 +10,15 @@
 #include <nlohmann/json.hpp>
 
 #include "plugins/common/torch/clip_model.hpp"
+#include "unit/common_test_files.hpp"
 
 namespace hn {
 namespace {
 
-const std::string kGolden =
-    std::string(HN_SOURCE_DIR) + "/tests/golden/preprocess/preprocess.json.gz";
-
-nlohmann::json read_golden() {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(kGolden.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + kGolden);
+nlohmann::json read_golden(const std::string& name = "preprocess.json.gz") {
+  const std::string path = std::string(HN_SOURCE_DIR) + "/tests/golden/preprocess/" + name;
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
+  if (!file) throw std::runtime_error("cannot open " + path);
   std::string text;
   std::array<char, 65536> chunk{};
   for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
@@ -155,6 +154,95 @@ TEST(Preprocess, MatrixProductsEqualTheKernel) {
     const at::Tensor products = at::matmul(rows, at::matmul(image, columns.t()));
     const at::Tensor kernel = resize_antialias(image, h, w, ResizeFilter::kBicubic);
     EXPECT_LE((products - kernel).abs().max().item<double>(), 1e-5);
+  }
+}
+
+ClipVisionConfig tower(std::int64_t size) {
+  ClipVisionConfig vision;
+  vision.image_size = size;
+  return vision;
+}
+
+// Goldens: tests/golden/preprocess/make_configs.py.
+TEST(PreprocessConfig, GivesTransformersPixels) {
+  const nlohmann::json golden = read_golden("configs.json.gz");
+  ASSERT_GE(golden.size(), 50U);
+  std::size_t number = 0;
+  for (const auto& row : golden) {
+    SCOPED_TRACE(row.at("config").dump());
+    const test::TestFolder folder;
+    if (++number % 2 == 0) {
+      folder.write("preprocessor_config.json", row.at("config").dump());
+    } else {
+      const nlohmann::json whole = {{"image_processor", row.at("config")},
+                                    {"processor_class", "CLIPProcessor"}};
+      folder.write("processor_config.json", whole.dump());
+      folder.write("preprocessor_config.json", R"({"image_mean": [9, 9, 9]})");
+    }
+    const auto preprocess = read_clip_preprocess(folder.path(), tower(row.at("size")));
+    ASSERT_TRUE(preprocess.has_value());
+    const auto [height, width] = row.at("picture").get<std::array<std::int64_t, 2>>();
+    const at::Tensor pixels =
+        clip_pixels(make_image(height, width), *preprocess, PreprocessMode::kOfficial);
+    EXPECT_LE(probe_error(pixels, row.at("pixels")), 1e-5);
+  }
+}
+
+TEST(PreprocessConfig, ReadsTheFileThatUpstreamReads) {
+  const test::TestFolder folder;
+  EXPECT_FALSE(read_clip_preprocess(folder.path(), tower(224)).has_value());
+  folder.write("preprocessor_config.json", R"({"image_mean": 0.25, "image_std": [0.5, 0.5, 1]})");
+  // An older processor's file says nothing about pictures.
+  folder.write("processor_config.json", R"({"processor_class": "CLIPProcessor"})");
+  const auto read = read_clip_preprocess(folder.path(), tower(224));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->mean, (std::array<double, 3>{0.25, 0.25, 0.25}));
+  EXPECT_EQ(read->std, (std::array<double, 3>{0.5, 0.5, 1}));
+}
+
+TEST(PreprocessConfig, RefusesByFileAndKey) {
+  struct Bad {
+    const char* config;
+    hn_status code;
+    std::vector<std::string> says;
+  };
+  for (
+      const Bad& bad : std::vector<Bad>{
+          {R"({"image_processor_type": "SiglipImageProcessor"})",
+           HN_UNSUPPORTED,
+           {"image_processor_type: expected CLIPImageProcessor, got SiglipImageProcessor"}},
+          {R"({"feature_extractor_type": "ViTFeatureExtractor"})", HN_UNSUPPORTED, {"ViT"}},
+          {R"({"resample": 1})", HN_UNSUPPORTED, {"resample", "2 (bilinear) or 3 (bicubic)"}},
+          {R"({"do_center_crop": false})", HN_UNSUPPORTED, {"do_center_crop", "224 x 224"}},
+          {R"({"do_center_crop": false, "do_resize": false, "size": {"height": 224, "width": 224}})",
+           HN_UNSUPPORTED,
+           {"do_center_crop"}},
+          {R"({"size": {"shortest_edge": 224, "longest_edge": 300}})",
+           HN_DATA_LOSS,
+           {"size", "longest_edge"}},
+          {R"({"size": [224]})", HN_DATA_LOSS, {"size", "a height and a width"}},
+          {R"({"size": 0})", HN_DATA_LOSS, {"size", "at least 1"}},
+          {R"({"crop_size": {"shortest_edge": 224}})", HN_UNSUPPORTED, {"crop_size"}},
+          {R"({"crop_size": {"height": 224}})", HN_DATA_LOSS, {"crop_size", "width"}},
+          {R"({"crop_size": 200})", HN_UNSUPPORTED, {"224 x 224, got 200 x 200"}},
+          {R"({"do_pad": true})", HN_UNSUPPORTED, {"do_pad"}},
+          {R"({"use_square_size": true})", HN_UNSUPPORTED, {"use_square_size"}},
+          {R"({"do_rescale": false})", HN_UNSUPPORTED, {"do_rescale"}},
+          {R"({"rescale_factor": 0.5})", HN_UNSUPPORTED, {"rescale_factor: expected 1/255"}},
+          {R"({"image_mean": [0.5]})", HN_DATA_LOSS, {"image_mean: expected three numbers"}},
+          {R"({"image_std": [0.5, 0.5, 0.5, 0.5]})", HN_DATA_LOSS, {"image_std"}},
+          {R"({"image_std": 0})", HN_DATA_LOSS, {"image_std", "above 0"}},
+          {R"({"do_flip_channel_order": true})", HN_DATA_LOSS, {"do_flip_channel_order"}}}) {
+    SCOPED_TRACE(bad.config);
+    const test::TestFolder folder;
+    auto says = bad.says;
+    folder.write("preprocessor_config.json", bad.config);
+    says.emplace_back("preprocessor_config.json");
+    test::expect_error(bad.code, says, [&] { read_clip_preprocess(folder.path(), tower(224)); });
+    folder.write("processor_config.json",
+                 R"({"image_processor": )" + std::string(bad.config) + "}");
+    says.back() = "/processor_config.json: image_processor";
+    test::expect_error(bad.code, says, [&] { read_clip_preprocess(folder.path(), tower(224)); });
   }
 }
 

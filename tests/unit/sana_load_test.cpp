@@ -116,6 +116,12 @@ TEST(SanaLoad, ConfigurationsOfOtherClassesAndUnsupportedValuesAreNamed) {
        "use_bidirectional_attention"},
       {"text_encoder/config.json", "layer_types", {"full_attention"}, HN_DATA_LOSS, "layer_types"},
       {"text_encoder/config.json", "vocab_size", 512, HN_DATA_LOSS, "embed_tokens.weight"},
+      {"text_encoder/config.json", "attention_sinks", 4, HN_DATA_LOSS, "\"attention_sinks\""},
+      {"text_encoder/config.json",
+       "rope_parameters",
+       {{"rope_type", "default"}, {"factor", 2}},
+       HN_DATA_LOSS,
+       "\"factor\""},
   };
   for (const Case& c : cases) {
     const SanaCopy copy;
@@ -129,6 +135,13 @@ TEST(SanaLoad, AnotherPipelineIsRefused) {
   const SanaCopy copy;
   std::ofstream(copy.root() / "model_index.json") << R"({"_class_name": "FluxPipeline"})";
   expect_refused(copy, HN_UNSUPPORTED, {"expected SanaSprintPipeline, got FluxPipeline"});
+  std::ofstream(copy.root() / "model_index.json")
+      << R"({"_class_name": "SanaSprintPipeline", "scheduler": ["diffusers", "LCMScheduler"]})";
+  expect_refused(copy, HN_UNSUPPORTED,
+                 {"model_index.json: scheduler: expected SCMScheduler, got LCMScheduler"});
+  std::ofstream(copy.root() / "model_index.json")
+      << R"({"_class_name": "SanaSprintPipeline", "vae": "AutoencoderDC"})";
+  expect_refused(copy, HN_DATA_LOSS, {"model_index.json: vae"});
 }
 
 TEST(SanaLoad, ShardsAndVariantsLoadAsOneFileDoes) {

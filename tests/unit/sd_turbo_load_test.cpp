@@ -183,6 +183,7 @@ TEST(SdTurboLoad, PartsOfAnotherModelAreRefused) {
       {"unet/config.json", "cross_attention_dim", 12, HN_DATA_LOSS,
        "the text encoder is 8 wide, the U-Net's cross_attention_dim is 12"},
       {"unet/config.json", "sample_size", {8, 8, 8}, HN_DATA_LOSS, "sample_size"},
+      {"unet/config.json", "sample_size", nullptr, HN_DATA_LOSS, "sample_size: expected a number"},
       {"vae/config.json", "_class_name", "AutoencoderDC", HN_UNSUPPORTED,
        "expected AutoencoderKL, got AutoencoderDC"},
       {"vae/config.json", "latent_channels", 8, HN_DATA_LOSS,

@@ -62,8 +62,21 @@ ClipReward::ClipReward(const Host& host, const Config& config, ClipRewardSpec sp
       mode_(choice_option(config, "preprocess", {"tensor", "official"}) == "tensor"
                 ? PreprocessMode::kTensor
                 : PreprocessMode::kOfficial),
-      factor_(spec.output == ClipOutput::kLogit ? std::exp(model_.logit_scale()) : 1.0) {
+      factor_(spec.output == ClipOutput::kLogit ? std::exp(model_.logit_scale()) : 1.0),
+      context_(context_length()) {
   check_tokens();
+  for (const std::string& line : spec.files.assumed)
+    host.log(HN_LOG_WARNING, "[" + name_ + "] " + folder_.string() + ": " + line);
+}
+
+// The tokenizer's own limit counts where it is below the tower's.
+std::int32_t ClipReward::context_length() const {
+  const std::int64_t positions = model_.config().text.max_positions;
+  const std::int64_t said = tokenizer_.max_length();
+  if (said == 1)
+    throw Error(HN_DATA_LOSS, "[" + name_ + "] " + folder_.string() +
+                                  ": model_max_length: expected at least 2, got 1");
+  return static_cast<std::int32_t>(said > 0 ? std::min(said, positions) : positions);
 }
 
 at::Tensor ClipReward::score(const at::Tensor& image, const Call& call) {
@@ -82,13 +95,12 @@ std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const std::strin
                                                       hn_stream stream) {
   return translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
-    const auto context = static_cast<std::int32_t>(model_.config().text.max_positions);
     const auto count = static_cast<std::int64_t>(prompts.size());
     std::vector<ClipTokens> rows;
     std::int64_t longest = 0;
     for (const std::string_view prompt : prompts) {
       warn_of_cut(prompt);
-      rows.push_back(tokenizer_.encode(prompt, context));
+      rows.push_back(tokenizer_.encode(prompt, context_));
       longest = std::max<std::int64_t>(longest, rows.back().end_position + 1);
     }
     std::vector<std::unique_ptr<Cond>> handles;
@@ -143,7 +155,7 @@ void ClipReward::check_tokens() const {
 
 void ClipReward::warn_of_cut(std::string_view prompt) {
   if (warned_) return;
-  const auto limit = static_cast<std::size_t>(model_.config().text.max_positions) - 2;
+  const auto limit = static_cast<std::size_t>(context_) - 2;
   const auto count = [&](std::string_view text) { return tokenizer_.encode_text(text).size(); };
   const std::size_t tokens = count(prompt);
   if (tokens <= limit) return;

@@ -59,6 +59,7 @@ class ClipReward : public TorchReward {
   std::uint64_t used_bytes() const override { return model_.weight_bytes(); }
 
  private:
+  std::int32_t context_length() const;
   void check_tokens() const;
   void warn_of_cut(std::string_view prompt);
 
@@ -68,7 +69,8 @@ class ClipReward : public TorchReward {
   ClipModel model_;
   PreprocessMode mode_;
   double factor_;
-  bool warned_ = false;  // instances are entered by one thread at a time
+  std::int32_t context_;  // ids of a prompt with its ends
+  bool warned_ = false;   // instances are entered by one thread at a time
 };
 
 // Checks an image for a tower: its device, H and W above 0. Errors: HN_INVALID_ARGUMENT.

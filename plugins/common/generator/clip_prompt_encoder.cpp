@@ -93,6 +93,13 @@ std::unique_ptr<ClipTextTower> ClipPromptEncoder::load() {
   return tower;
 }
 
+std::vector<std::string> ClipPromptEncoder::assumed() const {
+  if (parts_.tokenizer.max_length() > 0) return {};
+  return {(folder_ / "tokenizer").string() +
+          " has no model_max_length: prompts are brought to the text encoder's " +
+          std::to_string(length_) + " positions"};
+}
+
 std::string ClipPromptEncoder::key() const {
   return "weights " + content_fingerprint(folder_ / "text_encoder") + ", tokenizer " +
          content_fingerprint(folder_ / "tokenizer") + ", variant " + variant_ + ", " +

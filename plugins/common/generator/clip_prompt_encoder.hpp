@@ -48,6 +48,8 @@ class ClipPromptEncoder {
   std::uint64_t bytes() const { return tower_.loaded() ? bytes_ : 0; }
   // What the states of a prompt depend on: weights, tokenizer, type and device.
   std::string key() const;
+  // What no file says and was taken for granted.
+  std::vector<std::string> assumed() const;
   // The encoder's memory, where the mode is kFree.
   void release() const {
     if (mode_ == TextEncoderMode::kFree) tower_.free();

@@ -17,6 +17,8 @@ GeneratorInstance::GeneratorInstance(const Host& host, const Config& config,
   });
   for (const auto& line : model_->notes())
     host.log(HN_LOG_INFO, "[" + model_->name() + "] " + line);
+  for (const auto& line : model_->assumed())
+    host.log(HN_LOG_WARNING, "[" + model_->name() + "] " + line);
   const bool kept = text_encoder_option(config) == TextEncoderMode::kKeep;
   const auto option = prompt_store_option(config, !kept);
   if (option && !model_->text_key().empty()) {

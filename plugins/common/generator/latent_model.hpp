@@ -124,6 +124,8 @@ class LatentModel {
   virtual void trim() const {}
   // Lines for the log about how the weights were loaded.
   virtual std::vector<std::string> notes() const { return {}; }
+  // What no file of the folder says and was taken for granted, a sentence each.
+  virtual std::vector<std::string> assumed() const { return {}; }
 };
 
 inline std::unique_ptr<Cond> LatentModel::restore_prompt(std::string_view,

@@ -5,9 +5,28 @@
 #include "json/json_file.hpp"
 
 namespace hn {
+namespace {
+
+// ["transformers", "CLIPTokenizer"]
+void check_class(JsonObject& index, const PipelinePart& part) {
+  const nlohmann::json* value = index.optional_member(part.name);
+  if (value == nullptr) return;
+  const auto entry = index.get<std::vector<std::string>>(part.name);
+  if (entry.size() != 2) index.fail(part.name, "a library and a class");
+  std::string known;
+  for (const std::string& name : part.classes) {
+    if (entry[1] == name) return;
+    known += (known.empty() ? "" : " or ") + name;
+  }
+  throw Error(HN_UNSUPPORTED,
+              index.where() + ": " + part.name + ": expected " + known + ", got " + entry[1]);
+}
+
+}  // namespace
 
 void check_pipeline_folder(const std::filesystem::path& folder, const std::string& model,
-                           const std::string& class_name, PipelineProblems& problems) {
+                           const std::string& class_name, const std::vector<PipelinePart>& parts,
+                           PipelineProblems& problems) {
   if (!std::filesystem::is_directory(folder))
     throw Error(
         HN_NOT_FOUND,
@@ -21,6 +40,7 @@ void check_pipeline_folder(const std::filesystem::path& folder, const std::strin
     if (name != class_name)
       throw Error(HN_UNSUPPORTED,
                   index.where() + ": _class_name: expected " + class_name + ", got " + name);
+    for (const PipelinePart& part : parts) check_class(index, part);
   });
 }
 

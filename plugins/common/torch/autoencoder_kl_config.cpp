@@ -45,6 +45,7 @@ AutoencoderKLConfig AutoencoderKLConfig::read(const std::filesystem::path& file,
   c.quant_conv = o.get_or("use_quant_conv", c.quant_conv);
   c.post_quant_conv = o.get_or("use_post_quant_conv", c.post_quant_conv);
   c.scaling_factor = o.get_or("scaling_factor", c.scaling_factor);
+  c.has_shift_factor = o.has("shift_factor");
   c.shift_factor = o.get_or("shift_factor", c.shift_factor);
   c.sample_size = read_sample_size(config, c.sample_size);
   config.only("latents_mean", nullptr);

@@ -20,6 +20,7 @@ struct AutoencoderKLConfig {
   bool quant_conv = true, post_quant_conv = true;
   double scaling_factor = 0.18215;  // unit-variance latent = (latent - shift) * scaling
   double shift_factor = 0;
+  bool has_shift_factor = false;  // the file says it
   std::int64_t sample_size = 32;  // pixels that it was trained at
 
   // Pixels a latent, in each direction.

@@ -1,5 +1,5 @@
-// The configuration of a CLIP model in Hugging Face's layout: config.json and
-// preprocessor_config.json.
+// The configuration of a CLIP model in Hugging Face's layout: config.json, and
+// processor_config.json or preprocessor_config.json.
 //
 // Source: transformers 5.23 models/clip/configuration_clip.py, image_processing_clip.py; defaults
 // are theirs.
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "torch/image_ops.hpp"
@@ -73,10 +74,12 @@ ClipConfig read_clip_config(const std::filesystem::path& folder);
 ClipTextConfig parse_clip_text_config(const nlohmann::json& json, const std::string& where);
 ClipVisionConfig parse_clip_vision_config(const nlohmann::json& json, const std::string& where);
 
-// A folder without preprocessor_config.json gets CLIP's own processing at the tower's image_size.
-// Errors as above; HN_UNSUPPORTED for a resample filter other than bilinear (2) and bicubic (3),
-// for a rescale other than 1/255, and for a result that is not image_size x image_size.
-ClipPreprocess read_clip_preprocess(const std::filesystem::path& folder,
-                                    const ClipVisionConfig& vision);
+// "image_processor" of processor_config.json, as transformers 5 saves it, else
+// preprocessor_config.json; nullopt where the folder has neither. Keys that a file leaves out have
+// CLIPImageProcessor's values. Errors as above; HN_UNSUPPORTED for another processor, a resample
+// filter other than bilinear (2) and bicubic (3), and a result that is not image_size x image_size
+// whatever the picture's shape.
+std::optional<ClipPreprocess> read_clip_preprocess(const std::filesystem::path& folder,
+                                                   const ClipVisionConfig& vision);
 
 }  // namespace hn

@@ -18,23 +18,62 @@ ClipPreprocess usual_preprocess(std::int64_t image_size, CropRounding crop) {
   return p;
 }
 
-void read_configs(ClipFiles& files, const ClipGuess& guess) {
-  if (files.layout == ClipLayout::kOpenClip && fs::exists(files.folder / "open_clip_config.json")) {
+std::string pixels(std::int64_t n) { return std::to_string(n) + " x " + std::to_string(n); }
+
+void read_preprocess(ClipFiles& files) {
+  const std::int64_t n = files.config.vision.image_size;
+  if (files.layout == ClipLayout::kOpenClip) {
+    files.preprocess = usual_preprocess(n, CropRounding::kHalfToEven);
+    files.assumed.push_back(
+        "no open_clip_config.json beside the weights: pictures get OpenAI's mean "
+        "and deviation and bicubic resizing to " +
+        pixels(n));
+    return;
+  }
+  const auto read = read_clip_preprocess(files.folder, files.config.vision);
+  files.preprocess = read ? *read : usual_preprocess(n, CropRounding::kDown);
+  if (!read)
+    files.assumed.push_back(
+        "neither processor_config.json nor preprocessor_config.json beside the "
+        "weights: pictures get OpenAI's mean and deviation and bicubic resizing "
+        "to " +
+        pixels(n));
+}
+
+const char* name_of(ClipActivation activation) {
+  switch (activation) {
+    case ClipActivation::kQuickGelu: return "quick_gelu";
+    case ClipActivation::kGelu: return "gelu";
+    case ClipActivation::kGeluTanh: return "gelu_pytorch_tanh";
+  }
+  return "";
+}
+
+void read_configs(ClipFiles& files, const ClipGuess& guess, bool activation_given) {
+  std::error_code ignored;
+  if (files.layout == ClipLayout::kOpenClip &&
+      fs::exists(files.folder / "open_clip_config.json", ignored)) {
     OpenClipConfig read = read_open_clip_config(files.folder / "open_clip_config.json");
     files.config = read.config;
     files.preprocess = read.preprocess;
     return;
   }
-  if (files.layout == ClipLayout::kHuggingFace && fs::exists(files.folder / "config.json")) {
+  if (files.layout == ClipLayout::kHuggingFace &&
+      fs::exists(files.folder / "config.json", ignored)) {
     files.config = read_clip_config(files.folder);
-    files.preprocess = read_clip_preprocess(files.folder, files.config.vision);
-    return;
+  } else {
+    files.config = clip_config_from_tensors(files.weights, guess);
+    files.assumed.push_back(std::string(files.layout == ClipLayout::kOpenClip
+                                            ? "no open_clip_config.json"
+                                            : "no config.json") +
+                            " beside the weights: sizes are those of the tensors, with " +
+                            std::to_string(files.config.vision.encoder.heads) +
+                            " heads for pictures and a layer_norm_eps of 1e-5" +
+                            (activation_given ? std::string()
+                                              : std::string(", and ") + name_of(guess.activation) +
+                                                    " (option activation says another)"));
   }
-  files.config = clip_config_from_tensors(files.weights, guess);
-  files.preprocess =
-      files.layout == ClipLayout::kHuggingFace
-          ? read_clip_preprocess(files.folder, files.config.vision)
-          : usual_preprocess(files.config.vision.image_size, CropRounding::kHalfToEven);
+  read_preprocess(files);
 }
 
 }  // namespace
@@ -52,8 +91,9 @@ ClipFiles clip_files_of(const WeightFiles& weights, const fs::path& folder, cons
                   open_clip ? ClipLayout::kOpenClip : ClipLayout::kHuggingFace,
                   folder,
                   {},
+                  {},
                   {}};
-  read_configs(files, guess);
+  read_configs(files, guess, activation.has_value());
   if (activation) {
     files.config.text.encoder.activation = *activation;
     files.config.vision.encoder.activation = *activation;

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <initializer_list>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "torch/clip_config.hpp"
 #include "torch/open_clip_config.hpp"
@@ -20,6 +22,9 @@ struct ClipFiles {
   std::filesystem::path folder;
   ClipConfig config;
   ClipPreprocess preprocess;
+  // What no file says and was taken for granted, a sentence each. A plugin whose model leaves no
+  // choice clears them; the others tell them.
+  std::vector<std::string> assumed;
 };
 
 // Opens a folder or a weights file (WeightFiles::open with `preferred`). Sizes come from the config

@@ -6,6 +6,7 @@
 #include <hn/cpp/error.hpp>
 
 #include "json/json_file.hpp"
+#include "json/transformers_keys.hpp"
 
 namespace hn {
 namespace {
@@ -36,13 +37,15 @@ double read_rope_theta(JsonObject& config, const std::string& where) {
   if (scaling != nullptr)
     throw Error(HN_UNSUPPORTED, where + ": rope_scaling: expected null, got " + scaling->dump());
   const double old_style = config.get_or<double>("rope_theta", 10000.0);
-  if (!config.has("rope_parameters")) return old_style;
+  if (config.optional_member("rope_parameters") == nullptr) return old_style;
   auto rope = config.object("rope_parameters");
   const auto type = rope.get_or<std::string>("rope_type", "default");
   if (type != "default")
     throw Error(HN_UNSUPPORTED,
                 where + ": rope_parameters.rope_type: expected default, got " + type);
-  return rope.get_or<double>("rope_theta", old_style);
+  const double theta = rope.get_or<double>("rope_theta", old_style);
+  rope.finish();
+  return theta;
 }
 
 }  // namespace
@@ -63,7 +66,9 @@ Gemma2Config Gemma2Config::read(const std::filesystem::path& file) {
   c.heads = config.get_or("num_attention_heads", c.heads);
   c.kv_heads = config.get_or("num_key_value_heads", c.kv_heads);
   c.head_dim = config.get_or("head_dim", c.head_dim);
-  c.sliding_window = config.get_or("sliding_window", c.sliding_window);
+  // A key that is there and null: every layer sees all of the text.
+  if (json.contains("sliding_window"))
+    c.sliding_window = config.get_or<std::int64_t>("sliding_window", 0);
   c.query_pre_attn_scalar = config.get_or("query_pre_attn_scalar", c.query_pre_attn_scalar);
   c.rms_norm_eps = config.get_or("rms_norm_eps", c.rms_norm_eps);
   c.attention_bias = config.get_or("attention_bias", false);
@@ -87,6 +92,13 @@ Gemma2Config Gemma2Config::read(const std::filesystem::path& file) {
   if (!types.empty() && static_cast<std::int64_t>(types.size()) != c.layers)
     throw Error(HN_DATA_LOSS, where + ": layer_types: expected " + std::to_string(c.layers) +
                                   " entries, got " + std::to_string(types.size()));
+  ignore_transformers_keys(config);
+  // Of the head that makes tokens; of training; a limit that is the caller's; hidden_act, which
+  // upstream does not read beside hidden_activation.
+  config.ignore({"attn_logit_softcapping", "eos_token_id", "final_logit_softcapping", "hidden_act",
+                 "max_position_embeddings", "sliding_window", "_sliding_window_pattern",
+                 "sliding_window_size"});
+  config.finish();
   for (std::int64_t i = 0; i < c.layers; ++i) {
     const std::string kind = types.empty() ? (i % 2 == 0 ? "sliding_attention" : "full_attention")
                                            : types[static_cast<std::size_t>(i)];

@@ -6,17 +6,24 @@
 #include <hn/cpp/error.hpp>
 
 #include "json/json_file.hpp"
+#include "json/transformers_keys.hpp"
 #include "torch/attention.hpp"
 
 namespace hn {
 namespace {
 
-// "gated-gelu" means the tanh form, as transformers' configuration has it for old files.
-void read_feed_forward(const std::string& text, T5Config& c, const std::string& where) {
+// "gated-gelu" means the tanh form, as transformers' configuration has it for old files. Some files
+// also carry what upstream derives from it.
+void read_feed_forward(JsonObject& config, T5Config& c) {
+  const auto text = config.get_or<std::string>("feed_forward_proj", "relu");
   c.gated = text.starts_with("gated-");
-  c.activation = c.gated ? text.substr(6) : text;
-  if (text == "gated-gelu" || c.activation == "gelu_new") c.activation = "gelu_pytorch_tanh";
-  find_activation(c.activation, where);
+  const std::string name = text == "gated-gelu" ? "gelu_new" : c.gated ? text.substr(6) : text;
+  if (config.get_or<std::string>("dense_act_fn", name) != name)
+    config.fail("dense_act_fn", name + " of feed_forward_proj " + text);
+  if (config.get_or<bool>("is_gated_act", c.gated) != c.gated)
+    config.fail("is_gated_act", "what feed_forward_proj " + text + " says");
+  c.activation = name == "gelu_new" ? "gelu_pytorch_tanh" : name;
+  find_activation(c.activation, config.where() + ": feed_forward_proj");
 }
 
 }  // namespace
@@ -39,8 +46,12 @@ T5Config T5Config::read(const std::filesystem::path& file) {
   c.max_distance = config.get_or("relative_attention_max_distance", c.max_distance);
   c.eps = config.get_or("layer_norm_epsilon", c.eps);
   c.pad_token_id = config.get_or("pad_token_id", c.pad_token_id);
-  read_feed_forward(config.get_or<std::string>("feed_forward_proj", "relu"), c,
-                    "t5 " + file.string() + ": feed_forward_proj");
+  read_feed_forward(config, c);
+  ignore_transformers_keys(config);
+  // Of the decoder, of training, and of the first files.
+  config.ignore({"classifier_dropout", "dropout_rate", "eos_token_id", "n_positions",
+                 "num_decoder_layers", "output_past", "scale_decoder_outputs"});
+  config.finish();
   for (const std::int64_t size : {c.vocab_size, c.d_model, c.d_kv, c.d_ff, c.layers, c.heads}) {
     if (size < 1)
       throw Error(HN_DATA_LOSS, where +

@@ -81,6 +81,12 @@ class Generator final : public LatentModel {
   }
   std::string text_key() const override { return model_.prompts().key(); }
   void release_text_encoder() const override { model_.prompts().release(); }
+  std::vector<std::string> assumed() const override {
+    std::vector<std::string> lines = model_.prompts().clip().assumed();
+    if (!model_.vae().config().has_shift_factor)
+      lines.push_back("vae/config.json has no shift_factor: 0 is taken");
+    return lines;
+  }
   std::vector<std::string> notes() const override {
     std::vector<std::string> lines;
     const auto add = [&](const char* what, const QuantiseReport& report) {

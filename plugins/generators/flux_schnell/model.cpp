@@ -59,7 +59,15 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
 
   // The whole folder before any weight is read, so that a wrong one costs no time.
   PipelineProblems problems("flux_schnell", folder);
-  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline", problems);
+  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline",
+                        {{"transformer", {"FluxTransformer2DModel"}},
+                         {"scheduler", {"FlowMatchEulerDiscreteScheduler"}},
+                         {"vae", {"AutoencoderKL"}},
+                         {"text_encoder", {"CLIPTextModel"}},
+                         {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}},
+                         {"text_encoder_2", {"T5EncoderModel"}},
+                         {"tokenizer_2", {"T5Tokenizer", "T5TokenizerFast"}}},
+                        problems);
   const auto transformer = check_part(
       problems, [&] { return TransformerConfig::read(folder / "transformer" / "config.json"); },
       [&](const TransformerConfig* config) { load_transformer(config, at::kMeta); });

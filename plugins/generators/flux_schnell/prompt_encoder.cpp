@@ -26,6 +26,11 @@ void check_both(const Tokenizer& tokenizer, const T5Config& config, PipelineProb
   if (behind != 1)
     problems.refuse("tokenizer_2: expected one token behind a text, </s>, got " +
                     std::to_string(behind));
+  const auto eos = tokenizer.token_to_id(tokenizer.eos_token());
+  if (!tokenizer.eos_token().empty() && behind == 1 && tokenizer.encode("")[0] != eos)
+    problems.refuse("tokenizer_2: expected the eos_token </s> behind a text, got \"" +
+                    tokenizer.eos_token() + "\"");
+  if (tokenizer.pads_left()) problems.refuse("tokenizer_2: padding_side: expected right, got left");
   if (tokenizer.id_limit() > config.vocab_size)
     problems.refuse("tokenizer_2 has " + std::to_string(tokenizer.id_limit()) +
                     " ids, text_encoder_2's vocabulary only " + std::to_string(config.vocab_size));
@@ -102,7 +107,7 @@ std::vector<std::int64_t> PromptEncoder::tokenize(std::string_view prompt) const
   if (ids.size() > length - end_.size()) ids.resize(length - end_.size());
   ids.insert(ids.end(), end_.begin(), end_.end());
   std::vector<std::int64_t> padded(ids.begin(), ids.end());
-  padded.resize(length, t5_config().pad_token_id);
+  padded.resize(length, parts_.t5.tokenizer.pad_id().value_or(t5_config().pad_token_id));
   return padded;
 }
 

@@ -48,7 +48,7 @@ class PromptEncoder {
     t5_.get();
   }
 
-  // T5's ids, max_length of them: the prompt's, cut before </s>, then padding.
+  // T5's ids, max_length of them: the prompt's, cut before </s>, then the tokenizer's padding.
   std::vector<std::int64_t> tokenize(std::string_view prompt) const;
   // One prompt at a time: its numbers then never depend on which prompts it was encoded with, which
   // an exact resume needs.

@@ -87,7 +87,8 @@ TransformerConfig TransformerConfig::read(const std::filesystem::path& file) {
   auto& o = r.object;
   TransformerConfig c;
   c.in_channels = o.get_or("in_channels", c.in_channels);
-  c.out_channels = o.get_or("out_channels", c.in_channels);
+  c.out_channels =
+      o.get_or("out_channels", r.is_null("out_channels") ? c.in_channels : c.out_channels);
   c.heads = o.get_or("num_attention_heads", c.heads);
   c.head_dim = o.get_or("attention_head_dim", c.head_dim);
   c.layers = o.get_or("num_layers", c.layers);

@@ -69,7 +69,13 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
 
   // The whole folder before any weight is read, so that a wrong one costs no time.
   PipelineProblems problems("sana_sprint", folder);
-  check_pipeline_folder(folder, "sana_sprint", "SanaSprintPipeline", problems);
+  check_pipeline_folder(folder, "sana_sprint", "SanaSprintPipeline",
+                        {{"transformer", {"SanaTransformer2DModel"}},
+                         {"scheduler", {"SCMScheduler"}},
+                         {"vae", {"AutoencoderDC"}},
+                         {"text_encoder", {"Gemma2Model", "Gemma2ForCausalLM"}},
+                         {"tokenizer", {"GemmaTokenizer", "GemmaTokenizerFast"}}},
+                        problems);
   const auto transformer = check_part(
       problems, [&] { return TransformerConfig::read(folder / "transformer" / "config.json"); },
       [&](const TransformerConfig* config) { load_transformer(config, at::kMeta); });

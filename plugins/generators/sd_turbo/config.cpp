@@ -49,13 +49,18 @@ std::vector<bool> read_flags(ModelConfig& config, const std::string& key, std::s
   return flags;
 }
 
-std::int64_t read_sample_size(ModelConfig& config, std::int64_t otherwise) {
+// A side of the latents, or height and width. Upstream has none of its own where the file has none.
+void read_sample_size(ModelConfig& config, UNetConfig& c) {
   const nlohmann::json* value = config.object.optional_member("sample_size");
-  if (value == nullptr || value->is_number())
-    return config.object.get_or<std::int64_t>("sample_size", otherwise);
+  config.require(value != nullptr, "sample_size: expected a number, got none");
+  if (value->is_number()) {
+    c.sample_size = c.sample_width = config.object.get<std::int64_t>("sample_size");
+    return;
+  }
   const auto list = config.object.get<Ints>("sample_size");
   config.require(list.size() == 2, "sample_size: expected a number or two of them");
-  return list[0];
+  c.sample_size = list[0];
+  c.sample_width = list[1];
 }
 
 // An activation's name, or "" for none.
@@ -120,7 +125,7 @@ UNetConfig UNetConfig::read(const std::filesystem::path& file) {
   config.require(out == c.channels, "expected out_channels equal to in_channels (" +
                                         std::to_string(c.channels) + "), got " +
                                         std::to_string(out));
-  c.sample_size = read_sample_size(config, c.sample_size);
+  read_sample_size(config, c);
 
   const auto channels = o.get_or<Ints>("block_out_channels", {320, 640, 1280, 1280});
   const std::size_t n = channels.size();

@@ -25,8 +25,9 @@ struct UNetStage {
 enum class UNetMid { kNone, kPlain, kCrossAttention };
 
 struct UNetConfig {
-  std::int64_t channels = 4;      // in and out
-  std::int64_t sample_size = 64;  // latents
+  std::int64_t channels = 4;       // in and out
+  std::int64_t sample_size = 64;   // height of the latents
+  std::int64_t sample_width = 64;  // read and kept; pictures are square unless a size is given
   std::vector<UNetStage> stages;
   UNetMid mid = UNetMid::kCrossAttention;
   std::int64_t mid_transformers = 1;

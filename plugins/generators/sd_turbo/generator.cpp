@@ -69,6 +69,15 @@ class Generator final : public LatentModel {
   }
   std::string text_key() const override { return model_.prompts().key(); }
   void release_text_encoder() const override { model_.prompts().release(); }
+  std::vector<std::string> assumed() const override {
+    std::vector<std::string> lines = model_.prompts().assumed();
+    const UNetConfig& unet = model_.unet().config();
+    if (unet.sample_width != unet.sample_size)
+      lines.push_back("unet/config.json has a sample_size of " + std::to_string(unet.sample_size) +
+                      " x " + std::to_string(unet.sample_width) +
+                      ": pictures are square, of the first number, unless a size is given");
+    return lines;
+  }
   std::vector<std::string> notes() const override {
     if (model_.report().tensors == 0) return {};
     return {"U-Net: " + model_.report().text(model_.options().quantise)};

@@ -56,7 +56,13 @@ Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : 
 
   // The whole folder before any weight is read, so that a wrong one costs no time.
   PipelineProblems problems("sd_turbo", folder);
-  check_pipeline_folder(folder, "sd_turbo", "StableDiffusionPipeline", problems);
+  check_pipeline_folder(folder, "sd_turbo", "StableDiffusionPipeline",
+                        {{"unet", {"UNet2DConditionModel"}},
+                         {"scheduler", {"EulerDiscreteScheduler"}},
+                         {"vae", {"AutoencoderKL"}},
+                         {"text_encoder", {"CLIPTextModel"}},
+                         {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}}},
+                        problems);
   const auto unet = check_part(
       problems, [&] { return UNetConfig::read(folder / "unet" / "config.json"); },
       [&](const UNetConfig* config) { load_unet(config, at::kMeta); });

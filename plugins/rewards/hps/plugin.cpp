@@ -46,6 +46,7 @@ hn::ClipRewardSpec spec(const hn::Config& config) {
   hn::ClipRewardSpec spec{
       "hps", hn::open_clip_files(path, {version.file}, {}, hn::activation_option(config)),
       hn::ClipOutput::kCosine, hn::ClipConvention::kOpenClip};
+  spec.files.assumed.clear();  // hpsv2 builds ViT-H-14 whatever stands beside the file
   // hpsv2 turns the 8-bit image into a tensor before it resizes, and crops with torchvision.
   spec.files.preprocess.official_resizes_bytes = false;
   spec.files.preprocess.official_crop = hn::CropRounding::kHalfToEven;

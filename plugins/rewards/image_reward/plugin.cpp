@@ -29,13 +29,18 @@ struct Prompt final : hn::Cond {
   std::vector<std::int32_t> ids;
 };
 
-// A vocab.txt beside the weights, else bert-base-uncased's in the bundle.
+// A vocab.txt beside the weights, else bert-base-uncased's in the bundle, which is the one that
+// upstream loads. Files of another tokenizer beside the weights would go unread.
 std::filesystem::path vocabulary_path(const std::filesystem::path& weights) {
-  const std::filesystem::path beside = hn::image_reward::folder_of(weights) / "vocab.txt";
+  const std::filesystem::path folder = hn::image_reward::folder_of(weights);
   std::error_code ignored;
-  return std::filesystem::exists(beside, ignored)
-             ? beside
-             : hn::bundle_folder() / "vocabulary/bert_base_uncased.txt.gz";
+  if (std::filesystem::exists(folder / "vocab.txt", ignored)) return folder / "vocab.txt";
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"})
+    if (std::filesystem::exists(folder / name, ignored))
+      throw hn::Error(HN_NOT_FOUND, "[image_reward] " + folder.string() +
+                                        ": expected vocab.txt beside " + name + ", got none");
+  return hn::bundle_folder() / "vocabulary/bert_base_uncased.txt.gz";
 }
 
 class ImageReward final : public hn::TorchReward {
@@ -63,6 +68,12 @@ class ImageReward final : public hn::TorchReward {
                                         ": ids up to " + std::to_string(tokenizer_.id_limit() - 1) +
                                         ", but vocab_size is " +
                                         std::to_string(model_.sizes().bert.vocab_size));
+    const auto folder = hn::image_reward::folder_of(weights_);
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder / "med_config.json", ignored))
+      host.log(HN_LOG_WARNING, "[image_reward] " + folder.string() +
+                                   " has no med_config.json: the sizes of ImageReward-v1.0 are "
+                                   "taken for the text encoder");
   }
 
   at::Tensor score(const at::Tensor& image, const hn::Call& call) override {
