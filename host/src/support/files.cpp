@@ -9,12 +9,12 @@
 #include <memory>
 #include <vector>
 
-#include "files/text.hpp"
+#include "files/input_file.hpp"
 
 namespace hn::host {
 
 std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes) {
-  return read_text(file, max_bytes);
+  return read_whole_file(file, max_bytes);
 }
 
 std::string sha256_of(InputFile& file) {

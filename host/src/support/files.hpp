@@ -9,8 +9,7 @@
 
 namespace hn::host {
 
-// A small file as text (files/text.hpp): a manifest of gigabytes is no manifest.
-// Errors: those of read_text.
+// A small file's bytes: a manifest of gigabytes is no manifest. Errors: those of read_whole_file.
 std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 64u << 20);
 
 // 64 lower-case hex digits of what is still to be read of a file, and of a whole one.
