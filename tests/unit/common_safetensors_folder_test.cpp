@@ -119,6 +119,24 @@ TEST_F(Shards, WithALyingIndexAreRefused) {
       [&] { SafetensorsFolder::open(folder_.path()); });
 }
 
+// Readers differ in which of two they take, so they have to be the same.
+TEST_F(Shards, MayNotContradictOneAnother) {
+  const std::vector<float> ones(2, 1.0F), twos(2, 2.0F);
+  const auto put = [&](const char* shard, const char* own, const std::vector<float>& shared) {
+    const std::vector<TensorToWrite> tensors = {{own, TensorDtype::kF32, {2}, ones.data(), 8},
+                                                {"tied", TensorDtype::kF32, {2}, shared.data(), 8}};
+    write_safetensors(folder_.path() / shard, tensors);
+  };
+  write_index(R"({"a": "x.safetensors", "b": "y.safetensors", "tied": "x.safetensors"})");
+  put("x.safetensors", "a", ones);
+  put("y.safetensors", "b", ones);
+  EXPECT_EQ(SafetensorsFolder::open(folder_.path()).size(), 3U);
+  put("y.safetensors", "b", twos);
+  expect_error(HN_DATA_LOSS,
+               {"\"tied\" is in x.safetensors and in y.safetensors, with different contents"},
+               [&] { SafetensorsFolder::open(folder_.path()); });
+}
+
 TEST_F(Shards, StayInTheirFolder) {
   for (const char* shard : {"../model.safetensors", "/etc/passwd", "", ".."}) {
     write_index(R"({"a": ")" + std::string(shard) + R"("})");

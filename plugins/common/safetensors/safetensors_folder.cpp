@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <hn/cpp/error.hpp>
 #include <set>
 
@@ -70,7 +71,34 @@ std::map<std::string, std::string> read_shard_index(const fs::path& index) {
   return result;
 }
 
+std::optional<std::string> differing_copies(const std::string& tensor,
+                                            const std::vector<ShardTensor>& shards) {
+  for (std::size_t i = 1; i < shards.size(); ++i) {
+    const ShardTensor &a = shards[0], &b = shards[i];
+    const bool same = a.dtype == b.dtype && a.shape == b.shape && a.bytes == b.bytes &&
+                      (a.bytes == 0 || std::memcmp(a.data, b.data, a.bytes) == 0);
+    if (!same)
+      return "\"" + tensor + "\" is in " + a.shard + " and in " + b.shard +
+             ", with different contents";
+  }
+  return std::nullopt;
+}
+
 namespace {
+
+// Tensors that several of the files have, but not the same in each.
+std::string contradictions(const std::vector<SafetensorsFile>& files) {
+  std::map<std::string_view, std::vector<ShardTensor>> copies;
+  for (const SafetensorsFile& file : files)
+    for (const TensorView& view : file.tensors())
+      copies[view.name].push_back(
+          {file.path().filename().string(), view.dtype, view.shape, view.data, view.nbytes});
+  std::string text;
+  for (const auto& [name, shards] : copies)
+    if (const auto differing = differing_copies(std::string(name), shards))
+      text += (text.empty() ? "" : ", ") + *differing;
+  return text;
+}
 
 fs::path find_in_folder(const fs::path& folder, const std::string& variant) {
   std::string tried;
@@ -124,7 +152,7 @@ SafetensorsFolder SafetensorsFolder::open(const fs::path& path, std::string_view
                     (broken.empty() ? "" : "\n") + broken);
   if (!broken.empty()) throw Error(code, broken);
 
-  std::string lies;
+  std::string lies = contradictions(result.files_);
   for (const auto& [tensor, shard] : weight_map) {
     const std::size_t number = shard_number.at(shard);
     if (const TensorView* view = result.files_[number].find(tensor)) {
