@@ -1,6 +1,6 @@
 # plugins/common without LibTorch: json, safetensors, tokenizers.
 if(TARGET hn_safetensors)
-  hn_add_test(NAME common_files_test SOURCES unit/common_input_file_test.cpp unit/common_text_test.cpp LIBS hn_files LABELS unit)
+  hn_add_test(NAME common_files_test SOURCES unit/common_input_file_test.cpp unit/common_kind_of_file_test.cpp unit/common_text_test.cpp LIBS hn_files LABELS unit)
   hn_add_test(NAME common_json_test SOURCES unit/common_json_file_test.cpp LIBS hn_json LABELS unit)
   hn_add_test(NAME common_safetensors_test
     SOURCES unit/common_atomic_file_test.cpp unit/common_safetensors_file_test.cpp

@@ -27,6 +27,13 @@ std::string file_bytes(const std::string& header, std::size_t data_size) {
   return length_bytes(header.size()) + header + std::string(data_size, '\0');
 }
 
+// ",1,1,1..."
+std::string many(std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += ",1";
+  return text;
+}
+
 struct BadFile {
   const char* name;
   std::string bytes;
@@ -133,6 +140,31 @@ std::vector<BadFile> bad_files() {
        file_bytes(tensor("U8", "[1]", "[0,1]"), 5),
        {"expected 1 bytes of data", "got 5"}},
       {"bytes_without_tensors", file_bytes("{}", 5), {"expected 0 bytes of data", "got 5"}},
+      {"lfs_pointer",
+       "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n",
+       {"expected a safetensors file, got a Git LFS pointer of 69 bytes", "1234 bytes",
+        "git lfs pull"}},
+      {"web_page", "<!DOCTYPE html><html></html>", {"expected a safetensors file, got a web page"}},
+      {"json_error",
+       R"({"error":"Repository not found"})",
+       {"expected a safetensors file", "got JSON text", "Repository not found"}},
+      {"text", "Entry not found", {"expected a safetensors file", "text that begins with \"Entry"}},
+      {"pickle", "\x80\x02}q\x01.", {"expected a safetensors file, got a pickle"}},
+      {"torch_zip",
+       "PK\3\4..........................archive/data.pkl",
+       {"expected a safetensors file, got a zip archive of torch.save"}},
+      {"truncated_data",
+       file_bytes(tensor("F32", "[100]", "[0,400]"), 100),
+       {"\"w\"", "100 bytes of data", "end at 400", "of 466 (truncated?)"}},
+      {"many_dimensions",
+       file_bytes(tensor("U8", "[1" + many(99) + "]", "[0,1]"), 1),
+       {"\"w\"", "at most 64 dimensions, got 100"}},
+      {"long_entry",
+       file_bytes(tensor("U8", "[1" + many(70000) + "]", "[0,1]"), 1),
+       {"at most 65536 values"}},
+      {"metadata_value_null",
+       file_bytes(R"({"__metadata__":{"format":null}})", 0),
+       {"__metadata__", "\"format\"", "expected a text, got null"}},
       {"metadata_number",
        file_bytes(R"({"__metadata__":3})", 0),
        {"__metadata__", "an object of texts"}},
@@ -213,6 +245,25 @@ TEST(SafetensorsFileTest, KeepsTheMappingAlive) {
     data = file.at("u8").data;
   }
   EXPECT_EQ(static_cast<int>(data[5]), 5);
+}
+
+// As the reference reads it (serde's Option): none.
+TEST(SafetensorsFileTest, MetadataMayBeNull) {
+  const test::TestFolder folder;
+  const auto file = SafetensorsFile::open(folder.write(
+      "null.safetensors",
+      file_bytes(R"({"__metadata__":null,"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                 1)));
+  EXPECT_TRUE(file.metadata().empty());
+  EXPECT_EQ(file.tensors().size(), 1U);
+}
+
+TEST(SafetensorsFileTest, KnowsItsFilesByTheirContent) {
+  const test::TestFolder folder;
+  EXPECT_TRUE(is_safetensors_file(kReference));
+  EXPECT_TRUE(is_safetensors_file(folder.write("a.bin", file_bytes("{}", 0))));
+  EXPECT_FALSE(is_safetensors_file(folder.write("a.safetensors", "<html>")));
+  EXPECT_FALSE(is_safetensors_file(folder.path() / "none"));
 }
 
 TEST(SafetensorsFileTest, AcceptsAFileWithoutTensorsAndASpacePaddedHeader) {

@@ -83,11 +83,51 @@ TEST_F(WeightFolder, ReadsShardsOfPickles) {
   expect_refused(HN_DATA_LOSS, {"\"bias\" is not in b.bin"});
   index(R"({"bias": "c.bin"})");
   expect_refused(HN_NOT_FOUND, {"c.bin"});
+  index(R"({"bias": "a.bin", "weight": "c.bin", "rows": "d.bin"})");
+  expect_refused(HN_NOT_FOUND, {"got none of: c.bin, d.bin"});
   index(R"({"bias": "../a.bin"})");
   expect_refused(HN_DATA_LOSS, {"a file name in the same folder"});
   // An index that names itself as its shard.
   index(R"({"bias": "pytorch_model.bin.index.json"})");
   expect_refused(HN_DATA_LOSS, {"pytorch_model.bin.index.json"});
+}
+
+TEST_F(WeightFolder, TakesFilesForWhatTheyAre) {
+  put_safetensors("model.bin");
+  EXPECT_EQ(first(WeightFiles::open(folder_ / "model.bin"), "bias"), 4.0f);
+  put_safetensors("weights");
+  EXPECT_EQ(first(WeightFiles::open(folder_ / "weights"), "bias"), 4.0f);
+  put_torch("checkpoint");
+  EXPECT_EQ(first(WeightFiles::open(folder_ / "checkpoint"), "bias"), 2.0f);
+  put_torch("named.safetensors");
+  const auto refused = [&](const char* name, const char* text) {
+    try {
+      WeightFiles::open(folder_ / name);
+      ADD_FAILURE() << "was opened";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), HN_DATA_LOSS);
+      EXPECT_THAT(error.what(), HasSubstr(text));
+    }
+  };
+  refused("named.safetensors", "expected a safetensors file, got a zip archive of torch.save");
+  std::ofstream(folder_ / "page.bin") << "<!DOCTYPE html>";
+  refused("page.bin", "expected a file of torch.save, got a web page");
+  std::ofstream(folder_ / "pointer.bin") << "version https://git-lfs.github.com/spec/v1\nsize 12\n";
+  refused("pointer.bin", "a Git LFS pointer of 51 bytes, in place of a file of 12 bytes");
+  std::ofstream(folder_ / "model.gguf") << "GGUF1234";
+  refused("model.gguf", "expected a safetensors file, got a GGUF file");
+}
+
+TEST_F(WeightFolder, ShardsOfPicklesMayNotContradictOneAnother) {
+  put_torch("a.bin");
+  put_torch("b.bin");
+  std::ofstream(folder_ / "pytorch_model.bin.index.json")
+      << R"({"weight_map": {"bias": "a.bin", "rows": "b.bin"}})";
+  EXPECT_EQ(WeightFiles::open(folder_).size(), 2u) << "the same in both";
+  put_safetensors("c.bin");
+  std::ofstream(folder_ / "pytorch_model.bin.index.json")
+      << R"({"weight_map": {"bias": "a.bin", "rows": "b.bin", "count": "c.bin"}})";
+  expect_refused(HN_DATA_LOSS, {"\"bias\" is in a.bin and in c.bin, with different contents"});
 }
 
 TEST_F(WeightFolder, RenamesPartsOfTensors) {

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "files/kind_of_file.hpp"
+
 namespace hn {
 namespace {
 
@@ -20,21 +22,25 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   using typename nlohmann::json_sax<Json>::number_float_t;
   using typename nlohmann::json_sax<Json>::string_t;
   using typename nlohmann::json_sax<Json>::binary_t;
+  using Member = std::function<void(const std::string&, const Json&)>;
 
-  StrictBuilder(const std::string& where, bool exact) : where_(where), exact_(exact) {}
+  // member: gets each value of the root object, which then is dropped.
+  StrictBuilder(const std::string& where, bool exact, std::size_t max_values = kMaxJsonValues,
+                const Member* member = nullptr)
+      : where_(where), exact_(exact), max_values_(max_values), member_(member) {}
 
   Json take() { return std::move(root_); }
 
-  bool null() override { return add(Json(nullptr)) != nullptr; }
-  bool boolean(bool value) override { return add(Json(value)) != nullptr; }
-  bool number_integer(number_integer_t value) override { return add(Json(value)) != nullptr; }
-  bool number_unsigned(number_unsigned_t value) override { return add(Json(value)) != nullptr; }
+  bool null() override { return add_whole(Json(nullptr)); }
+  bool boolean(bool value) override { return add_whole(Json(value)); }
+  bool number_integer(number_integer_t value) override { return add_whole(Json(value)); }
+  bool number_unsigned(number_unsigned_t value) override { return add_whole(Json(value)); }
   bool number_float(number_float_t value, const string_t& text) override {
     if (exact_ && text.find_first_of(".eE") == string_t::npos)
       fail("expected integers of at most 64 bits, got " + text.substr(0, 80));
-    return add(Json(value)) != nullptr;
+    return add_whole(Json(value));
   }
-  bool string(string_t& value) override { return add(Json(std::move(value))) != nullptr; }
+  bool string(string_t& value) override { return add_whole(Json(std::move(value))); }
   bool binary(binary_t&) override { return false; }  // JSON text has none
 
   bool start_object(std::size_t) override { return open(Json::object()); }
@@ -45,6 +51,7 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
     if (!is_new(name))
       fail("expected every key once, got \"" + name.substr(0, 200) + "\" twice in one object");
     key_ = std::move(name);
+    if (open_.size() == 1) root_key_ = key_;
     return true;
   }
 
@@ -68,6 +75,9 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   }
 
   Json* add(Json value) {
+    if (++values_ > max_values_)
+      throw Error(HN_DATA_LOSS, where_ + ": expected at most " + std::to_string(max_values_) +
+                                    " values, got more");
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -107,7 +117,23 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool close() {
     open_.pop_back();
     keys_.pop_back();
+    end_member();
     return true;
+  }
+
+  bool add_whole(Json value) {
+    add(std::move(value));
+    end_member();
+    return true;
+  }
+
+  // The key stays, so that a second one of its name is found.
+  void end_member() {
+    if (member_ == nullptr || open_.size() != 1 || !root_.is_object()) return;
+    Json value;
+    std::swap(value, root_[root_key_]);
+    values_ = 0;
+    (*member_)(root_key_, value);
   }
 
   const std::string& where_;
@@ -115,19 +141,26 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   Json root_;
   std::vector<Json*> open_;
   std::vector<std::set<std::string>> keys_;  // of each open object that is ordered
-  std::string key_;
+  std::string key_, root_key_;
+  std::size_t values_ = 0, max_values_;
+  const Member* member_;
 };
 
 template <class Json>
-Json parse(std::string_view text, const std::string& where, bool exact) {
+void build(std::string_view text, const std::string& where, StrictBuilder<Json>& builder) {
   // The parser takes a zero byte for the end and leaves the rest unread.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
     throw Error(HN_DATA_LOSS,
                 where + ": expected JSON, got a zero byte at byte " + std::to_string(zero));
-  StrictBuilder<Json> builder(where, exact);
   // The builder throws on every error, so that a false result cannot come without one.
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     throw Error(HN_DATA_LOSS, where + ": expected JSON, got an unreadable text");
+}
+
+template <class Json>
+Json parse(std::string_view text, const std::string& where, bool exact) {
+  StrictBuilder<Json> builder(where, exact);
+  build(text, where, builder);
   return builder.take();
 }
 
@@ -156,8 +189,20 @@ nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::stri
   return parse<nlohmann::ordered_json>(text, where, /*exact=*/true);
 }
 
+void parse_json_members(
+    std::string_view text, const std::string& where, std::size_t max_values,
+    const std::function<void(const std::string&, const nlohmann::json&)>& member) {
+  StrictBuilder<nlohmann::json> builder(where, /*exact=*/false, max_values, &member);
+  build(text, where, builder);
+}
+
 nlohmann::json read_json_file(const std::filesystem::path& path) {
-  return parse_json(read_text(path), path.string());
+  const std::string bytes = read_whole_file(path);
+  const KindOfFile kind = kind_of_file(bytes, bytes.size());
+  if (kind.kind != FileKind::kJson && kind.kind != FileKind::kText &&
+      kind.kind != FileKind::kEmpty && kind.kind != FileKind::kOther)
+    throw Error(HN_DATA_LOSS, path.string() + ": expected JSON, got " + kind.text);
+  return parse_json(as_text(bytes, path.string()), path.string());
 }
 
 std::vector<std::string> nearest_names(std::string_view name,

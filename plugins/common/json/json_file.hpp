@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -18,15 +19,24 @@
 namespace hn {
 
 inline constexpr std::size_t kMaxJsonDepth = 64;
+// Numbers, texts, objects, ...: a value of two bytes may cost a hundred in memory.
+inline constexpr std::size_t kMaxJsonValues = std::size_t{1} << 23;  // Gemma's has 1.4 million
 
 // Parses one JSON value. `where` starts every message, e.g. the file's path.
 // Errors: HN_DATA_LOSS (syntax with byte position, not UTF-8, a zero byte, a key twice in one
-// object, deeper than kMaxJsonDepth, number out of range).
+// object, deeper than kMaxJsonDepth, more than kMaxJsonValues, number out of range).
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 // The same with the keys in their order, for what is given back: an integer beyond 64 bits, which
 // would come back rounded, is an error too.
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where);
-// read_text, then parse_json.
+// The members of one object, in the text's order, each forgotten after `member` has seen it: for
+// texts too large to be held as values. max_values: of one member. Errors: as parse_json, and what
+// `member` throws; a text that is no object has no members.
+void parse_json_members(
+    std::string_view text, const std::string& where, std::size_t max_values,
+    const std::function<void(const std::string& key, const nlohmann::json& value)>& member);
+// read_text, then parse_json. What is no JSON at all (a Git LFS pointer, a web page, a picture) is
+// named.
 nlohmann::json read_json_file(const std::filesystem::path& path);
 
 // The up to three candidates nearest to `name` by edit distance, nearest first; none that differs

@@ -81,10 +81,11 @@ struct ExpectedTensor {
 // SIGBUS); files written by this project are replaced by renaming, which is safe.
 class SafetensorsFile {
  public:
-  // Errors: HN_NOT_FOUND (no such file, not readable), HN_DATA_LOSS (everything wrong in the file:
-  // shorter than its header says, header above 100 MiB, bad JSON, duplicate names, unknown dtype,
-  // negative or overflowing shape, offsets that overlap, leave holes, run past the end or disagree
-  // with shape and dtype).
+  // Errors: HN_NOT_FOUND (no such file, not readable), HN_DATA_LOSS (another kind of file, which is
+  // named; everything wrong in the file: shorter than its header says, header above 100 MiB, bad
+  // JSON, duplicate names, unknown dtype, more than 64 dimensions, negative or overflowing shape,
+  // offsets that overlap, leave holes, run past the end or disagree with shape and dtype). A
+  // "__metadata__" that is null is none, as upstream has it.
   static SafetensorsFile open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const;
@@ -110,6 +111,10 @@ class SafetensorsFile {
   std::shared_ptr<const State> state_;
 };
 
+// Does the file begin as safetensors files do, whatever its name is? False also for a file that
+// cannot be read.
+bool is_safetensors_file(const std::filesystem::path& path);
+
 // The weights of one model: a single file, or several shards with a "*.safetensors.index.json".
 class SafetensorsFolder {
  public:
@@ -122,8 +127,9 @@ class SafetensorsFolder {
   //
   // Errors: HN_NOT_FOUND names the folder and every file name that was tried, or every missing
   // shard; HN_DATA_LOSS for what SafetensorsFile::open refuses and for an index that lies: a tensor
-  // that is not in its shard (all listed; the shard that does have it is named) or a shard name
-  // that leaves the folder. Tensors of a shard that the index does not list are not visible.
+  // that is not in its shard (all listed; the shard that does have it is named), a tensor that two
+  // shards have with different contents, or a shard name that leaves the folder. Tensors of a shard
+  // that the index does not list are not visible.
   static SafetensorsFolder open(const std::filesystem::path& path, std::string_view variant = "");
 
   // The file, index or folder that was opened, for messages.

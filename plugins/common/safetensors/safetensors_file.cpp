@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "files/kind_of_file.hpp"
 #include "json/json_file.hpp"
 #include "safetensors/dtype.hpp"
 #include "safetensors/mapped_file.hpp"
@@ -31,14 +32,37 @@ constexpr std::uint64_t kLengthBytes = 8;
   refuse(path, "tensor \"" + tensor + "\": " + what);
 }
 
+// Of one tensor's entry, which has about ten, or of the metadata.
+constexpr std::size_t kMaxMemberValues = std::size_t{1} << 16;
+constexpr std::size_t kMaxDimensions = 64;  // LibTorch's limit
+
+// What the file is instead, where its first bytes tell; for the rest the length tells more.
+void refuse_other_kinds(const std::filesystem::path& path, const KindOfFile& kind) {
+  switch (kind.kind) {
+    case FileKind::kEmpty:
+    case FileKind::kSafetensors:
+    case FileKind::kJson:
+    case FileKind::kText:
+    case FileKind::kZeros:
+    case FileKind::kOther: return;
+    default: refuse(path, "expected a safetensors file, got " + kind.text);
+  }
+}
+
 std::string_view header_text(const std::filesystem::path& path, const MappedFile& mapping) {
+  const std::string_view start(reinterpret_cast<const char*>(mapping.data()),
+                               std::min<std::uint64_t>(mapping.size(), kKindBytes));
+  const KindOfFile kind = kind_of_file(start, mapping.size());
+  refuse_other_kinds(path, kind);
   if (mapping.size() < kLengthBytes)
-    refuse(path, "expected at least 8 bytes, got " + std::to_string(mapping.size()));
+    refuse(path, "expected a safetensors file of at least 8 bytes, got " +
+                     std::to_string(mapping.size()) + " (" + kind.text + ")");
   std::uint64_t length = 0;
   std::memcpy(&length, mapping.data(), sizeof length);
   if (length > kMaxHeaderBytes)
-    refuse(path, "expected a header of at most " + std::to_string(kMaxHeaderBytes) +
-                     " bytes, got a length of " + std::to_string(length));
+    refuse(path, "expected a safetensors file, with a header of at most " +
+                     std::to_string(kMaxHeaderBytes) + " bytes, got " + kind.text +
+                     " (as a header's length: " + std::to_string(length) + ")");
   if (length > mapping.size() - kLengthBytes) {
     refuse(path, "expected a header of " + std::to_string(length) +
                      " bytes, got a file with only " +
@@ -56,6 +80,7 @@ std::string_view header_text(const std::filesystem::path& path, const MappedFile
 
 std::map<std::string, std::string> read_metadata(const std::filesystem::path& path,
                                                  const Json& value) {
+  if (value.is_null()) return {};
   if (!value.is_object())
     refuse(path,
            std::string("__metadata__: expected an object of texts, got ") + value.type_name());
@@ -79,6 +104,10 @@ const Json& field(const std::filesystem::path& path, const std::string& name, co
 std::vector<std::int64_t> read_shape(const std::filesystem::path& path, const std::string& name,
                                      const Json& value) {
   std::vector<std::int64_t> shape;
+  if (value.is_array() && value.size() > kMaxDimensions)
+    refuse_tensor(path, name,
+                  "expected at most " + std::to_string(kMaxDimensions) + " dimensions, got " +
+                      std::to_string(value.size()));
   bool good = value.is_array();
   for (std::size_t i = 0; good && i < value.size(); ++i) {
     good = value[i].is_number_unsigned() &&
@@ -117,8 +146,7 @@ struct Placed {
   TensorView view;
 };
 
-Placed read_entry(const std::filesystem::path& path, const std::string& name, const Json& entry,
-                  std::uint64_t data_size) {
+Placed read_entry(const std::filesystem::path& path, const std::string& name, const Json& entry) {
   if (!entry.is_object())
     refuse_tensor(path, name, std::string("expected an object, got ") + entry.type_name());
   const Json& dtype_value = field(path, name, entry, "dtype");
@@ -135,23 +163,39 @@ Placed read_entry(const std::filesystem::path& path, const std::string& name, co
   placed.view.shape = read_shape(path, name, field(path, name, entry, "shape"));
   placed.range = read_offsets(path, name, field(path, name, entry, "data_offsets"));
   const auto bytes = tensor_bytes(*dtype, placed.view.shape);
-  const std::string kind = std::string(dtype_name(*dtype)) + " " + shape_text(placed.view.shape);
   if (!bytes)
     refuse_tensor(path, name,
-                  "expected a size that fits in 64 bits and fills whole bytes, got " + kind);
-  if (placed.range.end > data_size) {
-    refuse_tensor(path, name,
-                  "expected data within the file's " + std::to_string(data_size) +
-                      " bytes, got an end at " + std::to_string(placed.range.end) +
-                      " (truncated?)");
-  }
-  placed.view.nbytes = placed.range.end - placed.range.begin;
-  if (placed.view.nbytes != *bytes) {
-    refuse_tensor(path, name,
-                  "expected " + std::to_string(*bytes) + " bytes for " + kind +
-                      ", got data_offsets over " + std::to_string(placed.view.nbytes));
-  }
+                  "expected a size that fits in 64 bits and fills whole bytes, got " +
+                      std::string(dtype_name(*dtype)) + " " + shape_text(placed.view.shape));
+  placed.view.nbytes = *bytes;
   return placed;
+}
+
+// No tensor ends behind the file: where one does, the whole size is told too.
+void check_size(const std::filesystem::path& path, const std::vector<Placed>& placed,
+                std::uint64_t header_size, std::uint64_t data_size) {
+  const auto last =
+      std::max_element(placed.begin(), placed.end(),
+                       [](const Placed& a, const Placed& b) { return a.range.end < b.range.end; });
+  if (last == placed.end() || last->range.end <= data_size) return;
+  const std::uint64_t before = kLengthBytes + header_size, room = ~std::uint64_t{0} - before;
+  refuse_tensor(path, last->view.name,
+                "expected data within the file's " + std::to_string(data_size) +
+                    " bytes of data, got an end at " + std::to_string(last->range.end) + ": " +
+                    (last->range.end > room
+                         ? "no file is so large"
+                         : "the file has " + std::to_string(before + data_size) + " bytes of " +
+                               std::to_string(before + last->range.end) + " (truncated?)"));
+}
+
+void check_bytes(const std::filesystem::path& path, const Placed& placed) {
+  const std::uint64_t range = placed.range.end - placed.range.begin;
+  if (placed.view.nbytes == range) return;
+  refuse_tensor(path, placed.view.name,
+                "expected " + std::to_string(placed.view.nbytes) + " bytes for " +
+                    std::string(dtype_name(placed.view.dtype)) + " " +
+                    shape_text(placed.view.shape) + ", got data_offsets over " +
+                    std::to_string(range));
 }
 
 // Every byte of the data belongs to exactly one tensor, as the format demands.
@@ -208,15 +252,16 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   const std::byte* data = state->mapping.data() + kLengthBytes + text.size();
   const std::uint64_t data_size = state->mapping.size() - kLengthBytes - text.size();
 
-  const Json header = parse_json(text, "[safetensors] " + path.string() + ": header");
   std::vector<Placed> placed;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      state->metadata = read_metadata(path, entry);
-    } else {
-      placed.push_back(read_entry(path, name, entry, data_size));
-    }
-  }
+  parse_json_members(text, "[safetensors] " + path.string() + ": header", kMaxMemberValues,
+                     [&](const std::string& name, const Json& entry) {
+                       if (name == "__metadata__")
+                         state->metadata = read_metadata(path, entry);
+                       else
+                         placed.push_back(read_entry(path, name, entry));
+                     });
+  check_size(path, placed, text.size(), data_size);
+  for (const Placed& item : placed) check_bytes(path, item);
   std::sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
     return a.range.begin != b.range.begin ? a.range.begin < b.range.begin
                                           : a.range.end < b.range.end;
@@ -231,6 +276,10 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   for (std::size_t i = 0; i < state->tensors.size(); ++i)
     state->index.emplace(state->tensors[i].name, i);
   return SafetensorsFile(std::move(state));
+}
+
+bool is_safetensors_file(const std::filesystem::path& path) {
+  return kind_of_file(path).kind == FileKind::kSafetensors;
 }
 
 const std::filesystem::path& SafetensorsFile::path() const { return state_->path; }

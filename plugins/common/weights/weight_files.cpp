@@ -65,6 +65,21 @@ fs::path choose(const fs::path& folder, std::initializer_list<const char*> prefe
                                 (found.empty() ? "none" : "several: " + got + " (name one)"));
 }
 
+// Tensors that several shards have, but not the same in each.
+std::string contradictions(const std::map<std::string, WeightFiles>& shards) {
+  std::map<std::string, std::vector<ShardTensor>> copies;
+  for (const auto& [shard, files] : shards)
+    for (const std::string& name : files.names()) {
+      const StridedView& view = files.at(name);
+      copies[name].push_back({shard, view.dtype, view.shape, view.data, view.extent_bytes()});
+    }
+  std::string text;
+  for (const auto& [name, tensors] : copies)
+    if (const auto differing = differing_copies(name, tensors))
+      text += (text.empty() ? "" : ", ") + *differing;
+  return text;
+}
+
 }  // namespace
 
 WeightFiles WeightFiles::open(const fs::path& path, std::initializer_list<const char*> preferred) {
@@ -79,8 +94,11 @@ WeightFiles WeightFiles::open(const fs::path& path, std::initializer_list<const 
 }
 
 WeightFiles WeightFiles::open_file(const fs::path& file) {
-  if (file.extension() != ".safetensors" && (is_torch_name(file) || looks_like_torch_file(file)))
-    return WeightFiles(TorchFile::open(file));
+  // By its content, since safetensors also go by ".bin"; but what is named .safetensors is opened
+  // as nothing else.
+  if (file.extension() == ".safetensors" || is_safetensors_file(file))
+    return {SafetensorsFolder::open(file)};
+  if (is_torch_name(file) || looks_like_torch_file(file)) return WeightFiles(TorchFile::open(file));
   return {SafetensorsFolder::open(file)};
 }
 
@@ -90,12 +108,23 @@ WeightFiles WeightFiles::open_index(const fs::path& index) {
                   [](const auto& entry) { return entry.second.ends_with(".safetensors"); }))
     return {SafetensorsFolder::open(index)};
   std::map<std::string, WeightFiles> shards;
+  std::set<std::string> absent;
   for (const auto& [tensor, shard] : weight_map) {
-    if (!shards.contains(shard)) shards.emplace(shard, open_file(index.parent_path() / shard));
+    if (!is_file(index.parent_path() / shard))
+      absent.insert(shard);
+    else if (!shards.contains(shard))
+      shards.emplace(shard, open_file(index.parent_path() / shard));
+  }
+  if (!absent.empty()) {
+    std::string names;
+    for (const std::string& shard : absent) names += (names.empty() ? "" : ", ") + shard;
+    throw Error(HN_NOT_FOUND,
+                "[weights] " + index.string() +
+                    ": expected the shards that weight_map names, got none of: " + names);
   }
   auto state = std::make_shared<State>();
   state->path = index;
-  std::string lies;
+  std::string lies = contradictions(shards);
   for (const auto& [tensor, shard] : weight_map) {
     const WeightFiles& files = shards.at(shard);
     if (files.find(tensor) == nullptr)

@@ -21,15 +21,16 @@ namespace hn {
 // names and shapes without data. Copies share the files. Any thread may read.
 class WeightFiles {
  public:
-  // `path` is a file (.safetensors; .pt, .pth, .bin, .ckpt of torch.save), an index .json of
-  // shards, or a folder. In a folder the first of these is taken: a name of `preferred`, in that
-  // order; what SafetensorsFolder::open finds; pytorch_model.bin, diffusion_pytorch_model.bin,
-  // adapter_model.bin, each also as NAME.index.json; open_clip_model.safetensors,
-  // open_clip_pytorch_model.safetensors, open_clip_pytorch_model.bin; the only weights file there
-  // is.
+  // `path` is a file (safetensors, or torch.save's .pt, .pth, .bin, .ckpt: by its content, where it
+  // is not named .safetensors), an index .json of shards, or a folder. In a folder the first of
+  // these is taken: a name of `preferred`, in that order; what SafetensorsFolder::open finds;
+  // pytorch_model.bin, diffusion_pytorch_model.bin, adapter_model.bin, each also as
+  // NAME.index.json; open_clip_model.safetensors, open_clip_pytorch_model.safetensors,
+  // open_clip_pytorch_model.bin; the only weights file there is.
   //
   // Errors: HN_NOT_FOUND (nothing there; several unknown files and none preferred, all listed);
-  // those of SafetensorsFile::open and TorchFile::open; HN_DATA_LOSS for an index that lies.
+  // those of SafetensorsFile::open and TorchFile::open; HN_DATA_LOSS for an index that lies, and
+  // for a tensor that two shards have with different contents.
   static WeightFiles open(const std::filesystem::path& path,
                           std::initializer_list<const char*> preferred = {});
 
