@@ -3,11 +3,15 @@
 // Files: tests/golden/torch_files/make.py (torch 2.11). Hand-made ones are built here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 #include <hn/cpp/error.hpp>
 #include <iterator>
+#include <map>
 #include <random>
 
 #include "pickle/torch_file.hpp"
@@ -246,6 +250,109 @@ TEST(TorchFile, RefusesBombs) {
   expect_refused(torch_zip(deep, data), HN_DATA_LOSS, {"nested at most 64 deep"});
   expect_refused(torch_zip(std::string(9000000, 'N')), HN_DATA_LOSS, {"values, got more"});
   expect_refused(torch_zip("N" + std::string(9000000, '2')), HN_DATA_LOSS, {"bounded height"});
+}
+
+// How much memory opening the file takes at most, in MiB, in a process of its own.
+double peak_mib(const std::string& bytes) {
+  const TemporaryFile file;
+  file.write(bytes);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      TorchFile::open(file.path());
+    } catch (const Error&) {
+      ::_exit(1);
+    } catch (...) {
+      ::_exit(2);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  rusage usage{};
+  ::wait4(child, &status, 0, &usage);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 2) << status;
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// Files of 300 kB whose reading once took gigabytes.
+TEST(TorchFile, BombsTakeLittleMemory) {
+  const std::string one = tensor("0", "Float", 1, 0, {1}, {1});
+  const TorchData data = {{"0", std::string(4, '\0')}};
+  const std::string get = "h\x01";
+  std::map<std::string, std::string> bombs;
+  // A name as long as the file, on each of many tensors, and grown at each of many levels.
+  std::string many = "}(" + text(std::string(100'000, 'n')) + "](" + one + "q\x01";
+  for (int i = 0; i < 100'000; ++i) many += get;
+  bombs["a long name of many tensors"] = many + "eu.";
+  std::string levels = text(std::string(200'000, 'k')) + "q\x01" + "0" + one + "q\x02" + "0";
+  for (int i = 0; i < 60; ++i)
+    levels +=
+        "}(h\x01h\x02uq\x02"
+        "0";
+  bombs["a long name at many levels"] = levels + "h\x02.";
+  // Containers that are shared, two and two.
+  std::string doubling = "]" + one + "aq\x01";
+  for (int i = 0; i < 60; ++i)
+    doubling +=
+        "](h\x01h\x01"
+        "eq\x01";
+  bombs["shared lists"] = doubling + ".";
+  // A large dictionary copied by each of many calls; a long size kept by each of many tensors.
+  std::string copies = "}q\x01(";
+  for (int i = 0; i < 35'000; ++i) copies += "K\x01h\x02";
+  copies = one +
+           "q\x02"
+           "0" +
+           copies + "u0" + global("collections", "OrderedDict") +
+           "q\x03"
+           "0(";
+  for (int i = 0; i < 20'000; ++i) copies += "h\x03h\x01\x85R";
+  bombs["a dictionary copied by calls"] = copies + "l.";
+  std::string sizes = "(";
+  for (int i = 0; i < 70'000; ++i) sizes += "K\x01";
+  sizes +=
+      "tq\x01"
+      "0" +
+      global("torch", "Size") +
+      "q\x03"
+      "0(";
+  for (int i = 0; i < 20'000; ++i) sizes += "h\x03h\x01\x85R";
+  bombs["a long size copied by calls"] = sizes + "l.";
+  bombs["one value a byte"] = std::string(300'000, 'N') + ".";
+  bombs["one list a byte"] = std::string(300'000, ']') + ".";
+  bombs["marks"] = std::string(300'000, '(') + ".";
+  bombs["entries of the memo"] = "N" + std::string(300'000, '\x94') + ".";
+  bombs["a memo with a gap"] = std::string("Nr\xff\xff\x1f\0.", 7);
+  std::string integers_of_255;
+  for (int i = 0; i < 1000; ++i) integers_of_255 += "\x8a\xff" + std::string(255, '\x7f');
+  bombs["long integers"] = integers_of_255 + ".";
+  for (const auto& [name, program] : bombs) {
+    EXPECT_LE(program.size(), 700'000u) << name;
+    EXPECT_LT(peak_mib(torch_zip(program, data)), 100) << name;
+  }
+}
+
+TEST(TorchFile, BoundsNamesSizesAndKeys) {
+  const TorchData data = {{"0", std::string(4, '\0')}};
+  const std::string one = tensor("0", "Float", 1, 0, {1}, {1});
+  expect_refused(torch_zip("}" + text(std::string(2000, 'n')) + one + "s.", data), HN_DATA_LOSS,
+                 {"names of at most 1024 bytes, got 2000"});
+  expect_refused(torch_zip("}" + text("w") +
+                               tensor("0", "Float", 1, 0, std::vector<std::int64_t>(65, 1),
+                                      std::vector<std::int64_t>(65, 1)) +
+                               "s.",
+                           data),
+                 HN_DATA_LOSS, {"a size of at most 64 dimensions, got 65"});
+  expect_refused(
+      torch_zip("}" + text("w") + tensor(std::string(300, '0'), "Float", 1, 0, {1}, {1}) + "s.",
+                data),
+      HN_DATA_LOSS, {"a key of at most 256 bytes, got 300"});
+  expect_refused(torch_zip(std::string(5000, '(')), HN_DATA_LOSS, {"at most 4096 open marks"});
+  expect_refused(torch_zip(global(std::string(5000, 'm'), "x") + "."), HN_UNSUPPORTED,
+                 {"the Python global \"mmm", "mmm...\""});
+  std::string list = "](" + one + "q\x01";
+  for (int i = 0; i < 300'000; ++i) list += "h\x01";
+  expect_refused(torch_zip(list + "e.", data), HN_DATA_LOSS, {"at most 262144 tensors"});
 }
 
 TEST(TorchFile, RefusesTensorsThatLeaveTheirStorage) {

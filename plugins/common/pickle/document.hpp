@@ -40,7 +40,6 @@ std::string_view kind_name(Kind kind);  // "a tuple", for messages
 struct Value {
   Kind kind = Kind::kNone;
   std::int64_t integer = 0;
-  double number = 0.0;
   std::string_view text;  // borrows from the pickle's bytes or from Document::strings
   std::vector<Ref> items;
 };

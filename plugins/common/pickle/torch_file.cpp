@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "files/input_file.hpp"
+#include "files/kind_of_file.hpp"
 #include "pickle/torch_layout.hpp"
 #include "safetensors/dtype.hpp"
 #include "safetensors/mapped_file.hpp"
@@ -19,24 +19,19 @@ using pickle::Ref;
 using pickle::Value;
 
 constexpr int kMaxDepth = 64;
-// Shared and cyclic containers can name one tensor without end.
+// Shared and cyclic containers can name one tensor without end, by names as long as the file.
 constexpr std::size_t kMaxVisits = std::size_t{1} << 22;
+constexpr std::size_t kVisitWeight = 8;  // of a tensor or container beside a value that is passed
+constexpr std::size_t kMaxTensors = std::size_t{1} << 18;
+constexpr std::size_t kMaxAllNames = std::size_t{32} << 20;
+constexpr std::size_t kMaxNameBytes = 1024;  // of one name; published ones have some hundred
 
 std::string_view first_bytes(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64)};
+  return {reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kKindBytes)};
 }
 
 bool is_zip(std::string_view start) { return start.starts_with(std::string_view("PK\3\4", 4)); }
 bool is_pickle(std::string_view start) { return start.size() > 1 && start[0] == '\x80'; }
-
-// What else goes by these names, told apart for the message.
-std::string describe(std::string_view start) {
-  if (start.empty()) return "an empty file";
-  if (start.starts_with("version https://git-lfs")) return "a Git LFS pointer, not the file itself";
-  if (start.starts_with("<")) return "a web page (a failed download?)";
-  if (start.starts_with("PK")) return "a damaged zip archive";
-  return "something else";
-}
 
 struct Named {
   std::string name;
@@ -86,14 +81,21 @@ class Collector {
 
   void visit(Ref ref, const std::string& name, int depth) {
     const Value& value = document_.at(ref);
-    if (value.kind == Kind::kTensor)
+    if (value.kind == Kind::kTensor) {
+      visits_ += kVisitWeight;
+      name_bytes_ += name.size();
+      if (found_.size() >= kMaxTensors || name_bytes_ > kMaxAllNames)
+        throw Error(HN_DATA_LOSS, where_ + ": expected at most " + std::to_string(kMaxTensors) +
+                                      " tensors, with names of " + std::to_string(kMaxAllNames) +
+                                      " bytes together, got more");
       found_.push_back({name, static_cast<std::size_t>(value.integer)});
+    }
     if (!is_container(value.kind)) return;
     if (depth >= kMaxDepth)
       throw Error(HN_DATA_LOSS, where_ + ": expected containers nested at most " +
                                     std::to_string(kMaxDepth) + " deep, got more at \"" +
                                     name.substr(0, 80) + "\"");
-    visits_ += value.items.size();
+    visits_ += value.items.size() + kVisitWeight;
     if (visits_ > kMaxVisits)
       throw Error(HN_DATA_LOSS, where_ + ": expected at most " + std::to_string(kMaxVisits) +
                                     " values in containers, got more (shared ones count each "
@@ -101,7 +103,8 @@ class Collector {
     const std::string start = name.empty() ? "" : name + ".";
     if (value.kind != Kind::kDict) {
       for (std::size_t i = 0; i < value.items.size(); ++i)
-        if (matters(value.items[i])) visit(value.items[i], start + std::to_string(i), depth + 1);
+        if (matters(value.items[i]))
+          visit(value.items[i], joined(start, std::to_string(i)), depth + 1);
       return;
     }
     for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
@@ -111,9 +114,18 @@ class Collector {
         throw Error(HN_DATA_LOSS, where_ + ": expected names or numbers as keys of tensors, got " +
                                       std::string(pickle::kind_name(key.kind)));
       visit(value.items[i + 1],
-            start + (key.kind == Kind::kText ? std::string(key.text) : std::to_string(key.integer)),
+            key.kind == Kind::kText ? joined(start, key.text)
+                                    : joined(start, std::to_string(key.integer)),
             depth + 1);
     }
+  }
+  std::string joined(const std::string& start, std::string_view key) {
+    if (start.size() + key.size() > kMaxNameBytes)
+      throw Error(HN_DATA_LOSS, where_ + ": expected names of at most " +
+                                    std::to_string(kMaxNameBytes) + " bytes, got " +
+                                    std::to_string(start.size() + key.size()) + " for \"" +
+                                    start.substr(0, 80) + std::string(key.substr(0, 80)) + "...\"");
+    return start + std::string(key);
   }
   bool matters(Ref ref) const {
     const Kind kind = document_.at(ref).kind;
@@ -123,7 +135,7 @@ class Collector {
   const Document& document_;
   const std::string& where_;
   std::vector<Named> found_;
-  std::size_t visits_ = 0;
+  std::size_t visits_ = 0, name_bytes_ = 0;
 };
 
 }  // namespace
@@ -182,7 +194,8 @@ TorchFile TorchFile::open(const std::filesystem::path& path, Checksums checksums
   const auto bytes = state->mapping.bytes();
   const std::string_view start = first_bytes(bytes);
   if (!is_zip(start) && !is_pickle(start))
-    throw Error(HN_DATA_LOSS, where + ": expected a file of torch.save, got " + describe(start));
+    throw Error(HN_DATA_LOSS, where + ": expected a file of torch.save, got " +
+                                  kind_of_file(start, bytes.size()).text);
   const pickle::Layout layout =
       is_zip(start) ? pickle::read_zip_layout(bytes, checksums == Checksums::kAll, where)
                     : pickle::read_legacy_layout(bytes, where);
@@ -218,13 +231,8 @@ void TorchFile::release(const StridedView& view) const {
 }
 
 bool looks_like_torch_file(const std::filesystem::path& path) {
-  std::string start(4, '\0');
-  try {
-    start.resize(InputFile(path).read(start.data(), start.size()));
-  } catch (const Error&) {
-    return false;
-  }
-  return is_zip(start) || is_pickle(start);
+  const FileKind kind = kind_of_file(path).kind;
+  return kind == FileKind::kZip || kind == FileKind::kPickle;
 }
 
 }  // namespace hn

@@ -115,6 +115,9 @@ const Known* known(std::string_view name) {
   return nullptr;
 }
 
+// One tuple may be the size of many tensors, each of which keeps a copy.
+constexpr std::size_t kMaxDimensions = 64;  // LibTorch's limit
+
 // One call under evaluation: its arguments, read by place, and the words for its errors.
 class Call {
  public:
@@ -142,6 +145,9 @@ class Call {
 
   std::vector<std::int64_t> sizes(std::size_t i, const char* what) const {
     std::vector<std::int64_t> numbers;
+    if (at(i, Kind::kTuple).items.size() > kMaxDimensions)
+      refuse("expected a " + std::string(what) + " of at most " + std::to_string(kMaxDimensions) +
+             " dimensions, got " + std::to_string(at(i).items.size()));
     for (const Ref ref : at(i, Kind::kTuple).items) {
       const Value& value = document_.at(ref);
       if (value.kind != Kind::kInt || value.integer < 0)
@@ -302,6 +308,10 @@ Value load_storage(Document& document, Ref id, const std::string& where) {
     throw Error(HN_UNSUPPORTED,
                 where + ": storage \"" + std::string(item(2).text) +
                     "\": expected a whole storage, got a view of another (torch before 0.4)");
+  constexpr std::size_t kMaxKey = 256;  // torch numbers them
+  if (item(2).text.size() > kMaxKey)
+    refuse("expected a key of at most " + std::to_string(kMaxKey) + " bytes, got " +
+           std::to_string(item(2).text.size()));
   Storage storage;
   storage.key = item(2).text;
   storage.untyped = is_untyped(item(1).text);

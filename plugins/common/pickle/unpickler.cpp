@@ -1,19 +1,26 @@
 #include "pickle/unpickler.hpp"
 
-#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "pickle/torch_globals.hpp"
 
 namespace hn::pickle {
 namespace {
 
-// The largest published checkpoints hold some ten thousand tensors of about twenty values each.
-constexpr std::size_t kMaxValues = std::size_t{1} << 23;
+// The largest published checkpoints hold some ten thousand tensors of about twenty values each. A
+// value takes 64 bytes, and one byte of a pickle can make it.
+constexpr std::size_t kMaxValues = std::size_t{1} << 21;
+// References in containers, counted for each container: a call can copy one that is large.
+constexpr std::size_t kMaxItems = std::size_t{1} << 22;
+constexpr std::size_t kMaxMarks = std::size_t{1} << 12;
+
+std::string shortened(std::string_view text) {
+  return std::string(text.substr(0, 200)) + (text.size() > 200 ? "..." : "");
+}
 
 class Machine {
  public:
@@ -59,8 +66,14 @@ class Machine {
   Ref add(Value value) {
     if (document_.values.size() >= kMaxValues)
       refuse("expected at most " + std::to_string(kMaxValues) + " values, got more");
+    count_items(value.items.size());
     document_.values.push_back(std::move(value));
     return static_cast<Ref>(document_.values.size() - 1);
+  }
+  void count_items(std::size_t more) {
+    items_ += more;
+    if (items_ > kMaxItems)
+      refuse("expected at most " + std::to_string(kMaxItems) + " items in containers, got more");
   }
   void push(Value value) { push_ref(add(std::move(value))); }
   void push_ref(Ref ref) {
@@ -122,6 +135,7 @@ class Machine {
     Value& target = top_of_kind(kind);
     if (kind == Kind::kDict && items.size() % 2 != 0)
       refuse("expected keys and values in pairs, got " + std::to_string(items.size()) + " items");
+    count_items(items.size());
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
 
@@ -129,13 +143,14 @@ class Machine {
     if (index >= kMaxValues)
       refuse("expected a memo index below " + std::to_string(kMaxValues) + ", got " +
              std::to_string(index));
-    memo_[static_cast<std::uint32_t>(index)] = top();
+    if (index >= memo_.size()) memo_.resize(index + 1, kNoRef);
+    memo_entries_ += memo_[index] == kNoRef ? 1 : 0;
+    memo_[index] = top();
   }
   void memo_get(std::uint64_t index) {
-    const auto found = memo_.find(static_cast<std::uint32_t>(index));
-    if (index >= kMaxValues || found == memo_.end())
+    if (index >= memo_.size() || memo_[index] == kNoRef)
       refuse("expected a memo entry " + std::to_string(index) + ", got none written");
-    push_ref(found->second);
+    push_ref(memo_[index]);
   }
 
   void push_global(std::string_view module, std::string_view name) {
@@ -144,7 +159,7 @@ class Machine {
     if (!is_known_global(full))
       throw Error(HN_UNSUPPORTED,
                   where_ + ": expected tensors and plain containers, got the Python global \"" +
-                      full + "\" (refused; nothing in the file was executed)");
+                      shortened(full) + "\" (refused; nothing in the file was executed)");
     document_.strings.push_back(std::move(full));
     push_text(Kind::kGlobal, document_.strings.back());
   }
@@ -183,7 +198,9 @@ class Machine {
   Document document_;
   std::vector<Ref> stack_;
   std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint32_t, Ref> memo_;
+  static constexpr Ref kNoRef = ~Ref{0};
+  std::vector<Ref> memo_;
+  std::size_t memo_entries_ = 0, items_ = 0;
 };
 
 // One opcode; true at STOP.
@@ -205,7 +222,11 @@ bool Machine::step(std::uint8_t opcode) {
       return false;
     }
     case '.': document_.root = pop(); return true;
-    case '(': marks_.push_back(stack_.size()); return false;
+    case '(':
+      if (marks_.size() >= kMaxMarks)
+        refuse("expected at most " + std::to_string(kMaxMarks) + " open marks, got more");
+      marks_.push_back(stack_.size());
+      return false;
     case '0': pop(); return false;
     case '1': pop_to_mark(); return false;
     case '2': push_ref(top()); return false;
@@ -217,14 +238,10 @@ bool Machine::step(std::uint8_t opcode) {
     case 'M': push_int(take_number<std::uint16_t>("an integer")); return false;
     case 0x8a: push_long(take(take_number<std::uint8_t>("a length"), "an integer")); return false;
     case 0x8b: push_long(take(take_number<std::uint32_t>("a length"), "an integer")); return false;
-    case 'G': {  // big-endian
-      Value value;
-      value.kind = Kind::kFloat;
-      value.number =
-          std::bit_cast<double>(__builtin_bswap64(take_number<std::uint64_t>("a number")));
-      push(std::move(value));
+    case 'G':  // no tensor is made of one
+      take(sizeof(double), "a number");
+      push_int(0, Kind::kFloat);
       return false;
-    }
     case 'X':
     case 'T':
       push_text(Kind::kText, take(take_number<std::uint32_t>("a length"), "a text"));
@@ -271,14 +288,14 @@ bool Machine::step(std::uint8_t opcode) {
     case 'j': memo_get(take_number<std::uint32_t>("a memo index")); return false;
     case 'q': memo_put(take_number<std::uint8_t>("a memo index")); return false;
     case 'r': memo_put(take_number<std::uint32_t>("a memo index")); return false;
-    case 0x94: memo_put(memo_.size()); return false;
+    case 0x94: memo_put(memo_entries_); return false;
     case 'c': {
       const std::string_view module = take_line();
       push_global(module, take_line());
       return false;
     }
     case 0x93: {
-      const Value name = document_.at(pop()), module = document_.at(pop());
+      const Value &name = document_.at(pop()), &module = document_.at(pop());
       if (name.kind != Kind::kText || module.kind != Kind::kText)
         refuse("expected a global's module and name as texts, got other values");
       push_global(module.text, name.text);
