@@ -140,6 +140,31 @@ TEST(Weights, ADryRunTellsWhatIsMissing) {
   meta.finish();
 }
 
+// Taken as numbers, the values of a quantised file are wrong without their scales.
+TEST(Weights, OfTypesThatAreNoWeightsAreNamed) {
+  const TestFolder folder;
+  const auto file = folder.path() / "model.safetensors";
+  const std::vector<char> bytes(32);
+  std::vector<TensorToWrite> tensors;
+  for (const TensorDtype type : {TensorDtype::kF8E4M3, TensorDtype::kF8E5M2, TensorDtype::kI8,
+                                 TensorDtype::kU8, TensorDtype::kBool, TensorDtype::kI64})
+    tensors.push_back(
+        {std::string(dtype_name(type)), type, {4}, bytes.data(), dtype_bits(type) / 2});
+  tensors.push_back({"F4", TensorDtype::kF4, {4}, bytes.data(), 2});
+  tensors.push_back({"F32", TensorDtype::kF32, {4}, bytes.data(), 16});
+  write_safetensors(file, tensors);
+  for (const at::Device device : {at::kCPU, at::kMeta}) {
+    auto weights = open(file, at::kFloat, device);
+    for (const TensorToWrite& each : tensors) weights.take(each.name, {4});
+    expect_error(
+        HN_DATA_LOSS,
+        {file.string(), "wrong type (7)", "F8_E4M3: expected F32, F16, BF16 or F64, got F8_E4M3",
+         "F16 or BF16 file", "F8_E5M2: expected", "F4: expected", "BOOL: expected", "I64: expected",
+         "I8: expected F32, F16, BF16 or F64, got I8; integers are no weights here"},
+        [&] { weights.finish(); });
+  }
+}
+
 TEST(TensorList, RunsOfNumbersAreNested) {
   const TestFolder folder;
   const auto list = test::read_tensor_list(

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <optional>
 #include <sstream>
 
 #include "torch/weight_audit.hpp"
@@ -18,6 +19,32 @@ std::string shape_text(at::IntArrayRef shape) {
   for (std::size_t i = 0; i < shape.size(); ++i) out << (i ? "," : "") << shape[i];
   out << ']';
   return out.str();
+}
+
+// What a stored type that is no number of a weight is, and what can be done; nothing for the
+// others.
+std::optional<std::string> unread_type(TensorDtype dtype) {
+  switch (dtype) {
+    case TensorDtype::kF32:
+    case TensorDtype::kF16:
+    case TensorDtype::kBF16:
+    case TensorDtype::kF64: return std::nullopt;
+    case TensorDtype::kF8E4M3:
+    case TensorDtype::kF8E5M2:
+    case TensorDtype::kF8E8M0:
+    case TensorDtype::kF8E4M3FNUZ:
+    case TensorDtype::kF8E5M2FNUZ:
+    case TensorDtype::kF4:
+    case TensorDtype::kF6E2M3:
+    case TensorDtype::kF6E3M2:
+      return "floats below 16 bits, whose scales stand elsewhere, are not read: take the model's "
+             "F16 or BF16 file (generators quantise it themselves: quantise = \"fp8\" or "
+             "\"int8\")";
+    case TensorDtype::kC64: return "complex numbers are no weights here";
+    default:
+      return "integers are no weights here: of a quantised file take the F16 or BF16 original "
+             "(generators quantise it themselves: quantise = \"int8\")";
+  }
 }
 
 void list(std::ostringstream& out, std::string_view title, const std::vector<std::string>& names) {
@@ -89,6 +116,9 @@ bool WeightMap::check(const std::string& name, at::IntArrayRef shape) {
   } else if (at::IntArrayRef(there->shape) != shape) {
     mismatched_.push_back(label(name) + ": expected " + shape_text(shape) + ", got " +
                           shape_text(there->shape));
+  } else if (const auto unread = unread_type(there->dtype)) {
+    unread_.push_back(label(name) + ": expected F32, F16, BF16 or F64, got " +
+                      std::string(dtype_name(there->dtype)) + "; " + *unread);
   } else {
     return true;
   }
@@ -160,19 +190,21 @@ void WeightMap::finish(const std::vector<std::string>& ignored) const {
   if (reporting_weights()) {
     WeightReport report{where_,   files_.path(), requested_.size(), 0,
                         missing_, mismatched_,   unexpected};
+    report.wrong_shape.insert(report.wrong_shape.end(), unread_.begin(), unread_.end());
     for (const ExpectedTensor& tensor : requested_)
       report.parameters += static_cast<std::uint64_t>(c10::multiply_integers(tensor.shape));
     add_weight_report(report);
     return;
   }
-  if (missing_.empty() && mismatched_.empty() && unexpected.empty() && not_finite_.empty()) return;
+  const bool fits =
+      missing_.empty() && mismatched_.empty() && unread_.empty() && unexpected.empty();
+  if (fits && not_finite_.empty()) return;
   std::ostringstream out;
   out << '[' << where_ << "] the weights in " << files_.path().string()
-      << (missing_.empty() && mismatched_.empty() && unexpected.empty()
-              ? " are damaged:"
-              : " do not fit the configuration:");
+      << (fits ? " are damaged:" : " do not fit the configuration:");
   list(out, "missing", missing_);
   list(out, "wrong shape", mismatched_);
+  list(out, "wrong type", unread_);
   list(out, "unexpected", unexpected);
   list(out, "not finite", not_finite_);
   throw Error(HN_DATA_LOSS, out.str());

@@ -27,9 +27,9 @@ struct FrozenWeight {
 };
 
 // Hands out tensors by their upstream name, converted to one dtype on one device. A name that is
-// missing or has another shape is noted, not thrown: a module's constructor just goes on with an
-// undefined tensor, and finish() reports all of them together. So constructors must not compute
-// with what take() gave them before finish() has passed.
+// missing, has another shape or a type that is no weight's (F8, integers) is noted, not thrown: a
+// module's constructor just goes on with an undefined tensor, and finish() reports all of them
+// together. So constructors must not compute with what take() gave them before finish() has passed.
 //
 // Dry: on the device at::kMeta, or made by dry(), nothing is read and tensors have a shape alone.
 // So a model's constructor tells which tensors it wants, and finish() whether a folder or a list
@@ -73,9 +73,8 @@ class WeightMap {
   // Bytes of everything handed out so far.
   std::uint64_t bytes() const { return bytes_; }
 
-  // HN_DATA_LOSS with every missing, wrong-shape and unexpected tensor, and those with numbers that
-  // are NaN or infinite. Names that begin with one
-  // of `ignored` are not unexpected.
+  // HN_DATA_LOSS with every missing, wrong-shape, wrong-type and unexpected tensor, and those with
+  // numbers that are NaN or infinite. Names that begin with one of `ignored` are not unexpected.
   void finish(const std::vector<std::string>& ignored = {}) const;
 
  private:
@@ -100,6 +99,7 @@ class WeightMap {
   std::vector<ExpectedTensor> requested_;
   std::vector<std::string> missing_;
   std::vector<std::string> mismatched_, not_finite_;
+  std::vector<std::string> unread_;  // of a type that is no float of 16 bits or more
   SettledAtEnd settled_;
 };
 
