@@ -4,8 +4,11 @@
 
 #include <ATen/ATen.h>
 
+#include <fstream>
 #include <mutex>
+#include <stdexcept>
 
+#include "core/python_pattern.hpp"
 #include "json/json_file.hpp"
 #include "unit/core_support.hpp"
 
@@ -75,6 +78,9 @@ INSTANTIATE_TEST_SUITE_P(Files, LoraParity,
                                            Case{"unet_mixed", "unet", "diffusers", 0},
                                            Case{"unet_saved", "unet", "diffusers", 0},
                                            Case{"peft_patterns", "unet", "peft", 0},
+                                           Case{"peft_choices", "unet", "peft", 0},
+                                           Case{"peft_numbers", "unet", "peft", 0},
+                                           Case{"unet_alone", "unet", "diffusers", 0},
                                            Case{"flux_kohya", "flux", "kohya", 0}),
                          [](const auto& info) { return std::string(info.param.file); });
 
@@ -97,6 +103,9 @@ TEST(LoraNames, KeysInEverySpelling) {
            {"lora_unet_a_b.alpha", "a_b", LoraPart::kAlpha, false},
            {"lora_te1_x.lora_down.weight", "x", LoraPart::kA, true},
            {"text_encoder_2.x.lora_A.weight", "x", LoraPart::kA, true},
+           {"text_encoder_3.x.lora_A.weight", "x", LoraPart::kA, true},
+           {"text_encoders.clip_l.transformer.text_model.x.lora_A.weight",
+            "clip_l.transformer.text_model.x", LoraPart::kA, true},
            {"diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight",
             "double_blocks.0.img_attn.qkv", LoraPart::kA, false}}) {
     const auto parsed = parse_lora_key(key.text);
@@ -304,6 +313,235 @@ TEST_F(LoraFiles, AlphasOfConfigurationsAndMetadata) {
                with(R"({"unet.lora_alpha": 7, "unet.modules_to_save": ["a"]})"));
   EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("peft_type LOHA"),
                with(R"({"unet.lora_alpha": 7, "unet.peft_type": "LOHA"})"));
+}
+
+// Every key of LoraConfig is read, harmless or refused; so is what a newer peft may add.
+TEST_F(LoraFiles, ConfigurationsOfOtherMethodsAreRefusedByName) {
+  const std::vector<Tensor> tensors = {{"base_model.model.net.0.to_q.lora_A.weight", {4, 8}},
+                                       {"base_model.model.net.0.to_q.lora_B.weight", {8, 4}}};
+  write(tensors, {}, "adapter_model.safetensors");
+  const auto with = [&](const std::string& more) {
+    std::ofstream(folder_ / "adapter_config.json")
+        << R"({"peft_type": "LORA", "r": 4, "lora_alpha": 8)" << (more.empty() ? "" : ", ") << more
+        << "}";
+    return read_lora(folder_, layers_).layers.at(0).alpha;
+  };
+  EXPECT_EQ(with(""), 8);
+  for (
+      const char* harmless :
+      {R"("init_lora_weights": true)", R"("init_lora_weights": false)",
+       R"("init_lora_weights": "gaussian")", R"("init_lora_weights": "orthogonal")",
+       R"("init_lora_weights": "eva", "eva_config": {"rho": 2})", R"("init_lora_weights": "mica")",
+       R"("lora_dropout": 0.5, "inference_mode": true, "task_type": null, "revision": "x")",
+       R"("fan_in_fan_out": true)", R"("bias": "none", "megatron_core": "megatron.core")",
+       R"("auto_mapping": {"a": 1}, "peft_version": "0.99", "runtime_config": {"a": true})",
+       R"("corda_config": {"a": 1}, "loftq_config": {"loftq_bits": 4}, "lora_ga_config": {"a": 1})",
+       R"("velora_config": {"scale": 1.0}, "qalora_group_size": 16, "ensure_weight_tying": true)",
+       R"("target_modules": ["to_q"])", R"("target_modules": "all-linear")",
+       R"x("target_modules": ".*\\.(to_q|to_k)", "exclude_modules": "a")x",
+       R"("target_modules": "(?i)NET.*")",  // cannot be compared, which is told
+       R"("new_key": null, "another": false, "list": [], "object": {}, "text": "")"})
+    EXPECT_EQ(with(harmless), 8) << harmless;
+  for (const auto& [more, text] : std::vector<std::pair<const char*, const char*>>{
+           {R"("init_lora_weights": "pissa")", "init_lora_weights \"pissa\" is not supported"},
+           {R"("init_lora_weights": "pissa")", "path_initial_model_for_weight_conversion"},
+           {R"("init_lora_weights": "pissa_niter_16")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "olora")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "OLoRA")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "corda")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "loftq")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "lora_ga")", "belong to base weights that peft changes"},
+           {R"("init_lora_weights": "new_start")", "\"new_start\" is not supported: expected true"},
+           {R"("init_lora_weights": 3)", "init_lora_weights 3 is not supported: expected true"},
+           {R"("use_dora": true)", "use_dora is not supported (DoRA"},
+           {R"("lora_bias": true)", "lora_bias is not supported"},
+           {R"("bias": "all")", "bias \"all\" is not supported"},
+           {R"("bias": "lora_only")", "bias \"lora_only\" is not supported"},
+           {R"("modules_to_save": ["a"])", "modules_to_save is not supported"},
+           {R"("layer_replication": [[0, 4]])", "layer_replication is not supported"},
+           {R"("megatron_config": {"a": 1})", "megatron_config is not supported"},
+           {R"("trainable_token_indices": [1])", "trainable_token_indices is not supported"},
+           {R"("use_qalora": true)", "use_qalora is not supported"},
+           {R"("use_bdlora": {"nblocks": 2})", "use_bdlora is not supported"},
+           {R"("alora_invocation_tokens": [1])", "alora_invocation_tokens is not supported"},
+           {R"("target_parameters": ["w"])", "target_parameters is not supported"},
+           {R"("arrow_config": {"top_k": 3})", "arrow_config is not supported"},
+           {R"("kasa_config": {"beta": 1})", "kasa_config is not supported"},
+           {R"("monteclora_config": {"num_samples": 8})", "monteclora_config is not supported"},
+           {R"("new_key": 0.5)", "new_key = 0.5 is not known here and could change the result"},
+           {R"("use_new": true)", "set it to null"},
+           {R"("use_new": true, "use_dora": true)", "\n  use_dora is not supported"},
+           {R"("alpha_pattern": {"(?<=a)to_q": 3})", "with a lookbehind such as (?<=a)"},
+           {R"("alpha_pattern": {"(?i)to_q": 3})", "with inline flags such as (?i)"},
+           {R"("rank_pattern": {"(a)\\1": 3})", "a back-reference"},
+           {R"("layers_to_transform": [1], "layers_pattern": "lay.*")",
+            "layers_pattern: expected"}})
+    EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr(text), with(more));
+  for (const auto& [more, text] : std::vector<std::pair<const char*, const char*>>{
+           {R"("use_rslora": "yes")", "use_rslora: expected true or false, got \"yes\""},
+           {R"("alpha_pattern": {"a": "b"})", "alpha_pattern: \"a\": expected numbers"},
+           {R"("rank_pattern": {"a": 1.5})", "expected whole numbers above 0, got 1.5"},
+           {R"("rank_pattern": [1])", "rank_pattern: expected an object"},
+           {R"("target_modules": 3)", "target_modules: expected a text or a list"},
+           {R"("layers_to_transform": ["a"])", "layers_to_transform: expected whole numbers"}})
+    EXPECT_FAILS(HN_DATA_LOSS, HasSubstr(text), with(more));
+}
+
+// peft would leave such matrices out, or fail.
+TEST_F(LoraFiles, FilesThatSayOtherThanTheirConfigurationAreRefused) {
+  const std::vector<Tensor> tensors = {{"base_model.model.net.0.to_q.lora_A.weight", {4, 8}},
+                                       {"base_model.model.net.0.to_q.lora_B.weight", {8, 4}}};
+  write(tensors, {}, "adapter_model.safetensors");
+  for (const auto& [more, text] : std::vector<std::pair<const char*, const char*>>{
+           {R"("r": 8)", "net.0.to_q: has rank 4 in the file, and 8 by"},
+           {R"("r": 8, "rank_pattern": {"to_q": 2})", "has rank 4 in the file, and 2 by"},
+           {R"("r": 4, "target_modules": ["to_k"])", "target_modules does not name it"},
+           {R"("r": 4, "target_modules": "to_q")", "target_modules does not name it"},
+           {R"("r": 4, "exclude_modules": ["to_q"])", "exclude_modules names it"},
+           {R"("r": 4, "exclude_modules": ".*to_q")", "exclude_modules names it"},
+           {R"("r": 4, "layers_to_transform": 1, "layers_pattern": "net")", "layers_to_transform"},
+           {R"("r": 4, "layers_to_transform": [0])", "layers_to_transform leaves it out"}}) {
+    std::ofstream(folder_ / "adapter_config.json") << R"({"lora_alpha": 8, )" << more << "}";
+    EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr(text), read_lora(folder_, layers_));
+  }
+  std::ofstream(folder_ / "adapter_config.json")
+      << R"({"lora_alpha": 8, "r": 2, "rank_pattern": {"net.0.to_q": 4},
+             "layers_to_transform": [0, 7], "layers_pattern": ["h", "net"]})";
+  EXPECT_EQ(read_lora(folder_, layers_).layers.at(0).alpha, 8);
+  // The file's own alpha and the configuration's.
+  const auto file = write({{"net.0.to_q.lora_A.weight", {4, 8}},
+                           {"net.0.to_q.lora_B.weight", {8, 4}},
+                           {"net.0.to_q.alpha", {}, 4}},
+                          {{"lora_adapter_metadata", R"({"lora_alpha": 8})"}});
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("has the alpha 4 in the file, and 8 by"),
+               read_lora(file, layers_));
+}
+
+TEST_F(LoraFiles, OtherMethodsAreRefusedByTheirTensors) {
+  const std::vector<Tensor> good = {{"lora_unet_net_0_to_q.lora_down.weight", {2, 8}},
+                                    {"lora_unet_net_0_to_q.lora_up.weight", {8, 2}}};
+  for (const auto& [end, text] : std::vector<std::pair<std::string, const char*>>{
+           {".dora_scale", "dora_scale is not supported (DoRA)"},
+           {".hada_w1_a", "hada_ is not supported (LoHa)"},
+           {".lokr_w1", "lokr_ is not supported (LoKr)"},
+           {".lora_mid.weight", "lora_mid is not supported"},
+           {".oft_blocks", "oft_ is not supported"},
+           {".oft_diag", "oft_ is not supported"},
+           {".a1.weight", "a1.weight is not supported (GLoRA)"},
+           {".b2.weight", "b2.weight is not supported (GLoRA)"},
+           {".diff", "diff is not supported"},
+           {".diff_b", "diff_b is not supported (a change of a bias)"},
+           {".w_norm", "w_norm is not supported"},
+           {".b_norm", "b_norm is not supported"},
+           {".set_weight", "set_weight is not supported"},
+           {".reshape_weight", "reshape_weight is not supported"},
+           {".on_input", "on_input is not supported"},
+           {".scalar", "scalar is not supported"},
+           {".lora_B.bias", "lora_B.bias is not supported (a bias of B)"},
+           {".lora_B.default.bias", "lora_B.bias is not supported"},
+           {".lora_magnitude_vector.weight", "lora_magnitude_vector is not supported"},
+           {".lora_diag", "lora_diag is not supported (KaSA)"}}) {
+    std::vector<Tensor> tensors = good;
+    const std::string key = "lora_unet_net_0_conv" + end, text_key = "lora_te1_x" + end;
+    tensors.push_back({key.c_str(), {1}});
+    // Also where the rest would be loaded all the same.
+    EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr(key + ": " + text),
+                 open(write(tensors), NetKind::kHypernet, true));
+    tensors.back().name = text_key.c_str();
+    EXPECT_THAT(read_lora(write(tensors), layers_).text_encoders, ElementsAre(text_key));
+  }
+  const auto with = [&](const std::string& module, const std::string& arguments) {
+    return read_lora(write(good, {{"ss_network_module", module}, {"ss_network_args", arguments}}),
+                     layers_)
+        .layers.size();
+  };
+  EXPECT_EQ(with("networks.lora", "{}"), 1u);
+  EXPECT_EQ(with("lycoris.kohya", R"({"algo": "locon", "conv_dim": "4"})"), 1u);
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("ss_network_module networks.oft is not supported"),
+               with("networks.oft", "{}"));
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("algo loha is not supported"),
+               with("lycoris.kohya", R"({"algo": "loha"})"));
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("dora_wd is not supported"),
+               with("lycoris.kohya", R"({"algo": "lora", "dora_wd": "True"})"));
+}
+
+// They are the frozen text encoder's: told with their number, never an error.
+TEST_F(LoraFiles, TextEncodersInEverySpellingAreOnlyTold) {
+  for (const char* start :
+       {"text_encoder.", "text_encoder_2.", "text_encoder_3.", "text_encoders.clip_l.transformer.",
+        "text_encoders.t5xxl.transformer.", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_",
+        "clip_l.transformer.", "clip_g.", "t5xxl.", "cond_stage_model.", "conditioner.embedders.0.",
+        "text_model.encoder.", "transformer.text_model."}) {
+    const std::string a = std::string(start) + "x.lora_A.weight", b = std::string(start) + "x.odd";
+    log_.clear();
+    open(write({{"unet.net.0.to_q.lora_A.weight", {2, 8}},
+                {"unet.net.0.to_q.lora_B.weight", {8, 2}},
+                {a.c_str(), {2, 8}},
+                {b.c_str(), {1}}}));
+    EXPECT_THAT(log_, HasSubstr("2 keys of text encoders are not used")) << start;
+  }
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("text_encoded.x"),
+               open(write({{"unet.net.0.to_q.lora_A.weight", {2, 8}},
+                           {"unet.net.0.to_q.lora_B.weight", {8, 2}},
+                           {"text_encoded.x.lora_A.weight", {2, 8}}})));
+}
+
+TEST(PythonPattern, MatchesAsPythonDoes) {
+  struct Row {
+    const char* pattern;
+    const char* text;
+    bool whole, end;
+  };
+  for (const Row& row : std::vector<Row>{{"to_q", "to_q", true, true},
+                                         {"to_q", "a.to_q", false, true},
+                                         {"to_q", "a.b_to_q", false, false},
+                                         {"a.b", "axb", true, true},
+                                         {"a\\.b", "axb", false, false},
+                                         {"a\\.b|c", "x.c", false, true},
+                                         {"^a.b", "a.b", true, true},
+                                         {"^a.b", "x.a.b", false, false},
+                                         {"a|b$", "x.a", false, true},
+                                         {".*to_[qk]\\Z", "a.to_k", true, true},
+                                         {"(?P<n>a|b)c{,2}", "bcc", true, true},
+                                         {"(?P<n>a|b)c{,2}", "bccc", false, false},
+                                         {"a{x}", "a{x}", true, true},
+                                         {"[]a]+", "a]", true, true},
+                                         {"[^]a]", "b", true, true},
+                                         {"[[:alpha:]]", "h]", true, true},  // a set of letters
+                                         {"\\Aa", "a", true, true},
+                                         {"a+?\\d", "aa7", true, true},
+                                         {"(?!a)[a-c]", "b", true, true},
+                                         {"(?!a)[a-c]", "a", false, false}}) {
+    const PythonPattern pattern(row.pattern);
+    EXPECT_EQ(pattern.matches(row.text), row.whole) << row.pattern << " on " << row.text;
+    EXPECT_EQ(pattern.matches_end_of(row.text), row.end) << row.pattern << " at " << row.text;
+  }
+  for (const auto& [pattern, what] :
+       std::vector<std::pair<std::string, const char*>>{{"(?<!a)b", "lookbehind"},
+                                                        {"(?i)a", "inline flags"},
+                                                        {"(a)\\1", "back-reference"},
+                                                        {"(?P=n)", "back-reference"},
+                                                        {"(?>a)", "atomic"},
+                                                        {"a*+", "possessive"},
+                                                        {"(?#x)a", "comment"},
+                                                        {"a{1000}", "a repetition above 100"},
+                                                        {"\\ka", "the escape \\k"},
+                                                        {"[a", "a [ without its ]"},
+                                                        {"(", "no regular expression"},
+                                                        {"*", "no regular expression"},
+                                                        {std::string(3000, '('), "more than 2000"},
+                                                        {"\xc3\xa9*", "ASCII"}})
+    try {
+      const PythonPattern read(pattern);
+      ADD_FAILURE() << pattern;
+    } catch (const std::invalid_argument& error) {
+      EXPECT_THAT(error.what(), HasSubstr(what)) << pattern;
+    }
+  // Many ways to match, and names without end.
+  EXPECT_FALSE(PythonPattern("(a*)*b").matches(std::string(60, 'a')));
+  std::string names;
+  for (int i = 0; i < 2000; ++i) names += "|block.layers." + std::to_string(i) + ".to_q";
+  EXPECT_TRUE(PythonPattern(names).matches("block.layers.1999.to_q"));
 }
 
 TEST_F(LoraFiles, FilesThatAreNotThere) {

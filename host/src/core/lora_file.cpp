@@ -9,9 +9,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "core/finite.hpp"
-#include "core/lora_alpha.hpp"
+#include "core/lora_config.hpp"
+#include "core/lora_methods.hpp"
 #include "core/tensor_io.hpp"
 #include "weights/weight_files.hpp"
 
@@ -96,6 +98,7 @@ class Reader {
       : path_(weights_file(path)),
         files_(WeightFiles::open(path_)),
         names_(layers),
+        config_(read_lora_config(path_)),
         problems_("[adapter] " + path_.string()) {}
 
   LoraFile read() {
@@ -105,22 +108,22 @@ class Reader {
     if (modules.empty() && file_.unmatched.empty() && file_.text_encoders.empty())
       throw Error(HN_DATA_LOSS, "[adapter] " + file_.path.string() + " holds no tensors");
     for (const auto& [module, tensors] : modules) take_module(module, tensors);
-    const LoraAlphas alphas = read_lora_alphas(path_);
-    set_alphas(alphas);
+    check_metadata();
+    apply(config_);
     problems_.finish();
     return std::move(file_);
   }
 
  private:
   void take_key(const std::string& key, std::map<std::string, Module>& modules) {
+    if (is_text_encoder_key(key)) {
+      file_.text_encoders.push_back(key);
+      return;
+    }
     if (refused_method(key)) return;
     const auto parsed = parse_lora_key(key);
     if (!parsed) {
       file_.unmatched.push_back(key + " " + text(key) + ": no LoRA matrix by its name");
-      return;
-    }
-    if (parsed->text_encoder) {
-      file_.text_encoders.push_back(key);
       return;
     }
     if (file_.format.empty()) file_.format = parsed->format;
@@ -142,13 +145,14 @@ class Reader {
 
   // Methods that are not LoRA must not pass as half understood.
   bool refused_method(const std::string& key) {
-    for (const char* mark : {"lora_magnitude_vector", "dora_scale", ".hada_", ".lokr_", "lora_mid",
-                             ".oft_", "lora_embedding"})
-      if (key.find(mark) != std::string::npos) {
-        problems_.add(key + ": " + (mark[0] == '.' ? mark + 1 : mark) + " is not supported");
-        return true;
-      }
-    return false;
+    const auto other = other_method(key);
+    if (other) problems_.add(key + ": " + *other);
+    return other.has_value();
+  }
+  void check_metadata() {
+    if (!is_safetensors_file(path_)) return;
+    if (const auto other = other_method(SafetensorsFile::open(path_).metadata()))
+      problems_.add(*other);
   }
 
   void take_module(const std::string& name, const Module& module) {
@@ -217,11 +221,30 @@ class Reader {
     file_.layers.push_back(std::move(made));
   }
 
-  void set_alphas(const LoraAlphas& alphas) {
-    for (LoraFile::Layer& layer : file_.layers)
-      if (std::isnan(layer.alpha)) layer.alpha = alphas.of(layer.name, layer.rank());
+  // What the configuration says of the layers, and where the file says otherwise.
+  void apply(const LoraConfig& config) {
+    for (LoraFile::Layer& layer : file_.layers) {
+      if (const auto why = config.left_out(layer.name))
+        problems_.add(layer.name + ": has matrices in the file, but " + *why + " (" +
+                      config.where() + "), so that peft would not use them");
+      if (const auto rank = config.rank(layer.name); rank && *rank != layer.rank())
+        problems_.add(layer.name + ": has rank " + std::to_string(layer.rank()) +
+                      " in the file, and " + std::to_string(*rank) + " by " + config.where());
+      const double alpha = config.alpha(layer.name, layer.rank());
+      if (std::isnan(layer.alpha))
+        layer.alpha = alpha;
+      else if (config.found() && std::abs(layer.alpha - alpha) > 1e-6 * std::abs(alpha))
+        problems_.add(layer.name + ": has the alpha " + number_text(layer.alpha) +
+                      " in the file, and " + number_text(alpha) + " by " + config.where());
+    }
+    file_.note = config.note();
     std::sort(file_.layers.begin(), file_.layers.end(),
               [](const auto& x, const auto& y) { return x.name < y.name; });
+  }
+  static std::string number_text(double value) {
+    std::ostringstream out;
+    out << value;
+    return out.str();
   }
 
   std::string text(const std::string& key) const { return shape_text(files_.at(key).shape); }
@@ -229,6 +252,7 @@ class Reader {
   fs::path path_;
   WeightFiles files_;
   LoraNames names_;
+  LoraConfig config_;
   TensorProblems problems_;
   LoraFile file_;
   std::set<std::string> seen_;
@@ -270,6 +294,7 @@ void report_lora(const LoraFile& file, bool partial, const HostServices& log) {
                   where + text + "\n(adapter_partial = true, --adapter-partial, loads the rest)");
     log.log(HN_LOG_WARNING, where + text);
   }
+  if (!file.note.empty()) log.log(HN_LOG_WARNING, where + ": " + file.note);
   if (!file.text_encoders.empty())
     log.log(HN_LOG_WARNING, where + ": " + std::to_string(file.text_encoders.size()) +
                                 " keys of text encoders are not used, for instance " +

@@ -29,14 +29,17 @@ struct LoraFile {
   std::vector<Layer> layers;               // by name
   std::vector<std::string> text_encoders;  // keys of text encoders: not used
   std::vector<std::string> unmatched;      // keys that fit nothing here, with the nearest layers
+  std::string note;                        // of the configuration: what could not be compared
 };
 
 // `path`: a file (.safetensors, .bin, .pt) or a folder with adapter_model or pytorch_lora_weights.
 // Alphas: those of the file (".alpha"), else of adapter_config.json or of diffusers'
 // lora_adapter_metadata (patterns and rslora too), else the rank, which is a scale of 1.
-// Errors: HN_NOT_FOUND, HN_DATA_LOSS (broken files), HN_UNSUPPORTED (DoRA, LoHa and other methods,
-// modules_to_save), HN_INVALID_ARGUMENT with everything at once: shapes that do not fit a layer,
-// matrices without their other half, two keys for one layer, values that are not finite.
+// Errors: HN_NOT_FOUND, HN_DATA_LOSS (broken files), HN_UNSUPPORTED (what read_lora_config
+// refuses), HN_INVALID_ARGUMENT with everything at once: tensors of other methods (DoRA, LoHa,
+// ...), shapes that do not fit a layer, matrices without their other half, two keys for one layer,
+// values that are not finite, ranks, alphas and layers of which file and configuration say
+// different things.
 LoraFile read_lora(const std::filesystem::path& path, std::span<const AdapterLayer> layers);
 
 // The session that can carry the file: its layers, and rank and alpha as they are where all layers

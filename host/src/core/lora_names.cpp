@@ -27,20 +27,49 @@ constexpr std::array<Ending, 9> kEndings = {{{".lora_down.weight", LoraPart::kA}
 struct Beginning {
   std::string_view text;
   const char* format;
-  bool text_encoder;
 };
-constexpr std::array<Beginning, 12> kBeginnings = {{{"base_model.model.", "peft", false},
-                                                    {"transformer.", "diffusers", false},
-                                                    {"unet.", "diffusers", false},
-                                                    {"text_encoder.", "diffusers", true},
-                                                    {"text_encoder_2.", "diffusers", true},
-                                                    {"lora_unet_", "kohya", false},
-                                                    {"lora_transformer_", "kohya", false},
-                                                    {"lora_te_", "kohya", true},
-                                                    {"lora_te1_", "kohya", true},
-                                                    {"lora_te2_", "kohya", true},
-                                                    {"lora_te3_", "kohya", true},
-                                                    {"diffusion_model.", "flux", false}}};
+constexpr std::array<Beginning, 6> kBeginnings = {{{"base_model.model.", "peft"},
+                                                   {"transformer.", "diffusers"},
+                                                   {"unet.", "diffusers"},
+                                                   {"lora_unet_", "kohya"},
+                                                   {"lora_transformer_", "kohya"},
+                                                   {"diffusion_model.", "flux"}}};
+// "#" stands for a number or nothing.
+constexpr std::array<Beginning, 15> kTextEncoders = {{{"text_encoder#.", "diffusers"},
+                                                      {"text_encoder_#.", "diffusers"},
+                                                      {"text_encoders.", "comfyui"},
+                                                      {"lora_te#_", "kohya"},
+                                                      {"lora_prior_te_", "kohya"},
+                                                      {"lora_clip#_", "kohya"},
+                                                      {"clip_l.", "comfyui"},
+                                                      {"clip_g.", "comfyui"},
+                                                      {"t5xxl.", "comfyui"},
+                                                      {"cond_stage_model.", "comfyui"},
+                                                      {"conditioner.embedders.", "comfyui"},
+                                                      {"text_model.", "diffusers"},
+                                                      {"transformer.text_model.", "comfyui"},
+                                                      {"base_model.model.text_model.", "peft"},
+                                                      {"bundle_emb.", "kohya"}}};
+
+// The format of the text encoder that the key begins with; the beginning is taken off.
+const char* take_text_encoder(std::string_view& key) {
+  for (const Beginning& beginning : kTextEncoders) {
+    const std::size_t number = std::min(beginning.text.find('#'), beginning.text.size());
+    std::string_view rest = key;
+    if (!rest.starts_with(beginning.text.substr(0, number))) continue;
+    rest.remove_prefix(number);
+    if (number < beginning.text.size()) {
+      rest.remove_prefix(std::min(rest.find_first_not_of("0123456789"), rest.size()));
+      const std::string_view end = beginning.text.substr(number + 1);
+      if (!rest.starts_with(end)) continue;
+      rest.remove_prefix(end.size());
+    }
+    if (rest.empty()) continue;
+    key = rest;
+    return beginning.format;
+  }
+  return nullptr;
+}
 
 bool take_end(std::string_view& text, std::string_view end) {
   if (text.size() <= end.size() || !text.ends_with(end)) return false;
@@ -148,16 +177,23 @@ std::optional<LoraTarget> flux_target(const std::string& flat) {
 
 }  // namespace
 
+bool is_text_encoder_key(std::string_view key) { return take_text_encoder(key) != nullptr; }
+
 std::optional<LoraKey> parse_lora_key(std::string_view key) {
   LoraKey parsed;
   const auto part = take_part(key);
   if (!part) return std::nullopt;
   parsed.part = *part;
+  if (const char* format = take_text_encoder(key)) {
+    parsed.format = format;
+    parsed.text_encoder = true;
+  }
   for (const Beginning& beginning : kBeginnings) {
-    if (!key.starts_with(beginning.text) || key.size() == beginning.text.size()) continue;
+    if (parsed.text_encoder || !key.starts_with(beginning.text) ||
+        key.size() == beginning.text.size())
+      continue;
     key.remove_prefix(beginning.text.size());
     parsed.format = beginning.format;
-    parsed.text_encoder = beginning.text_encoder;
     break;
   }
   if (*parsed.format == 0) parsed.format = "diffusers";  // older files have no prefix

@@ -34,6 +34,10 @@ struct LoraKey {
   const char* format = "";    // "peft", "diffusers", "kohya", "flux"
 };
 
+// Belongs to a text encoder, in any spelling and of any method: diffusers' text_encoder_2., kohya's
+// lora_te1_, ComfyUI's text_encoders. and clip_l., the names of CLIP's and T5's own modules.
+bool is_text_encoder_key(std::string_view key);
+
 // Nothing for a key that is none of the above.
 std::optional<LoraKey> parse_lora_key(std::string_view key);
 

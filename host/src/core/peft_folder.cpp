@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/adapter.hpp"
+#include "core/lora_config.hpp"
 #include "core/tensor_io.hpp"
 #include "json/json_file.hpp"
 #include "safetensors/atomic_file.hpp"
@@ -50,6 +51,12 @@ nlohmann::json number(double value) {
 }
 
 void check_config(const NetSpec& net, const std::filesystem::path& file, TensorProblems& problems) {
+  try {
+    static_cast<void>(read_lora_config(file.parent_path() / kWeights));
+  } catch (const Error& error) {
+    if (error.code() != HN_UNSUPPORTED) throw;
+    problems.add(error.what());
+  }
   const nlohmann::json config = read_json_file(file);
   JsonObject object(config, file.string());
   const auto type = object.get_or<std::string>("peft_type", "LORA");
@@ -65,7 +72,6 @@ void check_config(const NetSpec& net, const std::filesystem::path& file, TensorP
   const auto refuse = [&](const char* key, bool present) {
     if (present) problems.add(std::string(key) + ": not supported");
   };
-  refuse("use_dora", object.get_or<bool>("use_dora", false));
   refuse("use_rslora", object.get_or<bool>("use_rslora", false));
   for (const char* key : {"rank_pattern", "alpha_pattern"}) {
     const nlohmann::json* pattern = object.optional_member(key);

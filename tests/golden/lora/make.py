@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from diffusers import FluxTransformer2DModel, UNet2DConditionModel
 from diffusers.loaders import lora_conversion_utils, lora_pipeline
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
@@ -161,6 +161,48 @@ def peft_patterns():
     keep("peft_patterns", model)
 
 
+def peft_case(case, config, **changes):
+    """As peft saves it, with changes to its configuration; golden: what peft makes of the saved folder."""
+    model = get_peft_model(unet(), config)
+    folder = HERE / case
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes, indent=2, sort_keys=True))
+    keep(case, PeftModel.from_pretrained(unet(), folder))
+
+
+def peft_choices():
+    """Layers by an expression, some left out, patterns that only Python spells so, fan_in_fan_out (which peft ignores here)."""
+    torch.manual_seed(16)
+    peft_case("peft_choices", LoraConfig(
+        r=2, lora_alpha=3, target_modules=r"(?P<block>down|up)_blocks\.\d+\..*\.(to_q|to_k|proj)", init_lora_weights=False,
+        exclude_modules=["attn2.to_q"], rank_pattern={r"down.*to_[qk]\Z": 3, "ff.net.0.proj": 1},
+        alpha_pattern={r"^up_blocks.1.[]a-z_]+.0..*attn1.to_q$": 7, r"(?:attn1|attn2)\.to_k": 5},
+        lora_dropout=0.1), fan_in_fan_out=True)
+
+
+def peft_numbers():
+    """Layers by the number of their block; a start that leaves the base alone."""
+    torch.manual_seed(17)
+    peft_case("peft_numbers", LoraConfig(
+        r=2, lora_alpha=5, use_rslora=True, target_modules=["to_v", "conv1"], init_lora_weights=False, layers_to_transform=[1],
+        layers_pattern=["up_blocks", "resnets"]), init_lora_weights="gaussian")
+
+
+def unet_alone():
+    """A model saved by itself: keys and metadata without the component's name."""
+    torch.manual_seed(18)
+    model = unet()
+    model.add_adapter(LoraConfig(r=2, lora_alpha=8, target_modules=["to_q", "proj_out"], init_lora_weights=False,
+                                 alpha_pattern={"attn2.to_q": 3}))
+    folder = HERE / "unet_alone"
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_lora_adapter(folder)
+    keep("unet_alone", model)
+
+
 def flux_kohya():
     """FLUX's original names: q, k and v in one."""
     torch.manual_seed(15)
@@ -202,6 +244,9 @@ if __name__ == "__main__":
     unet_saved()
     peft_patterns()
     flux_kohya()
+    peft_choices()
+    peft_numbers()
+    unet_alone()
     save_file(golden, HERE / "golden.safetensors")
     rows = {"unet": layers_of(unet()), "flux": layers_of(flux())}
     (HERE / "layers.json").write_text("{" + ",\n".join(
