@@ -199,6 +199,23 @@ HubReply FakeHub::handle(const HubRequest& request) {
   return proper(request);
 }
 
+namespace {
+
+std::string unescaped(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%' || i + 2 >= text.size()) {
+      out += text[i];
+      continue;
+    }
+    out += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
+    i += 2;
+  }
+  return out;
+}
+
+}  // namespace
+
 HubReply FakeHub::proper(const HubRequest& request) const {
   HubReply reply;
   if (request.path.starts_with("/api/models/")) {
@@ -211,8 +228,9 @@ HubReply FakeHub::proper(const HubRequest& request) const {
   }
   const std::string marker = std::string("/resolve/") + kCommit + "/";
   const std::size_t at = request.path.find(marker);
-  const auto file =
-      at == std::string::npos ? files_.end() : files_.find(request.path.substr(at + marker.size()));
+  const auto file = at == std::string::npos
+                        ? files_.end()
+                        : files_.find(unescaped(request.path.substr(at + marker.size())));
   if (file == files_.end()) {
     reply.status = 404;
     reply.headers["X-Error-Code"] = "EntryNotFound";

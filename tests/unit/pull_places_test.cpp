@@ -1,7 +1,9 @@
 // The environment, the list, names.
+#include "json/json_file.hpp"
 #include "pull/hub_places.hpp"
 #include "pull/repo_cache.hpp"
 #include "pull/weights_list.hpp"
+#include "support/files.hpp"
 #include "support/toml_table.hpp"
 #include "unit/pull_support.hpp"
 
@@ -15,7 +17,8 @@ class Environment {
     for (const char* name :
          {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME",
           "HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH",
-          "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}) {
+          "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+          "HF_HUB_DISABLE_SYMLINKS", "SCRATCH", "SCRATCH_2", "NONE", "A", "B", "V"}) {
       const char* value = std::getenv(name);
       before_.emplace_back(name,
                            value == nullptr ? std::nullopt : std::optional<std::string>(value));
@@ -62,18 +65,60 @@ TEST(PullPlaces, EndpointTokenAndOffline) {
   write_text(folder / "t", " from_path \n");
   Environment::set("HF_TOKEN_PATH", folder / "t");
   EXPECT_EQ(hub_places().token, "from_path");
-  Environment::set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
-  EXPECT_EQ(hub_places().token, "");
   Environment::set("HUGGING_FACE_HUB_TOKEN", "older");
   EXPECT_EQ(hub_places().token, "older");
   Environment::set("HF_TOKEN", " tok\n");
   EXPECT_EQ(hub_places().token, "tok");
+  Environment::set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+  EXPECT_EQ(hub_places().token, "") << "none is sent that was not given for this call";
   for (const char* on : {"1", "on", "Yes", "TRUE"}) {
     Environment::set("HF_HUB_OFFLINE", on);
     EXPECT_TRUE(hub_places().offline) << on;
   }
   Environment::set("HF_HUB_OFFLINE", "0");
   EXPECT_FALSE(hub_places().offline);
+}
+
+// What huggingface_hub itself makes of many environments (tests/golden/hub/make.py).
+TEST(PullPlaces, EnvironmentsAreReadAsPythonReadsThem) {
+  const auto rows = read_json_file(HN_SOURCE_DIR "/tests/golden/hub/places.json");
+  EXPECT_GE(rows.size(), 40u);
+  for (const auto& row : rows) {
+    const Environment environment;
+    for (const auto& [name, value] : row.at("environment").items())
+      Environment::set(name.c_str(), value.get<std::string>());
+    const HubPlaces places = hub_places();
+    const std::string what = row.at("environment").dump();
+    EXPECT_EQ(places.cache, host::tidy(row.at("cache").get<std::string>())) << what;
+    EXPECT_EQ(places.token_file, host::tidy(row.at("token_path").get<std::string>())) << what;
+    EXPECT_EQ(places.endpoint, row.at("endpoint")) << what;
+    EXPECT_EQ(places.offline, row.at("offline")) << what;
+    EXPECT_EQ(places.symlinks, row.at("symlinks")) << what;
+    EXPECT_EQ(places.token, row.at("token")) << what;
+  }
+}
+
+TEST(PullPlaces, WithoutHomeTheListOfUsersTellsIt) {
+  const Environment environment;
+  ::unsetenv("HOME");
+  EXPECT_TRUE(hub_places().cache.string().ends_with("/.cache/huggingface/hub"));
+  Environment::set("HF_HOME", "~nobody_of_this_name/x");
+  EXPECT_TRUE(hub_places().cache.string().ends_with("/~nobody_of_this_name/x/hub"));
+}
+
+TEST(PullPlaces, NamesInAddressesAreEscapedAsPythonEscapesThem) {
+  for (const auto& row : read_json_file(HN_SOURCE_DIR "/tests/golden/hub/addresses.json"))
+    EXPECT_EQ("https://hub/o/n/resolve/" + escaped_part(row.at("revision")) + "/" +
+                  escaped_path(row.at("file")),
+              row.at("url"));
+}
+
+TEST(PullPlaces, RevisionsStayInTheirFolder) {
+  for (const char* good : {"main", "refs/pr/1", "v1.0", "feature/a b#c?", "a..b"})
+    EXPECT_NO_THROW(check_revision(good));
+  for (const char* bad : {"", "../x", "a/../b", "/a", "a//b", "a/", ".", "a\nb", "a\\b"})
+    EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { check_revision(bad); }),
+                HasSubstr("expected a branch, a tag or a commit"));
 }
 
 TEST(PullPlaces, OriginsAndPaths) {

@@ -14,8 +14,13 @@ constexpr int kTriesOfWholeFiles = 2;
 
 class Blob {
  public:
-  Blob(const RepoCache& cache, const FileFacts& facts, const KnownFile& known, const Meter& meter)
-      : cache_(cache), facts_(facts), meter_(meter), blob_(cache.blob(facts.etag)) {
+  Blob(const RepoCache& cache, const std::string& commit, const FileFacts& facts,
+       const KnownFile& known, const Meter& meter)
+      : cache_(cache),
+        commit_(commit),
+        facts_(facts),
+        meter_(meter),
+        blob_(cache.blob(facts.etag)) {
     kind_ = sum_kind(facts.etag);
     sum_ = facts.etag;
     if (kind_ != Sum::kSha256 && !known.sha256.empty()) {
@@ -25,7 +30,8 @@ class Blob {
     bytes_ = facts.bytes ? facts.bytes : known.bytes;
   }
 
-  const fs::path& path() const { return blob_; }
+  // Where it is; only after is_there() or fetch().
+  fs::path path() const { return cache_.stored(commit_, facts_.name, facts_.etag).value_or(blob_); }
   Sum kind() const { return kind_; }
 
   // What is wrong with a file; empty for nothing.
@@ -43,17 +49,18 @@ class Blob {
 
   // False: it has to be fetched.
   bool is_there(bool recheck) const {
+    const auto stored = cache_.stored(commit_, facts_.name, facts_.etag);
+    if (!stored) return false;
     std::error_code ignored;
-    if (!fs::is_regular_file(blob_, ignored)) return false;
     std::string wrong;
     if (recheck)
-      wrong = fault(blob_);
-    else if (bytes_ && fs::file_size(blob_) != *bytes_)
-      wrong = cat("expected ", *bytes_, " bytes, got ", fs::file_size(blob_));
+      wrong = fault(*stored);
+    else if (bytes_ && fs::file_size(*stored) != *bytes_)
+      wrong = cat("expected ", *bytes_, " bytes, got ", fs::file_size(*stored));
     if (wrong.empty()) return true;
     meter_.note(cat("[pull ", cache_.repo(), "] ", facts_.name, " in the cache is damaged (", wrong,
                     ") and is fetched again"));
-    fs::remove(blob_, ignored);
+    fs::remove(*stored, ignored);
     return false;
   }
 
@@ -89,6 +96,7 @@ class Blob {
 
  private:
   const RepoCache& cache_;
+  const std::string& commit_;
   const FileFacts& facts_;
   const Meter& meter_;
   fs::path blob_;
@@ -110,11 +118,11 @@ void check_known(const std::string& repo, const FileFacts& facts, const KnownFil
     refuse("sha256", known.sha256, facts.etag);
 }
 
-Fetched fetch_blob(const RepoCache& cache, const FileFacts& facts, const KnownFile& known,
-                   const Source& source, const TransferOptions& options, bool recheck,
-                   const Meter& meter) {
+Fetched fetch_blob(const RepoCache& cache, const std::string& commit, const FileFacts& facts,
+                   const KnownFile& known, const Source& source, const TransferOptions& options,
+                   bool recheck, const Meter& meter) {
   check_known(cache.repo(), facts, known);
-  const Blob blob(cache, facts, known, meter);
+  const Blob blob(cache, commit, facts, known, meter);
   const FileLock lock(
       cache.lock(facts.etag), [&] { meter.progress(facts.name, 0); },
       [&] {

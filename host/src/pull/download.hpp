@@ -24,13 +24,13 @@ struct Fetched {
   std::uint64_t bytes = 0;
 };
 
-// The file's blob, whole and with the right sum. A blob that is there is taken when its size is
-// right; with `recheck` its sum is computed again. Wrong bytes are thrown away and fetched once
-// more before they are an error: HN_DATA_LOSS with both sums. Another process at the same blob is
-// waited for.
-Fetched fetch_blob(const RepoCache& cache, const FileFacts& facts, const KnownFile& known,
-                   const Source& source, const TransferOptions& options, bool recheck,
-                   const Meter& meter);
+// The file of a commit, whole and with the right sum, as a blob unless the snapshot has it as a
+// file of its own. What is there is taken when its size is right; with `recheck` its sum is
+// computed again. Wrong bytes are thrown away and fetched once more before they are an error:
+// HN_DATA_LOSS with both sums. Another process at the same blob is waited for.
+Fetched fetch_blob(const RepoCache& cache, const std::string& commit, const FileFacts& facts,
+                   const KnownFile& known, const Source& source, const TransferOptions& options,
+                   bool recheck, const Meter& meter);
 
 // HN_DATA_LOSS where the list and the server do not agree on a file.
 void check_known(const std::string& repo, const FileFacts& facts, const KnownFile& known);

@@ -3,7 +3,6 @@
 #include <absl/strings/ascii.h>
 
 #include <algorithm>
-#include <cctype>
 #include <ctime>
 #include <hn/cpp/error.hpp>
 #include <thread>
@@ -47,18 +46,30 @@ std::string clean_etag(std::string_view etag) {
 
 }  // namespace
 
-std::string escaped_path(const std::string& path) {
+std::string escaped_part(const std::string& part) {
   constexpr char kHex[] = "0123456789ABCDEF";
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
   std::string out;
-  for (const char c : path) {
+  for (const char c : part) {
     const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~' || c == '/') {
+    if (kPlain.find(c) != std::string_view::npos) {
       out += c;
     } else {
       out += '%';
       out += kHex[byte >> 4];
       out += kHex[byte & 15];
     }
+  }
+  return out;
+}
+
+std::string escaped_path(const std::string& path) {
+  std::string out;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    out += escaped_part(path.substr(at, end - at)) + (end < path.size() ? "/" : "");
+    at = end + 1;
   }
   return out;
 }
@@ -151,7 +162,7 @@ void HubClient::refuse(const std::string& repo, const std::string& what,
 
 Listing HubClient::list(const std::string& repo, const std::string& revision) {
   const std::string url =
-      cat(places_.endpoint, "/api/models/", repo, "/revision/", escaped_path(revision));
+      cat(places_.endpoint, "/api/models/", repo, "/revision/", escaped_part(revision));
   const std::string what = cat("revision ", revision);
   Listing listing;
   with_retries(cat("[pull ", repo, "] the list of files"), [&] {
@@ -204,7 +215,8 @@ FileFacts HubClient::facts(const std::string& repo, const std::string& commit,
 
 std::string HubClient::file_url(const std::string& repo, const std::string& commit,
                                 const std::string& file) const {
-  return cat(places_.endpoint, "/", repo, "/resolve/", commit, "/", escaped_path(file));
+  return cat(places_.endpoint, "/", repo, "/resolve/", escaped_part(commit), "/",
+             escaped_path(file));
 }
 
 http::Response HubClient::get(

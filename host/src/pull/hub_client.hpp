@@ -85,8 +85,10 @@ class HubClient {
   std::unique_ptr<http::Client> client_;
 };
 
-// "a b/c" -> "a%20b/c": the parts of a path, not its slashes.
+// "a b/c" -> "a%20b/c": the parts of a path, not its slashes. Python's quote(path).
 std::string escaped_path(const std::string& path);
+// "refs/pr/1" -> "refs%2Fpr%2F1": what is one part of an address. Python's quote(part, safe="").
+std::string escaped_part(const std::string& part);
 // "https://host:443" of an address, in lower case; two addresses of one origin share the token.
 std::string origin_of(const std::string& url);
 

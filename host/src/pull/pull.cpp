@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "pull/download.hpp"
 #include "pull/licence.hpp"
@@ -22,6 +23,7 @@ using nlohmann::ordered_json;
 ListedModel chosen(const WeightsList& list, const PullRequest& request) {
   ListedModel model = list.need(request.model);
   if (!request.revision.empty() && request.revision != model.revision) {
+    check_revision(request.revision);
     model.revision = request.revision;
     model.known.clear();  // those are of the list's revision
   }
@@ -66,7 +68,7 @@ class Job {
         request_(request),
         module_(module),
         services_(services),
-        cache_(places.cache, model.repo),
+        cache_(places.cache, model.repo, places.symlinks),
         client_(open_client([this] { return cancelled(); })) {}
 
   void need_licence() const {
@@ -137,9 +139,9 @@ class Job {
   }
 
   bool is_there(const FileFacts& facts) const {
+    const auto stored = cache_.stored(commit_, facts.name, facts.etag);
     std::error_code failed;
-    const std::uint64_t size = fs::file_size(cache_.blob(facts.etag), failed);
-    return !failed && (!facts.bytes || size == *facts.bytes);
+    return stored && (!facts.bytes || fs::file_size(*stored, failed) == *facts.bytes) && !failed;
   }
 
   bool accepted() const { return model_.permissive || licence_accepted(cache_, model_); }
@@ -189,9 +191,13 @@ class Job {
       const Source source = {
           model_.repo, facts.name, client_->file_url(model_.repo, commit_, facts.name),
           [this](std::function<bool()> stop) { return open_client(std::move(stop)); }};
-      const Fetched fetched = fetch_blob(cache_, facts, known(facts.name), source,
+      const Fetched fetched = fetch_blob(cache_, commit_, facts, known(facts.name), source,
                                          request_.transfer, request_.verify, meter);
-      cache_.link(commit_, facts.name, facts.etag);
+      if (cache_.place(commit_, facts.name, facts.etag, fetched.downloaded) &&
+          !std::exchange(told_links_, true))
+        note(cat("[pull ", model_.repo, "] ", places_.cache.string(),
+                 " has no symbolic links; files stand in the snapshot itself, and take their room "
+                 "for each revision"));
       bytes_here += fetched.bytes;
       if (fetched.downloaded) downloaded += fetched.bytes;
       ordered_json& row = answer["files"][i];
@@ -214,6 +220,7 @@ class Job {
   std::string commit_;
   std::vector<FileFacts> facts_;
   std::uint64_t total_ = 0;
+  bool told_links_ = false;
 };
 
 // What is left of a stopped download has its room already, so the check is on the safe side.

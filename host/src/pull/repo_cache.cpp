@@ -42,6 +42,20 @@ const std::string& checked_etag(const std::string& repo, const std::string& etag
   return etag;
 }
 
+// A relative path without "..", ".", empty parts, backslashes and control characters.
+bool stays_below(const std::string& path) {
+  bool good = !path.empty() && path.front() != '/' && path.size() < 1024;
+  for (const char c : path)
+    good = good && static_cast<unsigned char>(c) >= 0x20 && c != '\\' && c != 0x7f;
+  for (std::size_t begin = 0; good && begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string part = path.substr(begin, end - begin);
+    good = !part.empty() && part != "." && part != "..";
+    begin = end + 1;
+  }
+  return good;
+}
+
 std::string folder_name(const std::string& repo) {
   return cat("models--", absl::StrReplaceAll(repo, {{"/", "--"}}));
 }
@@ -51,20 +65,16 @@ std::string folder_name(const std::string& repo) {
 bool is_commit(const std::string& text) { return sum_kind(text) == Sum::kGit; }
 
 void check_file_name(const std::string& repo, const std::string& file) {
-  bool good = !file.empty() && file.front() != '/' && file.size() < 1024;
-  for (const char c : file)
-    good = good && static_cast<unsigned char>(c) >= 0x20 && c != '\\' && c != 0x7f;
-  std::size_t begin = 0;
-  while (good && begin <= file.size()) {
-    const std::size_t end = std::min(file.find('/', begin), file.size());
-    const std::string part = file.substr(begin, end - begin);
-    good = !part.empty() && part != "." && part != "..";
-    begin = end + 1;
-  }
-  if (!good)
+  if (!stays_below(file))
     throw Error(HN_DATA_LOSS,
                 cat("[pull ", repo, "] the server lists a file named '", file,
                     "', which would leave the snapshot's folder; nothing was written"));
+}
+
+void check_revision(const std::string& revision) {
+  if (!stays_below(revision))
+    throw Error(HN_INVALID_ARGUMENT,
+                cat("[pull] revision: expected a branch, a tag or a commit, got '", revision, "'"));
 }
 
 FileLock::FileLock(const fs::path& file, const std::function<void()>& stop,
@@ -96,8 +106,11 @@ FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-RepoCache::RepoCache(fs::path cache, std::string repo)
-    : repo_(std::move(repo)), cache_(std::move(cache)), folder_(cache_ / folder_name(repo_)) {}
+RepoCache::RepoCache(fs::path cache, std::string repo, bool symlinks)
+    : repo_(std::move(repo)),
+      cache_(std::move(cache)),
+      folder_(cache_ / folder_name(repo_)),
+      symlinks_(symlinks) {}
 
 fs::path RepoCache::snapshot(const std::string& commit) const {
   return folder_ / "snapshots" / commit;
@@ -130,25 +143,50 @@ void RepoCache::write_ref(const std::string& revision, const std::string& commit
   if (commit_of(revision) != commit) write_file_atomically(file, commit);
 }
 
-void RepoCache::link(const std::string& commit, const std::string& file,
-                     const std::string& etag) const {
-  check_file_name(repo_, file);
-  const fs::path pointer = snapshot(commit) / file;
-  make_folder(pointer.parent_path());
-  const fs::path target = blob(etag).lexically_relative(pointer.parent_path());
+std::optional<fs::path> RepoCache::stored(const std::string& commit, const std::string& file,
+                                          const std::string& etag) const {
   std::error_code ignored;
-  if (fs::is_symlink(pointer, ignored) && fs::read_symlink(pointer, ignored) == target) return;
-  // Under a name of its own, then renamed: a reader sees the old link or the new one.
+  if (fs::is_regular_file(blob(etag), ignored)) return blob(etag);
+  const fs::path own = snapshot(commit) / file;
+  if (!fs::is_symlink(own, ignored) && fs::is_regular_file(own, ignored)) return own;
+  return std::nullopt;
+}
+
+bool RepoCache::place(const std::string& commit, const std::string& file, const std::string& etag,
+                      bool is_new) const {
+  check_file_name(repo_, file);
+  const fs::path pointer = snapshot(commit) / file, bytes = blob(etag);
+  std::error_code failed, ignored;
+  if (!fs::is_regular_file(bytes, ignored)) return false;  // stored() gave the snapshot's own
+  make_folder(pointer.parent_path());
+  // Under a name of its own, then renamed: a reader sees the old file or the new one.
   const fs::path fresh = cat(pointer.string(), ".", ::getpid(), ".link");
-  std::error_code failed;
   fs::remove(fresh, ignored);
-  fs::create_symlink(target, fresh, failed);
+  bool refused = false;
+  if (symlinks_) {
+    const fs::path target = bytes.lexically_relative(pointer.parent_path());
+    if (fs::is_symlink(pointer, ignored) && fs::read_symlink(pointer, ignored) == target)
+      return false;
+    fs::create_symlink(target, fresh, failed);
+    refused = static_cast<bool>(failed);
+  }
+  if (!symlinks_ || refused) {
+    failed.clear();
+    const bool there = !fs::is_symlink(pointer, ignored) && fs::is_regular_file(pointer, ignored) &&
+                       fs::file_size(pointer, ignored) == fs::file_size(bytes, ignored);
+    if (there && !is_new) return refused;
+    if (is_new)
+      fs::rename(bytes, fresh, failed);
+    else
+      fs::copy_file(bytes, fresh, failed);
+  }
   if (!failed) fs::rename(fresh, pointer, failed);
   if (failed) {
     fs::remove(fresh, ignored);
     throw Error(HN_INTERNAL,
-                cat("[pull] ", pointer.string(), " cannot be linked: ", failed.message()));
+                cat("[pull] ", pointer.string(), " cannot be made: ", failed.message()));
   }
+  return refused;
 }
 
 }  // namespace hn::pull
