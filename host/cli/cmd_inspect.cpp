@@ -7,6 +7,8 @@
 #include <sstream>
 
 #include "command.hpp"
+#include "progress.hpp"
+#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -149,6 +151,44 @@ int inspect_weights(const std::string& path, const std::string& name, const Comm
   return fits ? kOk : kFailure;
 }
 
+// Sums compared with the known ones: a line a file.
+int verify_weights(const std::string& path, const Command& command) {
+  const HostHandle host(command);
+  catch_signals();
+  auto progress = std::make_unique<Progress>("", command.quiet);
+  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
+    return hnhost_verify_weights(host.get(), str(path), progress->hooks(), out, error);
+  });
+  progress.reset();
+  const ordered_json all = ordered_json::parse(text);
+  std::string wrong;
+  for (const auto& file : all.at("files"))
+    if (file.at("state") == "wrong")
+      wrong += "\n  " + file.at("file").get<std::string>() + ": " +
+               file.at("problem").get<std::string>();
+  if (command.json) {
+    print_json(text);
+  } else {
+    for (const auto& file : all.at("files")) {
+      const auto state = file.at("state").get<std::string>();
+      std::cout << state << "  " << file.at("file").get<std::string>();
+      if (state == "right")
+        std::cout << "  " << file.at("kind").get<std::string>() << ", known by the "
+                  << (file.at("by") == "cache" ? "cache" : "list of weights");
+      else if (state == "unknown")
+        std::cout << "  no sum is known; its sha256 is " << file.at("got").get<std::string>();
+      std::cout << "\n";
+    }
+    std::cout << all.at("right") << " right, " << all.at("wrong") << " wrong, " << all.at("unknown")
+              << " of which no sum is known\n";
+  }
+  if (wrong.empty()) return kOk;
+  std::cerr << "hnhost: [verify] " << all.at("path").get<std::string>() << ": " << all.at("wrong")
+            << " of " << all.at("files").size() << " files are not what they were:" << wrong
+            << "\n";
+  return kFailure;
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, Command& command) {
@@ -159,12 +199,20 @@ void add_inspect(CLI::App& app, Command& command) {
   verb->footer(
       "Examples:\n  hnhost inspect clip\n  hnhost inspect ./my_reward.hnp --json\n"
       "  hnhost inspect --weights DIR              # what it is, who can read it, what is wrong\n"
-      "  hnhost inspect sd-turbo --weights DIR     # asks one plugin");
+      "  hnhost inspect sd-turbo --weights DIR     # asks one plugin\n"
+      "  hnhost inspect --weights DIR --verify     # only compares sums with the known ones");
   add_common(*verb, command);
   verb->add_option("name", *name, "Name, alias, id, or path of a bundle")->type_name("NAME");
   verb->add_option("--weights", *weights, "A folder or file of weights")->type_name("PATH");
-  verb->callback([name, weights, &command] {
-    command.run = [name, weights, &command] {
+  auto verify = std::make_shared<bool>(false);
+  verb->add_flag("--verify", *verify,
+                 "With --weights: compare the files' sums with those that are known, nothing else");
+  verb->callback([name, weights, verify, &command] {
+    command.run = [name, weights, verify, &command] {
+      if (*verify && (weights->empty() || !name->empty()))
+        throw UsageError(HN_INVALID_ARGUMENT,
+                         "inspect: expected --weights PATH and no NAME with --verify");
+      if (*verify) return verify_weights(*weights, command);
       if (name->empty() && weights->empty())
         throw UsageError(HN_INVALID_ARGUMENT, "inspect: expected a NAME, or --weights PATH");
       return weights->empty() ? inspect(*name, command) : inspect_weights(*weights, *name, command);

@@ -67,6 +67,11 @@ HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct
  * (docs/weights.md) [one-at-a-time] */
 HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
                                            hn_error*);
+/* JSON: the sums of a folder's files, or of one file, compared with those that are known: by their
+ * names in Hugging Face's cache, by the list of weights. Each file is "right", "wrong" or "unknown"
+ * (docs/weights.md). What is wrong is no error. HN_CANCELLED through the hooks. [any-thread] */
+HN_EXPORT hn_status hnhost_verify_weights(hnhost*, hn_str path, const struct hnhost_hooks*,
+                                          hnhost_text** out, hn_error*);
 /* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
  * options: TOML of create options. Call it before the process has started threads. [one-at-a-time]
  */

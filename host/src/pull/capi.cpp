@@ -10,6 +10,8 @@
 #include "pull/http_module.hpp"
 #include "pull/pull.hpp"
 #include "pull/snapshot.hpp"
+#include "pull/verify.hpp"
+#include "support/files.hpp"
 #include "support/toml_table.hpp"
 
 namespace {
@@ -69,6 +71,24 @@ nlohmann::ordered_json listing(const hn::pull::WeightsList& list) {
 }
 
 }  // namespace
+
+extern "C" hn_status hnhost_verify_weights(hnhost* host, hn_str path, const hnhost_hooks* hooks,
+                                           hnhost_text** out, hn_error* error) {
+  return hn::guard(error, [&] {
+    using hn::host::need;
+    *need(out, "hnhost_verify_weights", "out") = nullptr;
+    const hn::host::Host& open = need(host, "hnhost_verify_weights", "host")->host;
+    const hn::core::Services services = hn::host::make_services(open, hooks);
+    const nlohmann::ordered_json answer = hn::pull::verify(
+        hn::host::tidy(std::string(hn::view(path))), hn::pull::WeightsList::installed(),
+        [&](const std::string& file, std::uint64_t done, std::uint64_t total) {
+          if (services.cancelled()) throw hn::Error(HN_CANCELLED, "[verify] stopped");
+          services.progress(file, done, total);
+        });
+    using Json = nlohmann::ordered_json;
+    hn::host::give_text(answer.dump(1, ' ', false, Json::error_handler_t::replace), out);
+  });
+}
 
 extern "C" hn_status hnhost_pull(hnhost* host, hn_str request, const hnhost_hooks* hooks,
                                  hnhost_text** out, hn_error* error) {

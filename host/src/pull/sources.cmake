@@ -12,4 +12,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/repo_cache.cpp
   ${CMAKE_CURRENT_LIST_DIR}/snapshot.cpp
   ${CMAKE_CURRENT_LIST_DIR}/transfer.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/verify.cpp
   ${CMAKE_CURRENT_LIST_DIR}/weights_list.cpp)
