@@ -1,15 +1,13 @@
 #include "files/kind_of_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdio>
 #include <cstring>
-#include <vector>
+#include <hn/cpp/error.hpp>
+
+#include "files/input_file.hpp"
 
 namespace hn {
 namespace {
@@ -175,18 +173,15 @@ KindOfFile kind_of_file(std::string_view start, std::uint64_t size) {
   return {FileKind::kText, "something else, a text that begins with " + quoted(text)};
 }
 
-KindOfFile kind_of_file(const std::filesystem::path& file) {
-  // A FIFO or device would wait.
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  struct stat status {};
-  const bool regular =
-      descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  std::vector<char> start(kKindBytes);
-  const ssize_t n = regular ? ::pread(descriptor, start.data(), start.size(), 0) : -1;
-  if (descriptor >= 0) ::close(descriptor);
-  if (n < 0) return {FileKind::kOther, "a file that cannot be read"};
-  return kind_of_file({start.data(), static_cast<std::size_t>(n)},
-                      static_cast<std::uint64_t>(status.st_size));
+KindOfFile kind_of_file(const std::filesystem::path& path) {
+  try {
+    InputFile file(path);
+    std::string start(kKindBytes, '\0');
+    start.resize(file.read(start.data(), start.size()));
+    return kind_of_file(start, file.size());
+  } catch (const Error&) {
+    return {FileKind::kOther, "a file that cannot be read"};
+  }
 }
 
 }  // namespace hn

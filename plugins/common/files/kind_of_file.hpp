@@ -43,6 +43,6 @@ struct KindOfFile {
 KindOfFile kind_of_file(std::string_view start, std::uint64_t size);
 // Reads the first bytes. kOther, "a file that cannot be read", where that fails; what is no regular
 // file is not opened.
-KindOfFile kind_of_file(const std::filesystem::path& file);
+KindOfFile kind_of_file(const std::filesystem::path& path);
 
 }  // namespace hn
