@@ -209,8 +209,10 @@ void RewardFlags::lay(Overlay& overlay, const WeightFolders& weights, bool train
 std::string RewardFlags::label() const {
   std::string label;
   for (const std::string& flag : rewards)
-    for (const std::string& part : split(flag, ','))
-      label += (label.empty() ? "" : "-") + parse_reward(part).name;
+    for (const std::string& part : split(flag, ',')) {
+      if (!label.empty()) label += '-';
+      label += parse_reward(part).name;
+    }
   return label;
 }
 
