@@ -1,7 +1,7 @@
 """Prompts of one's own, and rewards that cannot answer them."""
 import json
 
-from tensor_numbers_files import picky, tensor_file
+from tensor_numbers_files import picky, png, tensor_file
 from suite import case
 
 CROCODILE = "a photo of a crocodile surfing"
@@ -100,13 +100,8 @@ def trained(t):
 @case("score by clip and judge, a prompt that judge cannot answer", expected="clip's number is there, judge's is null with its reason, in JSON, CSV and --stdin")
 def score(t):
     picture = t.write("i.safetensors", tensor_file("images", [2, 3, 8, 8], [0.5] * 384))
-    from struct import pack
-    import zlib
-    raw = b"".join(b"\0" + b"\x80\x20\x10" * 8 for _ in range(8))
-    chunk = lambda kind, data: pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
     for name in ("a.png", "b.png"):
-        t.write(name, png)
+        t.write(name, png((128, 32, 16)))
     prompts = t.write("p.txt", f"a star\n{CROCODILE}\n")
     common = ["--reward", "clip,judge"]
     good, bad = t.scores([t.path("a.png"), t.path("b.png"), *common, "--prompts", prompts])

@@ -4,6 +4,7 @@ import math
 import pathlib
 import shutil
 import struct
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EMOJI = ROOT / "plugins/generators/sana_sprint/weights/emoji-sprint"
@@ -21,6 +22,14 @@ def tensor_file(name, shape, values):
     data = struct.pack(f"<{len(values)}f", *values)
     header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, len(data)]}}).encode()
     return struct.pack("<Q", len(header)) + header + data
+
+
+def png(rgb, side=8):
+    """The bytes of a PNG of one colour."""
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes(rgb) * side for _ in range(side))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) +
+            chunk(b"IEND", b""))
 
 
 def first_tensor(path, part):

@@ -3,7 +3,7 @@ import json
 import math
 import shutil
 
-from tensor_numbers_files import ROOT, picky, poison, poisoned_emoji, read_tensor, tensor_file
+from tensor_numbers_files import ROOT, picky, png, poison, poisoned_emoji, read_tensor, tensor_file
 from suite import case
 
 DRY = ["train", "--reward", "redness", "--dry-run"]
@@ -190,6 +190,29 @@ def nan_score(t):
     t.holds(None not in redness["scores"] and answer["errors"] == 1, str(answer))
     t.refused([*words, "--strict"], says=["picky: the score is nan"], code=1)
     t.got("null, \"picky: the score is nan\"")
+
+
+@case("a score that is NaN, of picture files: JSON, CSV, JSON Lines, --stdin and compare",
+      expected="null or an empty cell with its reason, counted as an error; the other reward's number and the other picture stay")
+def nan_in_a_set(t):
+    t.write("set/dark.png", png((64, 64, 64)))
+    t.write("set/white.png", png((255, 255, 255)))
+    words = [*picky(t), "--reward", "picky,redness"]
+    said = "picky: the score is nan"
+    answer = t.fine(["score", t.path("set"), *words, "--prompt", "a star", "--json"]).json()
+    dark, white = answer["rows"]
+    t.holds("error" not in dark and dark["scores"]["picky"] is not None, str(dark))
+    t.equal([white["scores"]["picky"], white["error"]], [None, said])
+    t.holds(white["scores"]["redness"] is not None, str(white))
+    t.equal([answer["errors"], answer["scored"], [r["n"] for r in answer["rewards"]]], [1, 1, [1, 2]])
+    for name in ("s.csv", "s.jsonl"):
+        t.refused(["score", t.path("set"), *words, "--prompt", "a star", "--out", t.path(name), "--strict"], code=1)
+    t.equal(t.path("s.csv").read_text().splitlines()[2].split(",")[2::2], ["", said])
+    t.equal(json.loads(t.path("s.jsonl").read_text().splitlines()[1])["error"], said)
+    request = json.dumps({"image": str(t.path("set/white.png")), "prompt": "a star"})
+    t.equal(t.fine(["score", *words, "--stdin"], stdin=request + "\n").json()["error"], said)
+    pairs = t.fine(["compare", t.path("set"), t.path("set"), *words, "--prompt", "a star", "--json"]).json()
+    t.equal([[r["pairs"] for r in pairs["rewards"]], pairs["errors"], pairs["first_error"]], [[1, 2], 2, "white.png: " + said])
 
 
 @case("a score that is NaN, with --scores-out; a gradient that is NaN, with --grad-out", expected="refused, no file")

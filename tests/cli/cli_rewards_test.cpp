@@ -103,7 +103,7 @@ TEST(Ensembles, MistakesAreNamed) {
        "no --reward or --monitor 'clip'"},
       {{"--reward", "redness", "--reward-option", "every=2"}, "NAME.KEY=VALUE"},
       {{"--reward", "redness", "--monitor", "redness"}, "trained on"},
-      {{"--reward", "redness", "--monitor", "judge=0"}, "1 step or more"},
+      {{"--reward", "redness", "--monitor", "judge=0"}, "expected a whole number from 1"},
       {{"--reward", "redness", "--guard", "judge"}, "NAME=BOUND"},
       {{"--reward", "redness", "--guard", "judge=1,panic"}, "stop or ,lower"},
       {{"--reward", "redness", "--guard", "judge=0.5"}, "that runs in training"},
