@@ -233,15 +233,16 @@ def bombs(t):
     t.holds(limit < 400, f"took {limit} MiB")
 
 
-@case("a PNG of 16000 x 5000 pixels, 80 million", expected="scored; at most 3 bytes a pixel decoded and 12 as floats, 1,500 MiB in all", slow=True)
+@case("a PNG of 16000 x 5000 pixels, 80 million", expected="scored; at most 12 bytes a pixel as floats and 12 more for the reward's own copy of a picture, 2,100 MiB in all",
+      slow=True)
 def large_picture(t):
     t.write("a.png", png(16000, 5000, zeros(5000 * (3 * 16000 + 1))))
     outcome = t.fine(["score", "a.png", "--reward", "redness", "--json"])
     t.got(f"{outcome.peak_mib} MiB, {outcome.seconds:.1f} s")
-    t.holds(outcome.peak_mib < 1500, t.text)
+    t.holds(outcome.peak_mib < 2100, t.text)
 
 
-@case("40 PNGs of 4000 x 4000 pixels, 46 MiB each when decoded", expected="scored in less than 2,300 MiB: a window of five, one ahead, a batch of 5 as floats",
+@case("40 PNGs of 4000 x 4000 pixels, 46 MiB each when decoded", expected="scored in less than 2,300 MiB: two windows of five decoded, and a batch of five as floats",
       slow=True)
 def many_large_pictures(t):
     (t.folder / "set").mkdir()

@@ -3,14 +3,12 @@
     python tests/bench/scoring.py speed  --hnhost build/release/bin/hnhost [--threads 1] [--pictures 48]
     python tests/bench/scoring.py memory --hnhost build/release/bin/hnhost
     python tests/bench/scoring.py resize --hnhost build/release/bin/hnhost
-    python tests/bench/scoring.py decode --hnhost build/release/bin/hnhost
 
 speed: two models, the embedded tiny CLIP and a random ViT-B/32 that is saved for the purpose, at batch 1 and 16. Each side reads PNG
 files, resizes as transformers does (preprocess = "official"), encodes a prompt a picture and scores; loading is not counted. The sides
 alternate, the median of the rounds counts, and the scores must agree. Memory is
 the peak of the whole process, LibTorch included. memory: that peak over 1,000, 4,000 and 10,000 pictures. resize: a training step of the
-embedded generator at 256 pixels with two rewards of one picture size, each resizing for itself, and once for all. decode: the reward
-brightness, which costs next to nothing, over pictures of 1024 pixels in each format, beside Pillow and numpy on one thread.
+embedded generator at 256 pixels with two rewards of one picture size, each resizing for itself, and once for all.
 Needs transformers, torch, numpy and Pillow. Prints a Markdown table.
 """
 
@@ -191,39 +189,9 @@ def resize(options: argparse.Namespace) -> None:
                   f"{steps[0]['rewards']} |", flush=True)
 
 
-def decode(options: argparse.Namespace) -> None:
-    """Both sides read a file, make RGB of it and floats of that, and take a mean."""
-    print("| format | hn, ms a picture | Pillow, ms a picture | Pillow / hn |\n|---|---|---|---|")
-    rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).resize((1024, 1024), Image.BICUBIC)
-    pixels = np.clip(np.asarray(coarse) + rng.normal(0, 6, (1024, 1024, 3)), 0, 255).astype(np.uint8)
-    formats = (("PNG", "png", {}), ("JPEG 4:2:0", "jpg", {"quality": 90}), ("JPEG 4:4:4", "jpg", {"quality": 90, "subsampling": 0}),
-               ("progressive JPEG", "jpg", {"quality": 90, "progressive": True}), ("lossy WebP", "webp", {"quality": 90}))
-    with tempfile.TemporaryDirectory() as root:
-        for name, ending, how in formats:
-            folder = Path(root) / name
-            folder.mkdir()
-            for i in range(options.pictures):
-                Image.fromarray(np.roll(pixels, 8 * i, 0)).save(folder / f"{i:03}.{ending}", **how)
-            ours, theirs = [], []
-            for _ in range(options.rounds):
-                printed, _ = run_and_measure([options.hnhost, "score", str(folder), "--reward", "brightness", "--threads", "1",
-                                              "--decoders", "1", "--batch", "1", "--json", "--quiet"])
-                ours.append(1000 * json.loads(printed)["seconds"] / options.pictures)
-                start = time.perf_counter()
-                for file in sorted(folder.iterdir()):
-                    with Image.open(file) as picture:
-                        (np.asarray(picture.convert("RGB")).astype(np.float32) / 255).mean()
-                theirs.append(1000 * (time.perf_counter() - start) / options.pictures)
-            ratios = [b / a for a, b in zip(ours, theirs)]
-            median = statistics.median
-            print(f"| {name} | {median(ours):.1f} ({min(ours):.1f}-{max(ours):.1f}) | {median(theirs):.1f} ({min(theirs):.1f}-"
-                  f"{max(theirs):.1f}) | {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) |", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("speed", "memory", "resize", "decode", "peer", "make"))
+    parser.add_argument("what", choices=("speed", "memory", "resize", "peer", "make"))
     parser.add_argument("--hnhost")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pictures", type=int, default=48)
@@ -233,7 +201,7 @@ def main() -> None:
     parser.add_argument("--folder")
     parser.add_argument("--batch", type=int)
     options = parser.parse_args()
-    {"speed": speed, "memory": memory, "resize": resize, "decode": decode, "peer": peer, "make": make}[options.what](options)
+    {"speed": speed, "memory": memory, "resize": resize, "peer": peer, "make": make}[options.what](options)
 
 
 if __name__ == "__main__":
