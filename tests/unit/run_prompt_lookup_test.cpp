@@ -46,6 +46,24 @@ TEST_F(PromptLookup, TheLongestCommonPathDecides) {
       << "the same file";
 }
 
+TEST_F(PromptLookup, AWholeRowBeatsALongerOneThatDisagrees) {
+  EXPECT_THAT(prompts({"old/q/x/a.png=1", "a.png=2"}, {"new/q/x/a.png"}), ElementsAre("2"));
+  EXPECT_THAT(prompts({"old/q/x/a.jpg=1", "x/a=2"}, {"new/q/x/a.png"}), ElementsAre("2"));
+  EXPECT_THAT(prompts({"old/q/x/a=1", "old/z/a.png=2"}, {"new/q/x/a.png"}), ElementsAre("2"))
+      << "the name with its ending before the longer path without";
+}
+
+TEST_F(PromptLookup, ThousandsOfOneName) {
+  std::vector<std::string> rows, pictures, wanted;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string end = std::to_string(i) + "/samples/0000.png";
+    rows.push_back("/old/" + end + "=" + std::to_string(i));
+    pictures.push_back("gen/" + end);
+    wanted.push_back(std::to_string(i));
+  }
+  EXPECT_EQ(prompts(rows, pictures), wanted);
+}
+
 TEST_F(PromptLookup, NamesWithAndWithoutEndings) {
   EXPECT_THAT(prompts({"a.png=1", "a=2"}, {"a.png", "a.jpg"}), ElementsAre("1", "2"));
   EXPECT_THAT(prompts({"a=1"}, {"a.png", "a.jpg"}), ElementsAre("1", "1"));

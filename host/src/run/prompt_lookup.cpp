@@ -1,9 +1,11 @@
 #include "run/prompt_lookup.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <hn/cpp/error.hpp>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "files/text.hpp"
 #include "support/cat.hpp"
@@ -76,9 +78,8 @@ class Lookup {
       rows_.emplace_back(image, table.file.parent_path() / image);
       if (rows_.back().given.empty()) fail(i, "expected a picture's path");
       const std::string& name = rows_.back().given.back();
-      index(std::string(without_ending(name)), i);
-      // A name without an ending may have a point.
-      if (without_ending(name) != name) index(name, i);
+      index(i, kName, name);
+      if (without_ending(name) != name) index(i, kStem, without_ending(name));
       by_file_[rows_.back().real.native()].push_back(i);
     }
     for (const ScoreItem& item : items) {
@@ -100,19 +101,31 @@ class Lookup {
   bool used(std::size_t row) const { return !users_[row].empty(); }
 
  private:
+  using Index = std::unordered_map<std::uint64_t, std::vector<std::size_t>>;
+  enum Kind : std::uint64_t { kName = 1, kStem = 2 };
+
+  // Of the name, of the name with the folder before it, and so on. Equal ends have equal hashes;
+  // fit() looks at the ends themselves.
+  static std::vector<std::uint64_t> end_hashes(const Parts& parts, Kind kind,
+                                               std::string_view name) {
+    constexpr std::uint64_t kPrime = 1099511628211u;
+    constexpr std::size_t kDeepest = 16;
+    const std::hash<std::string_view> hash;
+    std::vector<std::uint64_t> hashes = {kind * kPrime + hash(name)};
+    for (std::size_t n = 1; n < std::min(parts.size(), kDeepest); ++n)
+      hashes.push_back(hashes.back() * kPrime + hash(parts[parts.size() - 1 - n]));
+    return hashes;
+  }
+
+  void index(std::size_t row, Kind kind, std::string_view name) {
+    const std::vector<std::uint64_t> ends = end_hashes(rows_[row].given, kind, name);
+    for (const std::uint64_t end : ends) ends_[end].push_back(row);
+    whole_[ends.back()].push_back(row);
+  }
+
   [[noreturn]] void fail(std::size_t row, const std::string& text) const {
     throw Error(HN_INVALID_ARGUMENT,
                 cat("[", table_.file.string(), "] line ", table_.rows[row].line, ": ", text));
-  }
-
-  // Empty where there is none.
-  static std::string folder_of(const Parts& parts) {
-    return parts.size() < 2 ? "" : parts[parts.size() - 2];
-  }
-
-  void index(const std::string& stem, std::size_t row) {
-    by_stem_[stem].push_back(row);
-    by_end_[folder_of(rows_[row].given) + "/" + stem].push_back(row);
   }
 
   Fit fit(std::size_t item, std::size_t row) const {
@@ -130,23 +143,30 @@ class Lookup {
     return fit;
   }
 
-  // all: every row of the name. Else, for a picture known by folder and name, the rows with that
-  // folder or without any: a sure fit is among them, and ten thousand pictures called 0000.png cost
-  // no hundred million looks.
-  std::vector<std::size_t> candidates(std::size_t item, bool all) const {
+  // The rows that can be the best: for the name, for the name without its ending, and for one with
+  // another, those that agree in the longest end, and those that are wholly an end themselves. So
+  // ten thousand pictures called 0000.png cost no hundred million looks.
+  std::vector<std::size_t> candidates(std::size_t item) const {
     std::vector<std::size_t> rows;
-    const auto add = [&](const auto& index, const std::string& key) {
-      if (const auto found = index.find(key); found != index.end())
-        rows.insert(rows.end(), found->second.begin(), found->second.end());
+    const auto add = [&rows](const Index& index, std::uint64_t key) {
+      const auto found = index.find(key);
+      if (found == index.end()) return false;
+      rows.insert(rows.end(), found->second.begin(), found->second.end());
+      return true;
     };
-    const std::string stem(without_ending(paths_[item].back()));
-    add(by_file_, pictures_[item].real.native());
-    if (all || pictures_[item].given.size() < 2) {
-      add(by_stem_, stem);
-    } else {
-      add(by_end_, folder_of(paths_[item]) + "/" + stem);
-      add(by_end_, "/" + stem);
+    const Parts& path = paths_[item];
+    const std::string_view stem = without_ending(path.back());
+    for (const auto& [kind, name] : {std::pair(kName, std::string_view(path.back())),
+                                     std::pair(kName, stem), std::pair(kStem, stem)}) {
+      const std::vector<std::uint64_t> ends = end_hashes(path, kind, name);
+      bool found = false;
+      for (std::size_t n = ends.size(); n-- > 0;) {
+        add(whole_, ends[n]);
+        found = found || add(ends_, ends[n]);
+      }
     }
+    if (const auto found = by_file_.find(pictures_[item].real.native()); found != by_file_.end())
+      rows.insert(rows.end(), found->second.begin(), found->second.end());
     std::sort(rows.begin(), rows.end());
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
     return rows;
@@ -155,17 +175,13 @@ class Lookup {
   std::size_t best_row(std::size_t item) {
     std::vector<std::size_t> best;
     Fit top;
-    for (const bool all : {false, true}) {
-      if (!best.empty() && top.sure()) break;
-      best.clear();
-      for (const std::size_t row : candidates(item, all)) {
-        const Fit now = fit(item, row);
-        if (now.name == 0 && !now.same_file) continue;
-        if (!best.empty() && now.rank() < top.rank()) continue;
-        if (best.empty() || now.rank() > top.rank()) best.clear();
-        best.push_back(row);
-        top = now;
-      }
+    for (const std::size_t row : candidates(item)) {
+      const Fit now = fit(item, row);
+      if (now.name == 0 && !now.same_file) continue;
+      if (!best.empty() && now.rank() < top.rank()) continue;
+      if (best.empty() || now.rank() > top.rank()) best.clear();
+      best.push_back(row);
+      top = now;
     }
     if (best.empty()) return rows_.size();
     for (const std::size_t row : best)
@@ -206,7 +222,8 @@ class Lookup {
   std::span<const ScoreItem> items_;
   std::vector<Place> rows_, pictures_;
   std::vector<Parts> paths_;  // of the pictures, from the root
-  std::unordered_map<std::string, std::vector<std::size_t>> by_stem_, by_end_, by_file_;
+  Index ends_, whole_;        // rows by each end of their paths, and by the whole
+  std::unordered_map<std::string, std::vector<std::size_t>> by_file_;
   std::vector<std::vector<User>> users_;
 };
 
