@@ -15,8 +15,10 @@ def deed(name, at="forward", after=0):
     return [word for key, value in options for word in ("--reward-option", f"unruly.{key}={value}")]
 
 
-def no_core():
+def limits():
+    """No core files, and a stack that ends."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
 
 
 def score(t, *flags, extra=(), pictures=("a.png",), **more):
@@ -26,7 +28,7 @@ def score(t, *flags, extra=(), pictures=("a.png",), **more):
     if not t.path("bundles").exists():
         bundle(t.path("bundles"))
     words = ["score", *pictures, "--plugin-path", t.path("bundles"), "--reward", "unruly,redness", *flags, "--json", *extra]
-    return t.hnhost(*words, before=no_core, **more)
+    return t.hnhost(*words, before=limits, **more)
 
 
 def train(t, *flags, steps=3):
@@ -34,7 +36,7 @@ def train(t, *flags, steps=3):
         bundle(t.path("bundles"))
     words = ["--plugin-path", t.path("bundles"), "--reward", "unruly", "--measure", "redness", "--steps", steps, "--batch", 1,
              "--set", "eval.count=1", "--out", "run"]
-    return t.hnhost(*words, *flags, before=no_core)
+    return t.hnhost(*words, *flags, before=limits)
 
 
 def says(t, outcome, code, *texts):
@@ -133,7 +135,7 @@ def pthread_exit(t):
 def core(t):
     t.write("a.png", picture())
     bundle(t.path("bundles"))
-    outcome = t.hnhost("score", "a.png", "--plugin-path", t.path("bundles"), "--reward", "unruly", *deed("abort"), before=no_core)
+    outcome = t.hnhost("score", "a.png", "--plugin-path", t.path("bundles"), "--reward", "unruly", *deed("abort"), before=limits)
     says(t, outcome, -signal.SIGABRT, "Aborted (signal 6)")
 
 
