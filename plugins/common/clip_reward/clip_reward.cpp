@@ -63,16 +63,15 @@ ClipReward::ClipReward(const Host& host, const Config& config, ClipRewardSpec sp
                 ? PreprocessMode::kTensor
                 : PreprocessMode::kOfficial),
       factor_(spec.output == ClipOutput::kLogit ? std::exp(model_.logit_scale()) : 1.0),
-      context_(context_length()) {
+      context_(context_length(spec.longest_prompt)) {
   check_tokens();
   for (const std::string& line : spec.files.assumed)
     host.log(HN_LOG_WARNING, "[" + name_ + "] " + folder_.string() + ": " + line);
 }
 
-// The tokenizer's own limit counts where it is below the tower's.
-std::int32_t ClipReward::context_length() const {
+std::int32_t ClipReward::context_length(std::int64_t longest_prompt) const {
   const std::int64_t positions = model_.config().text.max_positions;
-  const std::int64_t said = tokenizer_.max_length();
+  const std::int64_t said = longest_prompt > 0 ? longest_prompt : tokenizer_.max_length();
   if (said == 1)
     throw Error(HN_DATA_LOSS, "[" + name_ + "] " + folder_.string() +
                                   ": model_max_length: expected at least 2, got 1");

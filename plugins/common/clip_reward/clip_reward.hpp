@@ -37,6 +37,9 @@ struct ClipRewardSpec {
   // How prompts are read: by the vocabulary beside the weights in Hugging Face's layout, or by
   // OpenCLIP's, from the folder or else the bundle (hn_bundle_clip_vocabulary in CMake).
   ClipConvention convention = ClipConvention::kHuggingFace;
+  // Ids that a prompt is cut to, its ends among them; 0: the tokenizer's own limit. The tower's
+  // positions bound both.
+  std::int64_t longest_prompt = 0;
 };
 
 // The option `activation` of these plugins: "auto" (what a config says, else `otherwise`), "gelu",
@@ -59,7 +62,7 @@ class ClipReward : public TorchReward {
   std::uint64_t used_bytes() const override { return model_.weight_bytes(); }
 
  private:
-  std::int32_t context_length() const;
+  std::int32_t context_length(std::int64_t longest_prompt) const;
   void check_tokens() const;
   void warn_of_cut(std::string_view prompt);
 

@@ -34,20 +34,21 @@ void sequence(JsonObject& object, Steps& steps) {
 Step replace(JsonObject& object) {
   const auto cut = read_pattern(object.member("pattern"), object.where() + ": pattern");
   const auto content = object.get<std::string>("content");
-  return [cut, content, where = object.where()](const Piece& piece, std::size_t most) {
-    Piece result{"", piece.at_start};
-    for (const text::Part& part : cut(piece.text)) {
-      if (!part.is_match) {
-        result.text.append(piece.text, part.begin, part.end - part.begin);
-        continue;
-      }
-      if (part.begin == 0 && part.end > 0 && content.empty()) result.at_start = false;
-      if (content.size() > most || result.text.size() > most - content.size())
-        refuse_growth(where, most, "bytes");
-      result.text += content;
-    }
-    return result;
-  };
+  return
+      [cut, content, where = object.where() + ": Replace"](const Piece& piece, std::size_t most) {
+        Piece result{"", piece.at_start};
+        for (const text::Part& part : cut(piece.text)) {
+          if (!part.is_match) {
+            result.text.append(piece.text, part.begin, part.end - part.begin);
+            continue;
+          }
+          if (part.begin == 0 && part.end > 0 && content.empty()) result.at_start = false;
+          if (content.size() > most || result.text.size() > most - content.size())
+            refuse_growth(where, most, "bytes");
+          result.text += content;
+        }
+        return result;
+      };
 }
 
 Step strip(JsonObject& object) {

@@ -18,12 +18,12 @@ void read_feed_forward(JsonObject& config, T5Config& c) {
   const auto text = config.get_or<std::string>("feed_forward_proj", "relu");
   c.gated = text.starts_with("gated-");
   const std::string name = text == "gated-gelu" ? "gelu_new" : c.gated ? text.substr(6) : text;
+  c.activation = name == "gelu_new" ? "gelu_pytorch_tanh" : name;
+  find_activation(c.activation, config.where() + ": feed_forward_proj");
   if (config.get_or<std::string>("dense_act_fn", name) != name)
     config.fail("dense_act_fn", name + " of feed_forward_proj " + text);
   if (config.get_or<bool>("is_gated_act", c.gated) != c.gated)
     config.fail("is_gated_act", "what feed_forward_proj " + text + " says");
-  c.activation = name == "gelu_new" ? "gelu_pytorch_tanh" : name;
-  find_activation(c.activation, config.where() + ": feed_forward_proj");
 }
 
 }  // namespace

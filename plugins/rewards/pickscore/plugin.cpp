@@ -17,7 +17,7 @@ hn::ClipRewardSpec spec(const hn::Config& config) {
       "the folder of PickScore_v1 (config.json, model.safetensors or pytorch_model.bin, "
       "vocab.json and merges.txt)");
   return {"pickscore", hn::open_clip_files(path, {}, {}, hn::activation_option(config)),
-          hn::ClipOutput::kLogit, hn::ClipConvention::kHuggingFace};
+          hn::ClipOutput::kLogit, hn::ClipConvention::kHuggingFace, 77};
 }
 
 class PickScore final : public hn::ClipReward {
