@@ -281,7 +281,7 @@ def other_kinds(t):
     kinds = {
         "GIF": b"GIF89a\1\0\1\0\0\0\0;", "BMP": b"BM" + bytes(60), "TIFF": b"II*\0\x08\0\0\0", "AVIF": b"\0\0\0\x1cftypavif" + bytes(20),
         "HEIC": b"\0\0\0\x1cftypheic" + bytes(20), "JPEG XL": b"\xff\x0a\xfa\x1f", "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
-        "PDF": b"%PDF-1.7\n", "html": b"<!DOCTYPE html>\n<html><title>404</title></html>",
+        "PDF": b"%PDF-1.7\n", "web page": b"<!DOCTYPE html>\n<html><title>404</title></html>",
         "git lfs pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n", "empty": b"",
     }
     for name, content in kinds.items():

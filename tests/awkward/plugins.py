@@ -305,4 +305,3 @@ def changed(t):
     content = (copy / "libredness.so").read_bytes()
     (copy / "libredness.so").write_bytes(content + b"more")
     t.refused(["score", "a.png", "--reward", "redness", "--plugin-path", t.path("mine")], says=["expected sha256", hashlib.sha256(content + b"more").hexdigest()])
-

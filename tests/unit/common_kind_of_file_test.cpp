@@ -53,6 +53,10 @@ TEST(KindOfFile, TellsWhatPeopleHave) {
            {"\0\0\0\x1c"
             "ftypheic"s,
             FileKind::kPicture, "a HEIC picture"},
+           {"<?xml version=\"1.0\"?>\n<svg width=\"1\"/>", FileKind::kPicture, "an SVG picture"},
+           {"P5\n2 2\n255\n", FileKind::kPicture, "PBM, PGM and PPM"},
+           {"P5js is a library", FileKind::kText, "a text that begins with"},
+           {"RIFF\4\0\0\0WAVE"s, FileKind::kOther, "a RIFF file other than WebP"},
            {"<!DOCTYPE html><html>", FileKind::kWebPage, "a web page"},
            {"\xef\xbb\xbf\n <HTML lang=en>", FileKind::kWebPage, "a web page"},
            {"<?xml version=\"1.0\"?><Error/>", FileKind::kWebPage, "a web page or XML"},

@@ -75,12 +75,12 @@ TEST(DecodeImage, SaysWhatCame) {
       {"<?xml version=\"1.0\"?>\n<svg width=\"1\"/>", "an SVG"},
       {"<svg/>", "an SVG"},
       {"%PDF-1.7", "a PDF"},
-      {"\n<!DOCTYPE html><title>404</title>", "an HTML page"},
-      {"<HTML><body>", "an HTML page"},
+      {"\n<!DOCTYPE html><title>404</title>", "a web page"},
+      {"<HTML><body>", "a web page"},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "a Git LFS pointer"},
-      {"PK\3\4", "a ZIP archive"},
-      {std::string(100, '\0'), "nothing but zero bytes"},
-      {"no picture", "begins otherwise (10 bytes)"},
+      {"PK\3\4", "a zip archive"},
+      {std::string(100, '\0'), "a file that begins with 100 bytes of zeros"},
+      {"no picture", "a text that begins with \"no picture\" (10 bytes)"},
       {"RIFF\4\0\0\0WAVE"s, "a RIFF file other than WebP"},
   };
   for (const auto& [bytes, name] : files)

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <thread>
 
-#include "json/json_file.hpp"
+#include "files/input_file.hpp"
 #include "run/picture_header.hpp"
 
 namespace hn::run {
@@ -29,13 +28,10 @@ void for_each(std::size_t count, int threads, const Work& work) {
 }
 
 // Empty for what is no regular file.
-std::string file_start(const std::filesystem::path& file) {
-  std::error_code failed;
-  if (!std::filesystem::is_regular_file(file, failed)) return "";
+std::string file_start(const std::filesystem::path& path) {
+  InputFile file(path);
   std::string start(kHeaderBytes, '\0');
-  std::ifstream in(file, std::ios::binary);
-  in.read(start.data(), static_cast<std::streamsize>(start.size()));
-  start.resize(static_cast<std::size_t>(in.gcount()));
+  start.resize(file.read(start.data(), start.size()));
   return start;
 }
 

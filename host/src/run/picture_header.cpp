@@ -1,11 +1,8 @@
 #include "run/picture_header.hpp"
 
-#include <absl/strings/ascii.h>
-
-#include <algorithm>
-#include <array>
 #include <hn/cpp/error.hpp>
 
+#include "files/kind_of_file.hpp"
 #include "run/big_endian.hpp"
 #include "support/cat.hpp"
 
@@ -15,78 +12,8 @@ namespace {
 using host::cat;
 using namespace std::string_view_literals;
 
-struct Magic {
-  std::size_t at;
-  std::string_view bytes;
-  const char* name;
-};
-
-// Files that people give for pictures, by how they begin.
-constexpr auto kOthers = std::to_array<Magic>({
-    {0, "GIF87a"sv, "a GIF"},
-    {0, "GIF89a"sv, "a GIF"},
-    {0, "BM"sv, "a BMP"},
-    {0, "II*\0"sv, "a TIFF"},
-    {0, "MM\0*"sv, "a TIFF"},
-    {0, "II+\0"sv, "a BigTIFF"},
-    {0, "MM\0+"sv, "a BigTIFF"},
-    {4, "ftypavif"sv, "an AVIF"},
-    {4, "ftypavis"sv, "an AVIF"},
-    {4, "ftyphei"sv, "a HEIC"},
-    {4, "ftyphev"sv, "a HEIC"},
-    {4, "ftypmif1"sv, "a HEIF"},
-    {4, "ftypmsf1"sv, "a HEIF"},
-    {4, "ftyp"sv, "an MP4 or QuickTime film"},
-    {0, "\xff\x0a"sv, "a JPEG XL"},
-    {0, "\0\0\0\x0cJXL \r\n\x87\n"sv, "a JPEG XL"},
-    {0, "\0\0\0\x0cjP  \r\n\x87\n"sv, "a JPEG 2000"},
-    {0, "\xff\x4f\xff\x51"sv, "a JPEG 2000"},
-    {0, "8BPS"sv, "a Photoshop document"},
-    {0, "qoif"sv, "a QOI"},
-    {0, "\0\0\1\0"sv, "an icon (ICO)"},
-    {0, "DDS "sv, "a DDS texture"},
-    {0, "#?RADIANCE"sv, "a Radiance HDR"},
-    {0, "v/1\x01"sv, "an OpenEXR"},
-    {0, "%PDF-"sv, "a PDF"},
-    {0, "%!PS"sv, "a PostScript"},
-    {0, "RIFF"sv, "a RIFF file other than WebP"},
-    {0, "\x1a\x45\xdf\xa3"sv, "a WebM or Matroska film"},
-    {0, "PK\3\4"sv, "a ZIP archive"},
-    {0, "\x1f\x8b"sv, "a gzip archive"},
-    {0, "\x93NUMPY"sv, "a NumPy array"},
-    {0, "version https://git-lfs.github.com/spec/"sv,
-     "a Git LFS pointer, which stands for a file that was not downloaded (git lfs pull)"},
-    {0, "P1"sv, "a PBM"},
-    {0, "P2"sv, "a PGM"},
-    {0, "P3"sv, "a PPM"},
-    {0, "P4"sv, "a PBM"},
-    {0, "P5"sv, "a PGM"},
-    {0, "P6"sv, "a PPM"},
-});
-
 bool begins(std::string_view bytes, std::size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() && bytes.substr(at, magic.size()) == magic;
-}
-
-// HTML, SVG and the like; NULL where the bytes are no markup.
-const char* markup(std::string_view bytes) {
-  if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
-  bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
-  const std::string head = absl::AsciiStrToLower(host::to_absl(bytes.substr(0, 1024)));
-  if (!head.starts_with('<')) return nullptr;
-  if (head.find("<svg") != std::string::npos) return "an SVG";
-  if (head.find("<html") != std::string::npos || head.starts_with("<!doctype html"))
-    return "an HTML page";
-  return "an XML text";
-}
-
-std::string what_came(std::string_view bytes) {
-  if (bytes.empty()) return "an empty file";
-  for (const Magic& each : kOthers)
-    if (begins(bytes, each.at, each.bytes)) return each.name;
-  if (const char* name = markup(bytes)) return name;
-  if (bytes.find_first_not_of('\0') == std::string_view::npos) return "nothing but zero bytes";
-  return "a file that begins otherwise";
 }
 
 class Header {
@@ -97,8 +24,9 @@ class Header {
     if (begins(bytes_, 0, "\x89PNG\r\n\x1a\n"sv)) return png();
     if (begins(bytes_, 0, "\xff\xd8\xff"sv)) return jpeg();
     if (begins(bytes_, 0, "RIFF"sv) && begins(bytes_, 8, "WEBP"sv)) return webp();
-    throw Error(HN_DATA_LOSS, cat("[", where_, "] expected a PNG, JPEG or WebP picture, got ",
-                                  what_came(bytes_), " (", bytes_.size(), " bytes)"));
+    throw Error(HN_DATA_LOSS,
+                cat("[", where_, "] expected a PNG, JPEG or WebP picture, got ",
+                    kind_of_file(bytes_, bytes_.size()).text, " (", bytes_.size(), " bytes)"));
   }
 
  private:

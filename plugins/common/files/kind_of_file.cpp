@@ -22,7 +22,7 @@ struct Signature {
 };
 
 // Longer ones first where one begins with another.
-constexpr std::array<Signature, 37> kSignatures = {{
+constexpr auto kSignatures = std::to_array<Signature>({
     {0, "GGUF"sv, FileKind::kGguf, "a GGUF file"},
     {0, "ggml"sv, FileKind::kGguf, "a GGML file"},
     {0, "lmgg"sv, FileKind::kGguf, "a GGML file"},
@@ -35,7 +35,18 @@ constexpr std::array<Signature, 37> kSignatures = {{
     {8, "WEBP"sv, FileKind::kPicture, "a WebP picture"},
     {0, "II*\0"sv, FileKind::kPicture, "a TIFF picture"},
     {0, "MM\0*"sv, FileKind::kPicture, "a TIFF picture"},
+    {0, "II+\0"sv, FileKind::kPicture, "a BigTIFF picture"},
+    {0, "MM\0+"sv, FileKind::kPicture, "a BigTIFF picture"},
     {0, "8BPS"sv, FileKind::kPicture, "a Photoshop picture"},
+    {0, "qoif"sv, FileKind::kPicture, "a QOI picture"},
+    {0, "\0\0\1\0"sv, FileKind::kPicture, "an icon (ICO)"},
+    {0, "DDS "sv, FileKind::kPicture, "a DDS texture"},
+    {0, "#?RADIANCE"sv, FileKind::kPicture, "a Radiance HDR picture"},
+    {0, "v/1\x01"sv, FileKind::kPicture, "an OpenEXR picture"},
+    {0, "\xff\x4f\xff\x51"sv, FileKind::kPicture, "a JPEG 2000 picture"},
+    {0, "RIFF"sv, FileKind::kOther, "a RIFF file other than WebP"},
+    {0, "\x1a\x45\xdf\xa3"sv, FileKind::kOther, "a WebM or Matroska film"},
+    {0, "%!PS"sv, FileKind::kOther, "a PostScript file"},
     {0, "\0\0\0\x0cjP  \r\n\x87\n"sv, FileKind::kPicture, "a JPEG 2000 picture"},
     {0, "\0\0\0\x0cJXL \r\n\x87\n"sv, FileKind::kPicture, "a JPEG XL picture"},
     {0, "\xff\x0a"sv, FileKind::kPicture, "a JPEG XL picture"},
@@ -66,7 +77,7 @@ constexpr std::array<Signature, 37> kSignatures = {{
     {0, "PAR1"sv, FileKind::kOther, "a Parquet table"},
     {0, "ARROW1"sv, FileKind::kOther, "an Arrow table"},
     {0, "BM"sv, FileKind::kPicture, "a BMP picture"},
-}};
+});
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -163,6 +174,11 @@ KindOfFile kind_of_file(std::string_view start, std::uint64_t size) {
   const std::size_t first = start.find_first_not_of(" \t\r\n");
   const std::string_view text = first == std::string_view::npos ? ""sv : start.substr(first);
   const std::string small = lower(text.substr(0, 200));
+  if (small.starts_with("<") && lower(text).find("<svg") != std::string::npos)
+    return {FileKind::kPicture, "an SVG picture"};
+  if (small.size() > 2 && small[0] == 'p' && small[1] >= '1' && small[1] <= '6' &&
+      std::string_view(" \t\r\n").find(small[2]) != std::string_view::npos)
+    return {FileKind::kPicture, "a picture of the PBM, PGM and PPM family"};
   if (small.starts_with("<!doctype html") || small.starts_with("<html") ||
       (small.starts_with("<") && small.find("<html") != std::string::npos))
     return {FileKind::kWebPage, "a web page (HTML; a failed download?)"};
