@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"SeedAbove", "seed = 9223372036854775808", "line 1: not TOML"},
         Bad{"SeedBelow", "seed = -5", "seed: expected 0 to 9223372036854775807, got -5"},
         Bad{"EvalSeeds", "[eval]\nseeds = [1, 2.0]",
-            "expected a list of integers, got a number with a point, 2.0 in it"},
+            "expected a list of integers, got a number with a point in it"},
         Bad{"Infinite", "[train]\nlr = inf", "lr: expected a finite number, got inf"},
         Bad{"Type", "seed = \"x\"", "line 1: seed: expected an integer, got text"},
         Bad{"FloatForInteger", "[train]\nsteps = 1.5",

@@ -179,7 +179,7 @@ std::optional<std::vector<std::int64_t>> TomlTable::find_i64_list(const std::str
   std::vector<std::int64_t> values;
   for (const toml::node& item : *node->as_array()) {
     if (!item.is_integer())
-      fail(key, cat("expected a list of integers, got ", described(item), " in it"));
+      fail(key, cat("expected a list of integers, got ", type_name(item), " in it"));
     values.push_back(item.as_integer()->get());
   }
   return values;
