@@ -64,6 +64,7 @@ def nothing_to_repair_from(t):
     shutil.rmtree(run / "adapter")
     (run / "checkpoint.safetensors").unlink()
     t.refused(training(t, run), says=["adapter", "checkpoint.safetensors", "--overwrite"], env=QUICK)
+    t.got("both named, and --overwrite as the way out")
 
 
 def flips(t, count, seed):
@@ -142,6 +143,7 @@ def damaged_events(t):
     outcome = t.hnhost(*[word for word in training(t, run) if word != "--quiet"], env=QUICK)
     t.equal(outcome.code, 0)
     t.holds(name + " is missing" in outcome.err, f"no warning: {outcome.err[-300:]}")
+    t.got("file and byte named, the file untouched; without it a warning and exit code 0")
 
 
 @case("summary.json or scores.json that does not parse, is {} or lacks a key", expected="train and compare refuse it, name the file and say what helps")
@@ -173,6 +175,7 @@ def damaged_config(t):
     run = finished(t)
     (run / "config.toml").write_text("generator = = 1\n")
     t.refused(training(t, run), says=["config.toml", "line 1", "--overwrite"], env=QUICK)
+    t.got("file and line named, and --overwrite as the way out")
 
 
 @case("a .lock, metrics.jsonl or events file that is a link to somebody's file", expected="refused by name, the target unchanged")
