@@ -68,7 +68,9 @@ class Translator {
     for (const std::string& number : {low, high})
       if (number.size() > 3 || (!number.empty() && std::stoi(number) > kMaxRepetition))
         refuse("a repetition above " + std::to_string(kMaxRepetition));
-    repeat("{" + (low.empty() ? "0" : low) + (comma ? "," : "") + high + "}", i + 1);
+    std::string quantifier(1, '{');
+    quantifier.append(low.empty() ? "0" : low).append(comma ? "," : "").append(high).append("}");
+    repeat(quantifier, i + 1);
   }
 
   void group() {
