@@ -175,7 +175,6 @@ int score_stdin(const Options& o, const Command& command) {
     }) << std::endl;        // flushed: the other side waits for it
     if (!std::cout) break;  // main says why
   }
-  require_input_ended();
   return kOk;
 }
 

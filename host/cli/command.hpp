@@ -26,6 +26,7 @@ struct Command {
   bool json = false;
   bool quiet = false;
   std::string plugin_path;
+  std::string config;  // the file of --config, where the verb has the flag
   std::function<int()> run;
 };
 

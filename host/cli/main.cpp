@@ -10,6 +10,7 @@
 #include "command.hpp"
 #include "crash_report.hpp"
 #include "exit_guard.hpp"
+#include "overlay.hpp"
 #include "standard_streams.hpp"
 
 namespace {
@@ -42,7 +43,9 @@ const char* code_name(hn_status code) {
   }
 }
 
-int report(const hn::cli::Command& command, hn_status code, const std::string& text, int exit) {
+int report(const hn::cli::Command& command, hn_status code, const std::string& error_text,
+           int exit) {
+  const std::string text = hn::cli::with_config_file(error_text, command.config);
   std::cerr << "hnhost: " << text << "\n";
   if (command.json) {
     const nlohmann::ordered_json error = {
@@ -90,6 +93,8 @@ int run(hn::cli::Command& command, int argc, char** argv) {
     const int code = app.exit(error, std::cout, std::cerr);
     return code == 0 ? hn::cli::kOk : hn::cli::kUsage;
   }
+  const CLI::Option* config = app.get_subcommands().front()->get_option_no_throw("--config");
+  if (config != nullptr && config->count() > 0) command.config = config->as<std::string>();
   return command.run();
 }
 

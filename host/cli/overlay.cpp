@@ -163,4 +163,18 @@ std::string Overlay::lines() const {
   return text;
 }
 
+std::string with_config_file(const std::string& error, const std::string& file) {
+  constexpr std::string_view kPlace = "[configuration] line ";
+  if (file.empty() || !error.starts_with(kPlace)) return error;
+  std::size_t line = 0;
+  const char* begin = error.data() + kPlace.size();
+  const char* end = std::from_chars(begin, error.data() + error.size(), line).ptr;
+  try {
+    if (line > text_lines(read_text(file)).size()) return error;
+  } catch (const Error&) {  // it went away meanwhile
+    return error;
+  }
+  return file + ":" + std::string(begin, end) + std::string(end);
+}
+
 }  // namespace hn::cli

@@ -46,4 +46,8 @@ class Overlay {
   std::map<std::string, std::string> values_;
 };
 
+// An error "[configuration] line 3: ..." as "FILE:3: ..." where that line is the file's own; lines
+// behind it are the flags', and stay as they are.
+std::string with_config_file(const std::string& error, const std::string& file);
+
 }  // namespace hn::cli

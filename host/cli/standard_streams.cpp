@@ -5,9 +5,7 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <hn/cpp/error.hpp>
 #include <iostream>
 #include <streambuf>
 #include <vector>
@@ -86,11 +84,6 @@ std::string flush_output() {
   if (g_output->problem() == 0) g_output->look_at_close();
   if (g_output->problem() == 0) return "";
   return std::string("stdout: cannot be written: ") + std::strerror(g_output->problem());
-}
-
-void require_input_ended() {
-  if (std::ferror(stdin) != 0)
-    throw Error(HN_INTERNAL, std::string("stdin: cannot be read: ") + std::strerror(errno));
 }
 
 }  // namespace hn::cli

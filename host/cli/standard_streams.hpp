@@ -18,7 +18,4 @@ void open_standard_streams();
 // ignored.
 std::string flush_output();
 
-// After the last line of std::cin: hn::Error when it was not the end that came but a failure.
-void require_input_ended();
-
 }  // namespace hn::cli

@@ -6,33 +6,40 @@ from suite import case
 from weights_files import safetensors
 
 LAYER = "transformer_blocks.0.attn1.to_q"  # of emoji-sprint: [256, 256]
+LAST = "proj_out"  # [64, 256]; what a noise network adds here is its offset, so that the offset grows with the scale
 RANK = 4
 
 
 def matrices(a="base_model.model.{}.lora_A.weight", b="base_model.model.{}.lora_B.weight", layer=LAYER):
-    return {a.format(layer): ("F32", (RANK, 256), 0.02), b.format(layer): ("F32", (256, RANK), 0.02)}
+    rows = 64 if layer == LAST else 256
+    return {a.format(layer): ("F32", (RANK, 256), 0.02), b.format(layer): ("F32", (rows, RANK), 0.02)}
 
 
-def peft(t, config=None, tensors=None, name="adapter"):
+def peft(t, config=None, layer=LAYER, name="adapter"):
     """A folder as peft saves it, with changes to its configuration."""
-    base = {"peft_type": "LORA", "r": RANK, "lora_alpha": 8, "target_modules": ["to_q"], "init_lora_weights": True, "bias": "none"}
-    t.write(f"{name}/adapter_model.safetensors", safetensors(tensors or matrices(), {"format": "pt"}))
+    base = {"peft_type": "LORA", "r": RANK, "lora_alpha": 8, "target_modules": [layer.split(".")[-1]], "init_lora_weights": True,
+            "bias": "none"}
+    t.write(f"{name}/adapter_model.safetensors", safetensors(matrices(layer=layer), {"format": "pt"}))
     t.write(f"{name}/adapter_config.json", json.dumps(base | (config or {})))
     return t.path(name)
 
 
 def words(adapter, *more):
-    return ["sample", "--prompt", "a red cat", "--adapter", adapter, *more]
+    """The sample command; without an output of its own it writes the offset."""
+    out = [] if "--delta-out" in more else ["--delta-out", "delta.safetensors"]
+    return ["sample", "--prompt", "a red cat", "--adapter", adapter, *more, *out]
 
 
 def delta(t, adapter):
     """The offset that the adapter gives: the sum of its magnitudes."""
     out = t.path(f"delta-{adapter.name}.safetensors")
-    outcome = t.fine(words(adapter, "--delta-out", out))
+    outcome = t.fine(words(adapter, "--adapter-kind", "hypernet", "--delta-out", out))
     data = out.read_bytes()
     begin = 8 + struct.unpack("<Q", data[:8])[0]
     numbers = struct.unpack(f"<{(len(data) - begin) // 4}f", data[begin:])
-    return sum(map(abs, numbers)), outcome
+    size = sum(map(abs, numbers))
+    t.holds(size > 0, "the adapter gives no offset at all")
+    return size, outcome
 
 
 REFUSED = {
@@ -63,20 +70,19 @@ for name, (config, says) in REFUSED.items():
 
 @case("peft, keys that change nothing (dropout, eva, fan_in_fan_out, empty new ones)", expected="the same offset as without them")
 def harmless(t):
-    plain, _ = delta(t, peft(t))
-    t.holds(plain > 0, "the adapter gives no offset at all")
+    plain, _ = delta(t, peft(t, layer=LAST))
     other, _ = delta(t, peft(t, {"lora_dropout": 0.5, "init_lora_weights": "eva", "eva_config": {"rho": 2.0}, "fan_in_fan_out": True,
-                                 "new_key": None, "new_list": [], "megatron_core": "megatron.core"}, name="harmless"))
+                                 "new_key": None, "new_list": [], "megatron_core": "megatron.core"}, LAST, "harmless"))
     t.equal(other, plain)
 
 
 @case("peft, use_rslora and alpha_pattern", expected="as peft scales: alpha / sqrt(r), the pattern's alpha")
 def scales(t):
     # 16 / 4 twice: rslora's 8 / sqrt(4), and the pattern's alpha over the rank.
-    rslora, _ = delta(t, peft(t, {"use_rslora": True}, name="rslora"))
-    pattern, _ = delta(t, peft(t, {"alpha_pattern": {r"(?P<block>.*)\.attn1\.to_q\Z": 16}}, name="pattern"))
+    rslora, _ = delta(t, peft(t, {"use_rslora": True}, LAST, "rslora"))
+    pattern, _ = delta(t, peft(t, {"alpha_pattern": {r"(?P<block>proj)_out\Z": 16}}, LAST, "pattern"))
     t.equal(rslora, pattern)
-    plain, _ = delta(t, peft(t))
+    plain, _ = delta(t, peft(t, layer=LAST))
     t.holds(rslora > 1.5 * plain, f"expected about twice {plain}, got {rslora}")
 
 
@@ -84,11 +90,11 @@ def scales(t):
 def metadata(t):
     both = []
     for name, prefix, key in (("whole", "transformer.", "transformer.{}"), ("alone", "", "{}")):
-        config = json.dumps({prefix + "r": RANK, prefix + "lora_alpha": 16, prefix + "target_modules": ["to_q"]})
-        file = t.write(f"{name}.safetensors", safetensors(matrices(key + ".lora_A.weight", key + ".lora_B.weight"),
+        config = json.dumps({prefix + "r": RANK, prefix + "lora_alpha": 16, prefix + "target_modules": [LAST]})
+        file = t.write(f"{name}.safetensors", safetensors(matrices(key + ".lora_A.weight", key + ".lora_B.weight", LAST),
                                                           {"lora_adapter_metadata": config}))
         both.append(delta(t, file)[0])
-    plain, _ = delta(t, t.write("plain.safetensors", safetensors(matrices("transformer.{}.lora_A.weight", "transformer.{}.lora_B.weight"))))
+    plain, _ = delta(t, t.write("plain.safetensors", safetensors(matrices("transformer.{}.lora_A.weight", "transformer.{}.lora_B.weight", LAST))))
     t.equal(both[0], both[1])
     t.holds(both[0] > 2 * plain, f"expected about four times {plain}, got {both[0]}")
 
@@ -101,8 +107,8 @@ def metadata_pissa(t):
     t.refused(words(file), says=["lora_adapter_metadata", "pissa_niter_4"])
 
 
-FLAT = "lora_unet_" + LAYER.replace(".", "_")
-KOHYA = {f"{FLAT}.lora_down.weight": ("F32", (RANK, 256), 0.02), f"{FLAT}.lora_up.weight": ("F32", (256, RANK), 0.02),
+FLAT = "lora_unet_" + LAST
+KOHYA = {f"{FLAT}.lora_down.weight": ("F32", (RANK, 256), 0.02), f"{FLAT}.lora_up.weight": ("F32", (64, RANK), 0.02),
          f"{FLAT}.alpha": ("F32", (), 2.0)}
 
 for ending, method in {"dora_scale": "DoRA", "lora_mid.weight": "LoCon", "hada_w1_a": "LoHa", "lokr_w1": "LoKr", "oft_blocks": "OFT",

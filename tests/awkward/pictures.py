@@ -209,7 +209,7 @@ def max_pixels(t):
         t.refused(["score", "--image", "a.png", "--reward", "redness", *extra], says=["a.png", "6143", "96x64"])
     line = t.fine(["score", "--stdin", "--reward", "redness", "--max-pixels", "6143"], stdin='{"image": "a.png"}\n').out
     t.holds("6143" in json.loads(line)["error"], line)
-    t.refused(["score", "a.png", "--reward", "redness", "--max-pixels", "0"], says=["max_pixels"])
+    t.refused(["score", "a.png", "--reward", "redness", "--max-pixels", "0"], says=["--max-pixels"])
 
 
 @case("1 x 1 PNGs of 300 kB whose pixels, zTXt, iTXt or iCCP unpack to 300 MB",

@@ -112,8 +112,8 @@ def stderr_reader_leaves(t):
 
 @case("`score --stdin` with stdin closed (<&-), or a folder as stdin", expected="exit code 1, stdin and the reason named")
 def stdin_closed(t):
-    t.refused(["score", "--stdin", "--reward", "redness"], says=["stdin: cannot be read: Bad file descriptor"], code=1, wrapper=through("<&-"))
-    t.refused(["score", "--stdin", "--reward", "redness"], says=["stdin: cannot be read: Is a directory"], code=1, wrapper=through("</"))
+    t.refused(["score", "--stdin", "--reward", "redness"], says=["[stdin] cannot be read: Bad file descriptor"], code=1, wrapper=through("<&-"))
+    t.refused(["score", "--stdin", "--reward", "redness"], says=["[stdin] cannot be read: Is a directory"], code=1, wrapper=through("</"))
 
 
 def run_files(t, folder):

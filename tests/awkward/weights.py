@@ -82,7 +82,7 @@ def cut(t):
 def f8_adapter(t):
     layer = "transformer_blocks.0.attn1.to_q"
     file = t.write("x.safetensors", safetensors({f"{layer}.lora_A.weight": ("F8_E4M3", (4, 256), 0), f"{layer}.lora_B.weight": ("F32", (256, 4), 0.1)}))
-    t.refused(["sample", "--prompt", "a cat", "--adapter", file], says=["x.safetensors", f"{layer}.lora_A.weight", "got F8_E4M3"])
+    t.refused(["sample", "--prompt", "a cat", "--adapter", file, "--delta-out", "delta.safetensors"], says=["x.safetensors", f"{layer}.lora_A.weight", "got F8_E4M3"])
 
 
 def index(t, weight_map, **files):

@@ -1,4 +1,4 @@
-"""Every file that the product reads, cut short and with flipped bits: 4 places each in the short form, 50 in the long one.
+"""Every file that the product reads, cut short and with flipped bits: 2 cuts and 2 flips each in the short form, 50 in the long one.
 
 However a file is damaged, the command ends by itself, soon and without taking the machine's memory; where it refuses, it names the
 file. Where a format carries a checksum, damage never passes for another result; where it carries none (prompts, configurations,
@@ -17,7 +17,7 @@ GOLDEN = ROOT / "tests/golden"
 EMOJI = ROOT / "plugins/generators/sana_sprint/weights/emoji-sprint"
 CLIP = ROOT / "plugins/rewards/clip/weights/tiny-clip"
 PICTURE = GOLDEN / "images/rgb.png"
-SHORT, LONG = 4, 50
+SHORT, LONG = 2, 50
 MEMORY = 400  # MiB above what the whole file needs
 TIMES = re.compile(r'"(seconds|load_seconds|images_per_second|train_seconds|samples_per_second|peak_memory_bytes)": [^,\n]*')
 
@@ -135,13 +135,14 @@ for name, text in (("set.csv", "image,prompt\n{0},a red star\n"), ("set.jsonl", 
     @reads(f"a table of pictures: {name}")
     def a_table(t, name=name, text=text):
         file = t.write(name, text.format(copied(t, PICTURE).name))
-        return Reader(file, scoring(file, reward="clip"))
+        # A damaged path is a row of its own: it names the picture that is not there.
+        return Reader(file, scoring(file, reward="clip"), named=(name, '"error"'))
 
 
 @reads("a caption beside its picture")
 def a_caption(t):
     picture = copied(t, PICTURE)
-    return Reader(t.write("rgb.txt", "a red star"), scoring(picture, reward="clip"))
+    return Reader(t.write("rgb.txt", "a red star"), scoring(picture, reward="clip"), named=("rgb.txt", ".txt file beside"))
 
 
 @reads("a configuration")

@@ -10,6 +10,7 @@ if(TARGET hn_safetensors)
   find_package(ICU REQUIRED COMPONENTS uc)
   hn_add_test(NAME common_tokenizers_test SOURCES unit/common_tokenizer_test.cpp unit/common_clip_tokenizer_test.cpp unit/common_side_files_test.cpp unit/common_normalizers_test.cpp
     LIBS hn_tokenizers hn_json ZLIB::ZLIB LABELS unit)
+  hn_add_test(NAME common_damage_test SOURCES unit/common_damage_test.cpp LIBS hn_tokenizers hn_json ZLIB::ZLIB LABELS unit)
   hn_add_test(NAME common_tokenizers_parity_test SOURCES unit/common_tokenizers_parity_test.cpp
     LIBS hn_tokenizers hn_json ICU::uc ZLIB::ZLIB LABELS unit)
 endif()

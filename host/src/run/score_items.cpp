@@ -54,7 +54,11 @@ void add_folder(const fs::path& folder, std::vector<Found>& found) {
 }
 
 void add_table(const fs::path& file, std::vector<Found>& found) {
-  for (const TableRow& row : read_picture_table(file).rows) {
+  const ItemTable table = read_picture_table(file);
+  if (table.rows.empty())
+    throw Error(HN_INVALID_ARGUMENT,
+                cat("[", file.string(), "] expected a row for each picture, got none"));
+  for (const TableRow& row : table.rows) {
     const fs::path image = row.image;
     const fs::path place = image.is_absolute() ? image : file.parent_path() / image;
     found.push_back({{escaped_bytes(row.image), place, row.prompt.value_or("")},
