@@ -109,7 +109,7 @@ TEST(BertTokenizerTest, ReadsAPlainVocabulary) {
 
 TEST(BertTokenizerTest, RefusesWhatItCannotRead) {
   const TestFolder folder;
-  expect_error(HN_NOT_FOUND, {"none.txt", "readable"},
+  expect_error(HN_NOT_FOUND, {"none.txt", "cannot be read"},
                [&] { BertTokenizer(folder.path() / "none.txt", {}); });
   for (const std::string token : {"[UNK]", "[CLS]", "[SEP]", "[PAD]"}) {
     std::string text = kSmall;

@@ -192,7 +192,7 @@ TEST_F(CoreMonitor, ThatAnswersNothingIsOffWithAWarning) {
   ASSERT_EQ(report.warnings.size(), 1u);
   EXPECT_THAT(report.warnings[0],
               HasSubstr("reward watched: off, it answers none of the 5 training prompts"));
-  EXPECT_THAT(log, ::testing::Contains(report.warnings[0]));
+  EXPECT_THAT(log, ::testing::Contains("step 1: " + report.warnings[0]));
   EXPECT_TRUE(std::isnan(report.rewards[1]));
   EXPECT_TRUE(session->train_step().warnings.empty());
 }

@@ -46,7 +46,7 @@ TEST(Weights, OfTheWantedTypeAreTheFileItself) {
     for (std::size_t i = 0; i < made.size(); ++i)
       taken.push_back(weights.take("w" + std::to_string(i), made[i].sizes()));
     weights.finish();
-    EXPECT_EQ(count.peak(), 0u) << "nothing is copied";
+    EXPECT_LE(count.peak(), 16u) << "nothing is copied; the look for NaN takes one number";
   }
   // The mapping lives as long as a tensor does, whatever became of the map and the file's name.
   std::filesystem::remove(file);
@@ -62,7 +62,7 @@ TEST(Weights, OfAnotherTypeAreConvertedOneByOne) {
   std::vector<at::Tensor> taken;
   for (std::size_t i = 0; i < made.size(); ++i)
     taken.push_back(weights.take("w" + std::to_string(i), {64, 64}));
-  EXPECT_EQ(count.peak(), 3u * 64 * 64 * 4) << "the result and nothing beside it";
+  EXPECT_LE(count.peak(), 3u * 64 * 64 * 4 + 16) << "the result, and a number to look for NaN";
   EXPECT_EQ(weights.bytes(), count.live());
   for (std::size_t i = 0; i < made.size(); ++i)
     EXPECT_TRUE(at::equal(taken[i], made[i].to(at::kFloat)));

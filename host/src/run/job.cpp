@@ -156,6 +156,8 @@ void Job::load_checkpoint() {
     }
     checkpoint_step_ = session_->step();
   }
+  // Before a file is begun or cut: prompts that a reward refuses end the work.
+  if (trains()) session_->prepare_training();
   const auto kept = [&](const char* key) -> std::uint64_t {
     if (!resumed_) return 0;
     const auto note = session_->notes.find(key);
@@ -197,7 +199,6 @@ void Job::open() {
   }
   session_ = host_.open_session(config_, services_);
   load_checkpoint();
-  if (trains()) session_->prepare_training();
 }
 
 StoredScores Job::stored_scores() const {

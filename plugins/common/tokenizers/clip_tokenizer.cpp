@@ -61,15 +61,16 @@ bool covers_bytes(const nlohmann::json& vocab) {
 // tokenization_clip.py builds the same parts.
 TokenizerParts hugging_face_parts(const fs::path& folder, const SideFiles& side) {
   TokenizerParts parts;
-  parts.where = "[clip_tokenizer] " + folder.string();
+  const std::string where = "[clip_tokenizer] " + folder.string();
+  // What does not fit together concerns both files.
+  parts.where = where + " (vocab.json, merges.txt)";
   const nlohmann::json vocab = read_json_file(folder / "vocab.json");
   if (!vocab.is_object())
-    throw Error(HN_DATA_LOSS, parts.where +
-                                  "/vocab.json: expected an object from tokens to ids, got " +
+    throw Error(HN_DATA_LOSS, where + "/vocab.json: expected an object from tokens to ids, got " +
                                   vocab.type_name());
   for (const auto& [token, id] : vocab.items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= INT32_MAX) {
-      throw Error(HN_DATA_LOSS, parts.where + "/vocab.json: token \"" + token +
+      throw Error(HN_DATA_LOSS, where + "/vocab.json: token \"" + token +
                                     "\": expected an id from 0 on, got " + id.dump());
     }
     parts.bpe.vocab.emplace_back(token, id.get<std::int32_t>());
@@ -78,7 +79,7 @@ TokenizerParts hugging_face_parts(const fs::path& folder, const SideFiles& side)
   const std::vector<std::string_view> lines = lines_of(merges);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].empty() || lines[i].starts_with("#version")) continue;
-    parts.bpe.merges.push_back(read_merge(lines[i], i + 1, parts.where + "/merges.txt"));
+    parts.bpe.merges.push_back(read_merge(lines[i], i + 1, where + "/merges.txt"));
   }
   const std::string unknown = side.role("unk_token", kHuggingFaceEnd);
   if (vocab.contains(unknown) || !covers_bytes(vocab)) parts.bpe.unk_token = unknown;
