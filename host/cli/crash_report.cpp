@@ -3,6 +3,7 @@
 #include <hnhost/hnhost.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -41,6 +42,9 @@ void on_crash(int number, siginfo_t* about, void* context) {
        << ")";
   if (number == SIGSEGV && about->si_code > 0 && stack_ran_over(*about, context))
     text << ", its stack ran over";
+  rlimit memory{};
+  if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
+    text << "; memory is limited (ulimit -v), and numeric libraries crash where it runs out";
   text << "\n";
   text.write();
   signal(number, SIG_DFL);

@@ -148,7 +148,8 @@ def a_caption(t):
 @reads("a configuration")
 def a_configuration(t):
     file = t.write("run.toml", 'generator = "emoji-sprint"\nseed = 5\ntrain.steps = 3\n[[reward]]\nname = "redness"\nweight = 2.0\n')
-    return Reader(file, ["train", "--config", file, "--dry-run", "--out", t.path("run")])
+    # A flipped letter may name another generator or reward: the message then has that name.
+    return Reader(file, ["train", "--config", file, "--dry-run", "--out", t.path("run")], named=(file.name, "no generator '", "no reward '"))
 
 
 def bundle(t):
@@ -160,7 +161,8 @@ def bundle(t):
 def a_manifest(t):
     t.path("own").mkdir()
     folder = bundle(t)
-    return Reader(folder / "plugin.toml", scoring(copied(t, PICTURE), "--plugin-path", t.path("own")))
+    # Cut before its name it is no longer redness, and stands in the list of broken bundles.
+    return Reader(folder / "plugin.toml", scoring(copied(t, PICTURE), "--plugin-path", t.path("own")), named=("plugin.toml", "broken bundles: 1", "the manifest describes"))
 
 
 @reads("a plugin's library", protected=True)
@@ -177,7 +179,8 @@ for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "model
     def a_reward(t, name=name):
         folder = copied(t, CLIP)
         return Reader(folder / name,
-                      scoring(copied(t, PICTURE), "--prompt", "a red star", "--weights", f"clip={folder}", reward="clip"))
+                      scoring(copied(t, PICTURE), "--prompt", "a red star", "--weights", f"clip={folder}", reward="clip"),
+                      named=(name, str(folder)))  # what does not fit together concerns the folder
 
 
 for name in sorted(str(p.relative_to(EMOJI)) for p in EMOJI.rglob("*.json")) + ["transformer/diffusion_pytorch_model.safetensors"]:
@@ -189,7 +192,7 @@ for name in sorted(str(p.relative_to(EMOJI)) for p in EMOJI.rglob("*.json")) + [
         folder = copied(t, EMOJI)
         return Reader(folder / name, ["sample", "--generator", "sana_sprint", "--weights", folder, "--prompt", "a red star",
                                       "--images-out", t.path("out.safetensors"), "--json"],
-                      result=lambda: t.path("out.safetensors").read_bytes())
+                      named=(pathlib.Path(name).name, str(folder)), result=lambda: t.path("out.safetensors").read_bytes())
 
 
 @reads("raw pictures: images.safetensors")
