@@ -1,4 +1,5 @@
-// Counts the file operations of a process below one folder, and disturbs one of them. Preloaded (LD_PRELOAD).
+// Counts the file operations of a process below one folder, and disturbs one of them. Preloaded
+// (LD_PRELOAD).
 //
 //   HN_FAULT_ROOT=DIR    only operations on paths below DIR count; absolute, without symbolic links
 //   HN_FAULT_LIST=FILE   each operation as a line "NUMBER KIND PATH", appended before it is done
@@ -6,13 +7,14 @@
 //   HN_FAULT_DO=WHAT     kill   SIGKILL before it
 //                        term   SIGTERM before it, which asks for a stop; the operation is done
 //                        half   a write: the first half of its bytes, then SIGKILL; others: as kill
-//                        short  a write: the first half of its bytes, as a return value; others: nothing
-//                        ENOSPC, EIO, EFBIG   it fails so and does nothing (close: it closes and fails)
+//                        short  a write: the first half of its bytes, as a return value; others:
+//                        nothing ENOSPC, EIO, EFBIG   it fails so and does nothing (close: it
+//                        closes and fails)
 //   HN_FAULT_FOREVER=1   every operation from N on fails, not the N-th alone
 //
-// Counted: opening for writing and of folders, write, ftruncate, truncate, fsync, fdatasync, close (of what was
-// counted when it was opened), rename, unlink, rmdir, remove, mkdir, link, symlink, and their *at forms. What the C
-// library does inside of stdio does not pass here.
+// Counted: opening for writing and of folders, write, ftruncate, truncate, fsync, fdatasync, close
+// (of what was counted when it was opened), rename, unlink, rmdir, remove, mkdir, link, symlink,
+// and their *at forms. What the C library does inside of stdio does not pass here.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +46,8 @@ __attribute__((constructor)) static void begin(void) {
   if (text == NULL || strlen(text) >= sizeof root) return;
   strcpy(root, text);
   if ((text = getenv("HN_FAULT_LIST")) != NULL)
-    list = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    list =
+        (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if ((text = getenv("HN_FAULT_AT")) != NULL) at = atol(text);
   if ((text = getenv("HN_FAULT_FOREVER")) != NULL) forever = atoi(text);
   if ((text = getenv("HN_FAULT_DO")) == NULL) return;
@@ -120,10 +123,14 @@ static int fails_at(const char* kind, int folder, const char* path) {
 }
 
 static const char* path_of(int descriptor) {
-  return descriptor >= 0 && descriptor < kDescriptors && paths[descriptor] != NULL ? paths[descriptor] : "";
+  return descriptor >= 0 && descriptor < kDescriptors && paths[descriptor] != NULL
+             ? paths[descriptor]
+             : "";
 }
 
-static int counts(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_DIRECTORY) != 0; }
+static int counts(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY || (flags & O_DIRECTORY) != 0;
+}
 
 static int open_counted(int folder, const char* path, int flags, mode_t mode) {
   char text[PATH_MAX];

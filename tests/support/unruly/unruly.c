@@ -71,7 +71,7 @@ static void do_it(const char* deed) {
   if (!strcmp(deed, "segv")) *(volatile int*)zero = 1;
   if (!strcmp(deed, "raise_segv")) raise(SIGSEGV);
   if (!strcmp(deed, "bus")) raise(SIGBUS);
-  if (!strcmp(deed, "fpe")) zero = 7 / zero;  /* of 1 the compiler makes a comparison */
+  if (!strcmp(deed, "fpe")) zero = 7 / zero; /* of 1 the compiler makes a comparison */
   if (!strcmp(deed, "ill")) __builtin_trap();
   if (!strcmp(deed, "abort")) abort();
   if (!strcmp(deed, "run_over")) run_over(zero);
