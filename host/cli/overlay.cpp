@@ -4,7 +4,7 @@
 #include <charconv>
 #include <sstream>
 
-#include "files/text.hpp"
+#include <hn/formats/text.hpp>
 #include "numbers.hpp"
 
 namespace hn::cli {

@@ -1,14 +1,15 @@
-# hn_add_plugin(NAME KIND reward|generator SOURCES file... [MANIFEST plugin.toml] [TORCH] [LIBS target...] [FILES path...]
-#               [NO_INSTALL])
+# hn_add_plugin(NAME KIND reward|generator SOURCES file... [MODEL file...] [MANIFEST plugin.toml] [TORCH] [LIBS target...]
+#               [FILES path...] [NO_INSTALL])
 #
 # Builds the bundle NAME.hnp/{plugin.toml, libNAME.so, FILES...} with every property that the ABI asks of a plugin: one exported
 # symbol, no unique symbols, everything resolved at link time, a run path relative to the bundle, and without LibTorch a
 # libstdc++ of its own. The manifest gets the library's name and sha256, the ABI version and LibTorch's build id.
+# MODEL: files that become a static library NAME_model first, for tests that reach behind the plugin's glue.
 # NO_INSTALL: a bundle for tests, neither installed nor listed in the properties HN_PLUGIN_BUNDLES and HN_PLUGIN_TARGETS.
 set(HN_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 function(hn_add_plugin NAME)
-  cmake_parse_arguments(ARG "TORCH;NO_INSTALL" "KIND;MANIFEST" "SOURCES;LIBS;FILES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;NO_INSTALL" "KIND;MANIFEST" "SOURCES;MODEL;LIBS;FILES" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "hn_add_plugin(${NAME}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -33,8 +34,23 @@ function(hn_add_plugin NAME)
   endif()
   set(bundle ${root}/${NAME}.hnp)
 
+  if(ARG_MODEL)
+    add_library(${NAME}_model STATIC ${ARG_MODEL})
+    target_link_libraries(${NAME}_model PUBLIC hn::sdk ${ARG_LIBS})
+    target_include_directories(${NAME}_model PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+    target_compile_features(${NAME}_model PUBLIC cxx_std_20 c_std_11)
+    set_target_properties(${NAME}_model PROPERTIES POSITION_INDEPENDENT_CODE ON
+      C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    if(ARG_TORCH)
+      target_link_libraries(${NAME}_model PUBLIC hn::torch)
+      if(TARGET hn_torch_pch)
+        target_precompile_headers(${NAME}_model REUSE_FROM hn_torch_pch)
+      endif()
+    endif()
+    list(PREPEND ARG_LIBS ${NAME}_model)
+  endif()
   add_library(${NAME} MODULE ${ARG_SOURCES})
-  target_link_libraries(${NAME} PRIVATE hn::sdk ${ARG_LIBS})
+  target_link_libraries(${NAME} PRIVATE hn::sdk ${ARG_LIBS} m)
   target_compile_features(${NAME} PRIVATE cxx_std_20 c_std_11)
   set_target_properties(${NAME} PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${bundle} PREFIX lib
@@ -88,4 +104,19 @@ function(hn_add_plugin NAME)
     set(CMAKE_INSTALL_LIBDIR lib)
   endif()
   install(DIRECTORY ${bundle} DESTINATION ${CMAKE_INSTALL_LIBDIR}/hn/plugins COMPONENT plugins USE_SOURCE_PERMISSIONS)
+endfunction()
+
+# hn_bundle_clip_vocabulary(NAME): puts OpenCLIP's vocabulary, which every published CLIP text tower has, into the bundle of the
+# plugin NAME as vocabulary/.
+function(hn_bundle_clip_vocabulary NAME)
+  get_target_property(bundle ${NAME} LIBRARY_OUTPUT_DIRECTORY)
+  if(EXISTS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../text/data)
+    set(data ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../text/data)
+  else()
+    set(data ${HN_DATA_DIR}/text)
+  endif()
+  add_custom_command(TARGET ${NAME}_bundle POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${bundle}/vocabulary
+    COMMAND ${CMAKE_COMMAND} -E copy_if_different ${data}/bpe_simple_vocab_16e6.txt.gz ${data}/README.md ${bundle}/vocabulary
+    VERBATIM)
 endfunction()

@@ -1,4 +1,4 @@
-# The install tree of the SDK: headers, CMake package `hn` (components sdk, torch, host), LibTorch as a link or as a copy.
+# The install tree of the SDK: headers, CMake package `hn` (components: hnConfig.cmake.in), LibTorch as a link or as a copy.
 include(CMakePackageConfigHelpers)
 
 set(HN_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/hn)

@@ -28,7 +28,7 @@ def library(*flags):
     with tempfile.TemporaryDirectory() as folder:
         run = lambda *words: subprocess.run(words, cwd=folder, check=True, capture_output=True)
         run(os.environ.get("CC", "cc"), "-std=gnu11", "-O1", "-fPIC", "-fexceptions", "-I", ROOT / "sdk/include", "-I",
-            ROOT / "plugins/common/c_reward", *flags, "-c", SOURCE / "unruly.c", "-o", "c.o")
+            ROOT / "sdk/include", *flags, "-c", SOURCE / "unruly.c", "-o", "c.o")
         run(os.environ.get("CXX", "c++"), "-fPIC", "-c", SOURCE / "unruly_throw.cpp", "-o", "throw.o")
         run(os.environ.get("CXX", "c++"), "-shared", *flags, "c.o", "throw.o", "-o", "libunruly.so", "-lm", "-lpthread")
         return pathlib.Path(folder, "libunruly.so").read_bytes()

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "run/decode_image.hpp"
+#include "files/decode_image.hpp"
 
 int main(int count, char** arguments) {
   for (int round = 0; count > 1 && round < std::atoi(arguments[1]); ++round)
@@ -14,7 +14,7 @@ int main(int count, char** arguments) {
       std::ifstream file(arguments[i], std::ios::binary);
       const std::string bytes{std::istreambuf_iterator<char>(file), {}};
       const auto begin = std::chrono::steady_clock::now();
-      const hn::run::Image image = hn::run::decode_image(bytes, arguments[i]);
+      const hn::host::Image image = hn::host::decode_image(bytes, arguments[i]);
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - begin;
       std::cout << arguments[i] << " " << (image.rgb.empty() ? 0 : took.count()) << "\n";

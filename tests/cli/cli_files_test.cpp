@@ -4,7 +4,7 @@
 #include <random>
 
 #include "cli/cli_support.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 
 namespace {
 

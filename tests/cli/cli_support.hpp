@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::test {
 

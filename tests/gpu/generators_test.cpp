@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "gpu/gpu_support.hpp"
-#include "torch/byte_count.hpp"
+#include <hn/nn/byte_count.hpp>
 
 namespace hn::gpu {
 namespace {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 
 namespace counter {
 

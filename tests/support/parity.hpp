@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "support/counter_weights.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::test {
 

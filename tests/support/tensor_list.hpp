@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 
 namespace hn::test {
 

@@ -1,7 +1,7 @@
 // Sessions through the C API, over the fake core.
 #include <numeric>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 #include "unit/loader_support.hpp"
 
 namespace hn::host {

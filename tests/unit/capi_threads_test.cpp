@@ -4,7 +4,7 @@
 #include <mutex>
 #include <thread>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 #include "unit/loader_support.hpp"
 
 namespace hn::host {

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "support/generator_client.hpp"
-#include "torch/byte_count.hpp"
+#include <hn/nn/byte_count.hpp>
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {

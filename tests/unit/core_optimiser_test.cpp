@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "core/optimiser.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 
 namespace hn::core::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "core/core_session.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "support/fake_plugins.hpp"
 
 namespace hn::core::test {

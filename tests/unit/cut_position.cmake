@@ -1,1 +1,1 @@
-hn_add_test(NAME common_cut_position_test SOURCES unit/common_cut_position_test.cpp LIBS hn_tokenizers LABELS unit)
+hn_add_test(NAME text_cut_position_test SOURCES unit/text_cut_position_test.cpp LIBS hn::text LABELS unit)

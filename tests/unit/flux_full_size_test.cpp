@@ -13,7 +13,7 @@
 
 #include "model.hpp"
 #include "support/full_size.hpp"
-#include "torch/byte_count.hpp"
+#include <hn/nn/byte_count.hpp>
 
 namespace hn::flux {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <stdexcept>
 
-#include "generator/pipeline_problems.hpp"
+#include <hn/generator/pipeline_problems.hpp>
 
 namespace hn {
 namespace {

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "pickle/torch_file.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/torch_file.hpp>
+#include <hn/formats/safetensors.hpp>
 
 namespace hn::test {
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "core/python_pattern.hpp"
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {

@@ -9,8 +9,8 @@
 #include <hn/cpp/error.hpp>
 #include <thread>
 
-#include "torch/byte_count.hpp"
-#include "torch/checkpoint.hpp"
+#include <hn/nn/byte_count.hpp>
+#include <hn/nn/checkpoint.hpp>
 
 namespace hn {
 namespace {

@@ -2,7 +2,7 @@
 if(TARGET hnhost_core_parts)
   hn_add_test(NAME core_memory_budget_test SOURCES unit/core_memory_budget_test.cpp LIBS hnhost_core_parts TORCH LABELS unit)
   if(TARGET sana_sprint_bundle AND TARGET redness_bundle)
-    hn_add_test(NAME core_memory_test SOURCES unit/core_memory_test.cpp LIBS hnhost_core_parts hn_torch_common ${CMAKE_DL_LIBS}
+    hn_add_test(NAME core_memory_test SOURCES unit/core_memory_test.cpp LIBS hnhost_core_parts hn::nn ${CMAKE_DL_LIBS}
                 TORCH LABELS slow)
     add_dependencies(core_memory_test sana_sprint_bundle redness_bundle)
   endif()

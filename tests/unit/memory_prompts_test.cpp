@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "generator/prompt_store.hpp"
-#include "generator/text_encoder_mode.hpp"
+#include <hn/generator/prompt_store.hpp>
+#include <hn/generator/text_encoder_mode.hpp>
 #include "unit/memory_support.hpp"
 
 namespace hn {

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "torch/byte_count.hpp"
-#include "torch/lora.hpp"
-#include "torch/quantise.hpp"
+#include <hn/nn/byte_count.hpp>
+#include <hn/nn/lora.hpp>
+#include <hn/nn/quantise.hpp>
 #include "unit/memory_support.hpp"
 
 namespace hn {

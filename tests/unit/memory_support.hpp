@@ -5,7 +5,7 @@
 #include <hn/cpp/error.hpp>
 
 #include "support/generator_client.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::test {
 

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "torch/byte_count.hpp"
-#include "torch/pass_bytes.hpp"
-#include "torch/tiles.hpp"
+#include <hn/nn/byte_count.hpp>
+#include <hn/nn/pass_bytes.hpp>
+#include <hn/nn/tiles.hpp>
 #include "unit/memory_support.hpp"
 
 namespace hn {

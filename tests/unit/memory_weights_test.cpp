@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "support/tensor_list.hpp"
-#include "torch/byte_count.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/byte_count.hpp>
+#include <hn/nn/weight_map.hpp>
 #include "unit/memory_support.hpp"
 
 namespace hn {

@@ -12,7 +12,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/reward_published_support.hpp"
 
 namespace hn::test {

@@ -12,7 +12,7 @@
 
 #include "../plugins/rewards/aesthetic/head.hpp"
 #include "support/tensor_list.hpp"
-#include "torch/clip_model.hpp"
+#include <hn/nn/clip_model.hpp>
 
 namespace hn::test {
 namespace {

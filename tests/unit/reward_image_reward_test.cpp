@@ -11,7 +11,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/image_reward_folder.hpp"
 #include "unit/reward_support.hpp"
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "plugins/rewards/judge/grammar.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/reward_support.hpp"
 
 namespace hn::test {

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "plugins/common/torch/clip_model.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn {
 namespace {

@@ -11,13 +11,10 @@ add_custom_command(OUTPUT ${unpacked}/done
   COMMAND ${CMAKE_COMMAND} -E touch ${unpacked}/done
   DEPENDS ${packed_files} VERBATIM COMMENT "Unpacking tests/golden/clip_rewards")
 add_custom_target(clip_rewards_golden ALL DEPENDS ${unpacked}/done)
-set_property(GLOBAL PROPERTY HN_CONTRACT_OPTIONS_hps "weights = \"${unpacked}/hps_derived\"")
-set_property(GLOBAL PROPERTY HN_CONTRACT_OPTIONS_pickscore "weights = \"${unpacked}/pickscore_safe\"")
-set_property(GLOBAL PROPERTY HN_CONTRACT_OPTIONS_aesthetic "weights = \"${unpacked}/aesthetic_mlp\"")
 
 hn_add_test(NAME reward_published_test SOURCES unit/reward_published_test.cpp unit/reward_published_errors_test.cpp
-  LIBS hn_weights hn_json ${CMAKE_DL_LIBS} LABELS unit golden)
+  LIBS hn::formats ${CMAKE_DL_LIBS} LABELS unit golden)
 add_dependencies(reward_published_test clip_rewards_golden clip_bundle hps_bundle pickscore_bundle aesthetic_bundle)
 
 hn_add_test(NAME reward_full_size_test TORCH SOURCES unit/reward_full_size_test.cpp ${PROJECT_SOURCE_DIR}/plugins/rewards/aesthetic/head.cpp
-  LIBS hn_torch_common LABELS unit golden)
+  LIBS hn::nn LABELS unit golden)

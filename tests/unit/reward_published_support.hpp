@@ -9,7 +9,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/reward_support.hpp"
 
 namespace hn::test {

@@ -9,9 +9,9 @@
 #include <hn/cpp/error.hpp>
 
 #include "plugins/rewards/judge/detector.hpp"
-#include "safetensors/safetensors.hpp"
-#include "torch/frozen_linear.hpp"
-#include "torch/image_ops.hpp"
+#include <hn/formats/safetensors.hpp>
+#include <hn/nn/frozen_linear.hpp>
+#include <hn/nn/image_ops.hpp>
 
 namespace hn::test {
 namespace {

@@ -1,7 +1,7 @@
 #include "run/new_project.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 using hn::test::expect_error;
@@ -58,4 +58,4 @@ TEST_F(NewProject, AFailureLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace hn::run
+}  // namespace hn::host

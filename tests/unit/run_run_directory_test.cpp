@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "run/run_directory.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 using hn::test::expect_error;
@@ -180,4 +180,4 @@ TEST(RunDirectory, DifferencesByKey) {
 }
 
 }  // namespace
-}  // namespace hn::run
+}  // namespace hn::host

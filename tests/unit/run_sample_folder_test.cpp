@@ -1,10 +1,10 @@
 // Folders of samples: what they hold, and that they are used again as a whole.
-#include "run/pictures.hpp"
+#include "files/pictures.hpp"
 #include "run/sample_folder.hpp"
-#include "run/score_items.hpp"
-#include "unit/common_test_files.hpp"
+#include "scoring/score_items.hpp"
+#include "unit/sdk_test_files.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 using hn::test::expect_error;
@@ -82,4 +82,4 @@ TEST_F(SampleFolderTest, SomebodysPicturesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hn::run
+}  // namespace hn::host

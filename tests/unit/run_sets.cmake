@@ -1,7 +1,7 @@
 # host/src/run: sets of pictures, their tables, comparisons, and what monitors say.
 if(TARGET hnhost_internal)
   hn_add_test(NAME run_sets_test
-    SOURCES unit/run_divergence_test.cpp unit/run_natural_order_test.cpp unit/run_picture_pairs_test.cpp unit/run_prompt_lookup_test.cpp
-      unit/run_sample_folder_test.cpp unit/run_score_items_test.cpp unit/run_score_table_test.cpp unit/support_csv_test.cpp unit/support_toml_parser_test.cpp
+    SOURCES unit/report_divergence_test.cpp unit/files_natural_order_test.cpp unit/scoring_picture_pairs_test.cpp unit/scoring_prompt_lookup_test.cpp
+      unit/run_sample_folder_test.cpp unit/scoring_score_items_test.cpp unit/scoring_score_table_test.cpp unit/support_csv_test.cpp unit/support_toml_parser_test.cpp
     LIBS hnhost_internal LABELS unit)
 endif()

@@ -7,8 +7,8 @@
 
 #include <functional>
 
-#include "torch/fused.hpp"
-#include "torch/fused_kernels.hpp"
+#include <hn/nn/fused.hpp>
+#include "nn/fused_kernels.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <iomanip>
 #include <iostream>
 
-#include "torch/byte_count.hpp"
+#include <hn/nn/byte_count.hpp>
 #include "unit/sana_support.hpp"
 
 namespace hn::test {

@@ -1,5 +1,5 @@
 #include "support/csv.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::host {
 namespace {

@@ -7,7 +7,7 @@
 #include "core/session.hpp"
 #include "support/toml_parser.hpp"
 #include "support/toml_table.hpp"
-#include "unit/common_test_files.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::host {
 namespace {

@@ -1,5 +1,5 @@
 # T5: its tokenizers.
-if(TARGET hn_tokenizers)
+if(TARGET hn::text)
   find_package(ZLIB REQUIRED)
-  hn_add_test(NAME common_t5_tokenizer_test SOURCES unit/common_t5_tokenizer_test.cpp LIBS hn_tokenizers hn_json ZLIB::ZLIB LABELS unit)
+  hn_add_test(NAME text_t5_tokenizer_test SOURCES unit/text_t5_tokenizer_test.cpp LIBS hn::text hn::formats ZLIB::ZLIB LABELS unit)
 endif()

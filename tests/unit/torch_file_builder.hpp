@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "pickle/crc32.hpp"
+#include "formats/pickle/crc32.hpp"
 
 namespace hn::test {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "capi/arguments.hpp"
-#include "capi/host.hpp"
+#include "host/host.hpp"
 #include "capi/text.hpp"
 #include "support/cat.hpp"
 

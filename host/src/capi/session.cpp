@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "capi/arguments.hpp"
-#include "capi/hooks.hpp"
-#include "capi/host.hpp"
+#include "host/hooks.hpp"
+#include "host/host.hpp"
 #include "capi/tensors.hpp"
 #include "capi/text.hpp"
 #include "config/ranges.hpp"

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
-#include "files/text.hpp"
-#include "json/json_file.hpp"
+#include <hn/formats/text.hpp>
+#include <hn/formats/json_file.hpp>
 #include "support/cat.hpp"
 #include "support/csv.hpp"
 #include "support/nearest.hpp"

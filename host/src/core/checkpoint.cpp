@@ -8,7 +8,7 @@
 
 #include "core/sealed_file.hpp"
 #include "core/tensor_io.hpp"
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 
 namespace hn::core {
 namespace {

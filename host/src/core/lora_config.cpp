@@ -9,8 +9,8 @@
 
 #include "core/lora_config_keys.hpp"
 #include "core/python_pattern.hpp"
-#include "json/json_file.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/safetensors.hpp>
 
 namespace hn::core {
 namespace {

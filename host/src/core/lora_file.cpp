@@ -15,7 +15,7 @@
 #include "core/lora_config.hpp"
 #include "core/lora_methods.hpp"
 #include "core/tensor_io.hpp"
-#include "weights/weight_files.hpp"
+#include <hn/formats/weight_files.hpp>
 
 namespace hn::core {
 namespace {

@@ -5,7 +5,7 @@
 #include <regex>
 #include <utility>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 
 namespace hn::core {
 namespace {

@@ -8,8 +8,8 @@
 #include "core/adapter.hpp"
 #include "core/lora_config.hpp"
 #include "core/tensor_io.hpp"
-#include "json/json_file.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/atomic_file.hpp>
 
 namespace hn::core {
 namespace {

@@ -8,8 +8,8 @@
 #include <memory>
 #include <optional>
 
-#include "safetensors/atomic_file.hpp"
-#include "safetensors/mapped_file.hpp"
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/mapped_file.hpp>
 
 namespace hn::core {
 namespace {

@@ -4,7 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "torch/image_ops.hpp"
+#include <hn/nn/image_ops.hpp>
 
 namespace hn::core {
 namespace {

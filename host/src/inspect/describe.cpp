@@ -6,9 +6,9 @@
 #include <optional>
 #include <set>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 #include "support/cat.hpp"
-#include "weights/weight_files.hpp"
+#include <hn/formats/weight_files.hpp>
 
 namespace hn::inspect {
 namespace {

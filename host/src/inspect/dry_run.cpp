@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/surroundings.hpp"
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 #include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"

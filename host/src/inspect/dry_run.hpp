@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 
 namespace hn::inspect {
 

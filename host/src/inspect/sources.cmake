@@ -1,6 +1,5 @@
 # What a folder of weights is, and which plugin can read it.
 target_sources(hnhost_lib PRIVATE
-  ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
   ${CMAKE_CURRENT_LIST_DIR}/describe.cpp
   ${CMAKE_CURRENT_LIST_DIR}/dry_run.cpp)
-target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn_weights>)
+target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn::formats>)

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "files/input_file.hpp"
+#include <hn/formats/input_file.hpp>
 
 namespace hn::host {
 

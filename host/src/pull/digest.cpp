@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "files/input_file.hpp"
+#include <hn/formats/input_file.hpp>
 #include "support/cat.hpp"
 
 namespace hn::pull {

@@ -7,7 +7,7 @@
 #include <hn/cpp/error.hpp>
 #include <thread>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 #include "pull/repo_cache.hpp"
 #include "support/cat.hpp"
 

@@ -4,8 +4,8 @@
 #include <ctime>
 #include <hn/cpp/error.hpp>
 
-#include "json/json_file.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/atomic_file.hpp>
 #include "support/cat.hpp"
 
 namespace hn::pull {

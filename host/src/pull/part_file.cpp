@@ -9,8 +9,8 @@
 #include <hn/cpp/error.hpp>
 #include <limits>
 
-#include "json/json_file.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/atomic_file.hpp>
 #include "support/cat.hpp"
 
 namespace hn::pull {

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "pull/digest.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/atomic_file.hpp>
 #include "support/cat.hpp"
 #include "support/files.hpp"
 

@@ -1,6 +1,5 @@
 # Getting weights: the list of known models, Hugging Face's cache folder, downloads. HTTP itself is ../http, a module.
 target_sources(hnhost_lib PRIVATE
-  ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
   ${CMAKE_CURRENT_LIST_DIR}/digest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/download.cpp
   ${CMAKE_CURRENT_LIST_DIR}/http_module.cpp

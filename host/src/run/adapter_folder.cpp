@@ -1,10 +1,10 @@
 #include "run/adapter_folder.hpp"
 
-#include "files/input_file.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/input_file.hpp>
+#include <hn/formats/safetensors.hpp>
 #include "support/files.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -73,4 +73,4 @@ bool take_generator(const fs::path& run_config, host::RunConfig& config) {
   return true;
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -8,7 +8,7 @@
 #include "config/run_config.hpp"
 #include "core/session.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // The file or folder that `path` means: itself where it is a LoRA file, or a folder with one
 // (adapter_model, as peft has it, or pytorch_lora_weights, as diffusers), or adapter/ in a run
@@ -30,4 +30,4 @@ std::optional<std::filesystem::path> run_config_of(const std::filesystem::path& 
 // does, and the answer is false. Errors: HN_INVALID_ARGUMENT for a file that is no configuration.
 bool take_generator(const std::filesystem::path& run_config, host::RunConfig& config);
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -2,7 +2,7 @@
 
 #include "support/files.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -39,4 +39,4 @@ std::vector<std::string> missing_or_changed(const RunDirectory& run,
   return wrong;
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

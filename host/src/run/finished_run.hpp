@@ -7,7 +7,7 @@
 
 #include "run/run_directory.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // SHA-256 by name of the files that others take from a run: those of adapter/, and scores.json.
 nlohmann::ordered_json file_sums(const RunDirectory& run);
@@ -18,4 +18,4 @@ nlohmann::ordered_json file_sums(const RunDirectory& run);
 std::vector<std::string> missing_or_changed(const RunDirectory& run,
                                             const nlohmann::ordered_json& summary);
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -8,18 +8,18 @@
 #include <memory>
 #include <optional>
 
-#include "run/evaluate.hpp"
-#include "run/event_file.hpp"
+#include "scoring/evaluate.hpp"
+#include "files/event_file.hpp"
 #include "run/finished_run.hpp"
-#include "run/metrics.hpp"
-#include "run/pictures.hpp"
-#include "run/report.hpp"
+#include "report/metrics.hpp"
+#include "files/pictures.hpp"
+#include "report/report.hpp"
 #include "run/run_directory.hpp"
-#include "run/scores_file.hpp"
-#include "run/summary.hpp"
-#include "safetensors/atomic_file.hpp"
+#include "scoring/scores_file.hpp"
+#include "report/summary.hpp"
+#include <hn/formats/atomic_file.hpp>
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -452,4 +452,4 @@ std::string run_job(host::Host& host, std::string_view config, const hnhost_hook
   return Job(host, std::move(resolved), hooks).run();
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

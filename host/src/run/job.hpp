@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // hnhost_run without the ABI: config is TOML, the answer is summary.json's text. hooks may be NULL.
 // A finished run of the same configuration is answered from its summary.
@@ -16,4 +16,4 @@ namespace hn::run {
 // what the session throws, with the last checkpoint left as it was.
 std::string run_job(host::Host& host, std::string_view config, const hnhost_hooks* hooks);
 
-}  // namespace hn::run
+}  // namespace hn::host

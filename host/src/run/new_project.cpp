@@ -9,11 +9,11 @@
 #include <hn/cpp/error.hpp>
 #include <vector>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 #include "loader/scan.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/atomic_file.hpp>
 
-namespace hn::run {
+namespace hn::host {
 namespace fs = std::filesystem;
 namespace {
 
@@ -153,4 +153,4 @@ fs::path template_folder() {
   return folder;
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

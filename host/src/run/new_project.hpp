@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace hn::run {
+namespace hn::host {
 
 // Copies templates/KIND to `folder`, which must not exist or be empty. Every occurrence of the
 // template's placeholder names, in file names and in texts, becomes NAME: my_thing -> name,
@@ -21,4 +21,4 @@ void new_project(const std::filesystem::path& templates, std::string_view kind,
 // Errors: HN_NOT_FOUND names the place.
 std::filesystem::path template_folder();
 
-}  // namespace hn::run
+}  // namespace hn::host

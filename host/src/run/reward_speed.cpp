@@ -7,14 +7,14 @@
 #include <thread>
 
 #include "config/ranges.hpp"
-#include "json/json_file.hpp"
-#include "run/summary.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/json_file.hpp>
+#include "report/summary.hpp"
+#include <hn/formats/atomic_file.hpp>
 #include "support/files.hpp"
 #include "support/toml_table.hpp"
 #include "validate/child.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -199,4 +199,4 @@ std::string measure_rewards(host::Host& host, std::string_view text, const hnhos
   return dumped(with_speed(std::move(rows), std::move(cache)));
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // The processor's name and the number of its cores: what a measurement belongs to.
 std::string machine_name();
@@ -29,4 +29,4 @@ std::string rewards_catalogue(const host::Host& host);
 // catalogue. Call it before the process has started threads.
 std::string measure_rewards(host::Host& host, std::string_view request, const hnhost_hooks* hooks);
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -13,11 +13,11 @@
 #include <map>
 #include <sstream>
 
-#include "json/json_file.hpp"
-#include "safetensors/atomic_file.hpp"
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/atomic_file.hpp>
 #include "support/toml_parser.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace fs = std::filesystem;
 namespace {
 
@@ -223,4 +223,4 @@ void RunDirectory::remove_run_files() const {
   }
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hn::run {
+namespace hn::host {
 
 // Keys whose values differ, as "train.lr: 0.001 there, 0.01 now". Tables are compared key by key,
 // everything else as a value. `there` and `now` are TOML.
@@ -51,4 +51,4 @@ class RunDirectory {
   int lock_ = -1;
 };
 
-}  // namespace hn::run
+}  // namespace hn::host

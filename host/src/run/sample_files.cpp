@@ -6,13 +6,13 @@
 #include "config/prompts.hpp"
 #include "config/ranges.hpp"
 #include "run/adapter_folder.hpp"
-#include "run/evaluate.hpp"
+#include "scoring/evaluate.hpp"
 #include "run/sample_folder.hpp"
-#include "run/tensor_file.hpp"
+#include "files/tensor_file.hpp"
 #include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 struct Request {
@@ -171,4 +171,4 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   return answer.dump(2) + "\n";
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -6,13 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // request: TOML; the answer is JSON. Errors: HN_INVALID_ARGUMENT (unknown key, shapes, no prompts),
 // those of the readers, writers and the session.
 std::string sample_files(host::Host& host, std::string_view request, const hnhost_hooks* hooks);
 std::string score_files(host::Host& host, std::string_view request, const hnhost_hooks* hooks);
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -5,16 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "run/image.hpp"
-#include "run/item_table.hpp"
-#include "run/natural_order.hpp"
-#include "run/pictures.hpp"
-#include "run/report.hpp"
-#include "run/score_items.hpp"
-#include "run/svg.hpp"
-#include "safetensors/atomic_file.hpp"
+#include "files/image.hpp"
+#include "files/item_table.hpp"
+#include "files/natural_order.hpp"
+#include "files/pictures.hpp"
+#include "report/report.hpp"
+#include "scoring/score_items.hpp"
+#include "report/svg.hpp"
+#include <hn/formats/atomic_file.hpp>
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -90,4 +90,4 @@ std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
   return files;
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

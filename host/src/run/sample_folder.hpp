@@ -7,7 +7,7 @@
 
 #include "core/session.hpp"
 
-namespace hn::run {
+namespace hn::host {
 
 // The folder gets 00.png, 01.png, ... (picture_name), prompts.jsonl with a row {"image", "prompt"}
 // a picture, and sheet.html, a page that shows all. The page is no picture, so that nothing that
@@ -33,4 +33,4 @@ class SampleFolder {
   std::vector<std::filesystem::path> former_;
 };
 
-}  // namespace hn::run
+}  // namespace hn::host

@@ -4,14 +4,14 @@
 #include <span>
 
 #include "config/ranges.hpp"
-#include "run/decode_image.hpp"
-#include "run/evaluate.hpp"
-#include "run/prompt_lookup.hpp"
+#include "files/decode_image.hpp"
+#include "scoring/evaluate.hpp"
+#include "scoring/prompt_lookup.hpp"
 #include "run/sample_files.hpp"
-#include "run/tensor_file.hpp"
+#include "files/tensor_file.hpp"
 #include "support/toml_table.hpp"
 
-namespace hn::run {
+namespace hn::host {
 namespace {
 
 struct Request {
@@ -160,4 +160,4 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
   return answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace hn::run
+}  // namespace hn::host

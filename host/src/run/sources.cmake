@@ -1,54 +1,11 @@
-# Run directories, metrics, reports, and the verbs over files.
+# Run directories, training, the verbs over files, new projects.
 target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/adapter_folder.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/append_file.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/capi.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/decode_image.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/divergence.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/event_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/finished_run.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/image.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/image_window.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/item_table.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/jpeg.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/metrics.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/natural_order.cpp
   ${CMAKE_CURRENT_LIST_DIR}/new_project.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/orientation.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/page.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/picture_header.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/picture_pairs.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/pictures.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/png.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/prompt_lookup.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/report.cpp
   ${CMAKE_CURRENT_LIST_DIR}/reward_speed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_files.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_folder.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/score_items.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/score_set.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/score_table.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/scorer_service.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/scores_file.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/set_scorer.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/summary.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/svg.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/tensor_file.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/webp.cpp)
-# The decoders of pictures that are scored, each behind one file: libpng, libjpeg-turbo, libwebp (Debian's libpng-dev,
-# libjpeg62-turbo-dev, libwebp-dev).
-find_package(PNG REQUIRED)
-find_package(JPEG REQUIRED)
-find_path(WEBP_INCLUDE_DIR webp/demux.h REQUIRED)
-find_library(WEBP_LIBRARY webp REQUIRED)
-find_library(WEBP_DEMUX_LIBRARY webpdemux REQUIRED)
-target_include_directories(hnhost_lib PRIVATE ${PNG_INCLUDE_DIRS} ${JPEG_INCLUDE_DIRS} ${WEBP_INCLUDE_DIR})
-target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:PNG::PNG> $<BUILD_INTERFACE:ZLIB::ZLIB>
-  $<BUILD_INTERFACE:JPEG::JPEG> $<BUILD_INTERFACE:${WEBP_DEMUX_LIBRARY}> $<BUILD_INTERFACE:${WEBP_LIBRARY}>)
-target_link_libraries(hnhost_lib PRIVATE $<BUILD_INTERFACE:hn_json> $<BUILD_INTERFACE:hn_safetensors>)
+  ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp)

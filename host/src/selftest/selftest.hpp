@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 
 namespace hn::selftest {
 

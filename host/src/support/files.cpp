@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "files/input_file.hpp"
+#include <hn/formats/input_file.hpp>
 
 namespace hn::host {
 

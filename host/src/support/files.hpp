@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "files/input_file.hpp"
+#include <hn/formats/input_file.hpp>
 
 namespace hn::host {
 

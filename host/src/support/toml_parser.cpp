@@ -1,6 +1,6 @@
 #include "support/toml_parser.hpp"
 
-#include "files/text.hpp"
+#include <hn/formats/text.hpp>
 #include "support/cat.hpp"
 
 namespace hn::host {

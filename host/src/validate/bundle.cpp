@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "capi/text.hpp"
 #include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
@@ -64,13 +63,3 @@ Subject subject_of(host::Host& host, std::string_view bundle, std::string_view o
 }
 
 }  // namespace hn::validate
-
-extern "C" hn_status hnhost_validate(hnhost* host, hn_str bundle, hn_str options, hnhost_text** out,
-                                     hn_error* error) {
-  return hn::guard(error, [&] {
-    *out = nullptr;
-    const hn::validate::Subject subject =
-        hn::validate::subject_of(host->host, hn::view(bundle), hn::view(options));
-    hn::host::give_text(hn::validate::to_json(subject, hn::validate::run_suite(subject)), out);
-  });
-}

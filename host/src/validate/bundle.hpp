@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "capi/host.hpp"
+#include "host/host.hpp"
 #include "validate/suite.hpp"
 
 namespace hn::validate {

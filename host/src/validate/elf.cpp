@@ -5,7 +5,7 @@
 #include <cstring>
 #include <hn/cpp/error.hpp>
 
-#include "files/input_file.hpp"
+#include <hn/formats/input_file.hpp>
 
 namespace hn::validate {
 namespace {

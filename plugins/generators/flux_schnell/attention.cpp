@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/attention.hpp"
-#include "torch/ops.hpp"
+#include <hn/nn/attention.hpp>
+#include <hn/nn/ops.hpp>
 
 namespace hn::flux {
 namespace {

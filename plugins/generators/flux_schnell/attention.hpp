@@ -8,7 +8,7 @@
 #include <string>
 
 #include "config.hpp"
-#include "torch/lora.hpp"
+#include <hn/nn/lora.hpp>
 
 namespace hn::flux {
 

@@ -1,6 +1,6 @@
 #include "config.hpp"
 
-#include "json/model_config.hpp"
+#include <hn/formats/model_config.hpp>
 
 namespace hn::flux {
 namespace {

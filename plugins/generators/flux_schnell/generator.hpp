@@ -4,7 +4,7 @@
 #include <hn/cpp/config.hpp>
 #include <memory>
 
-#include "generator/latent_model.hpp"
+#include <hn/generator/latent_model.hpp>
 
 namespace hn::flux {
 

@@ -17,8 +17,8 @@
 
 #include "flow_match_scheduler.hpp"
 #include "prompt_encoder.hpp"
-#include "torch/autoencoder_kl.hpp"
-#include "torch/tiles.hpp"
+#include <hn/nn/autoencoder_kl.hpp>
+#include <hn/nn/tiles.hpp>
 #include "transformer.hpp"
 
 namespace hn::flux {

@@ -3,7 +3,7 @@
 //
 // Options and layout on disk: README.md. The glue between model and ABI: common/generator.
 #include "generator.hpp"
-#include "generator/generator_instance.hpp"
+#include <hn/generator/generator_instance.hpp>
 
 namespace {
 

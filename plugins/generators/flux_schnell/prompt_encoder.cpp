@@ -5,7 +5,7 @@
 
 #include <hn/cpp/error.hpp>
 
-#include "generator/prompt_store.hpp"
+#include <hn/generator/prompt_store.hpp>
 
 namespace hn::flux {
 namespace {

@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "generator/clip_prompt_encoder.hpp"
-#include "generator/pipeline_problems.hpp"
-#include "generator/text_encoder_mode.hpp"
-#include "tokenizers/tokenizer.hpp"
-#include "torch/t5_encoder.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/generator/clip_prompt_encoder.hpp>
+#include <hn/generator/pipeline_problems.hpp>
+#include <hn/generator/text_encoder_mode.hpp>
+#include <hn/text/tokenizer.hpp>
+#include <hn/nn/t5_encoder.hpp>
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::flux {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "blocks.hpp"
-#include "torch/checkpoint.hpp"
-#include "torch/timestep_embedding.hpp"
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/timestep_embedding.hpp>
 
 namespace hn::flux {
 

@@ -5,7 +5,7 @@
 // models/transformers/sana_transformer.py (SanaAttnProcessor2_0).
 #pragma once
 
-#include "torch/lora.hpp"
+#include <hn/nn/lora.hpp>
 
 namespace hn::sana {
 

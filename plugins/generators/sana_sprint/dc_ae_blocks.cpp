@@ -4,7 +4,7 @@
 
 #include <hn/cpp/error.hpp>
 
-#include "torch/fused.hpp"
+#include <hn/nn/fused.hpp>
 
 namespace hn::sana {
 namespace {

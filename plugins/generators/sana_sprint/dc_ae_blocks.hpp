@@ -12,8 +12,8 @@
 
 #include "config.hpp"
 #include "glumbconv.hpp"
-#include "torch/lora.hpp"
-#include "torch/ops.hpp"
+#include <hn/nn/lora.hpp>
+#include <hn/nn/ops.hpp>
 
 namespace hn::sana {
 

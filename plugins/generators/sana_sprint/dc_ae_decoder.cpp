@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/fused.hpp"
+#include <hn/nn/fused.hpp>
 
 namespace hn::sana {
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "dc_ae_blocks.hpp"
-#include "torch/checkpoint.hpp"
+#include <hn/nn/checkpoint.hpp>
 
 namespace hn::sana {
 

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "config.hpp"
-#include "torch/lora.hpp"
-#include "torch/timestep_embedding.hpp"
+#include <hn/nn/lora.hpp>
+#include <hn/nn/timestep_embedding.hpp>
 
 namespace hn::sana {
 

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/model_options.hpp"
+#include <hn/nn/model_options.hpp>
 
 namespace hn::sana {
 namespace {

@@ -4,7 +4,7 @@
 // Source: diffusers 0.42.1, models/transformers/sana_transformer.py, GLUMBConv.
 #pragma once
 
-#include "torch/lora.hpp"
+#include <hn/nn/lora.hpp>
 
 namespace hn::sana {
 

@@ -8,8 +8,8 @@
 #include <map>
 #include <optional>
 
-#include "generator/pipeline_folder.hpp"
-#include "torch/stream_order.hpp"
+#include <hn/generator/pipeline_folder.hpp>
+#include <hn/nn/stream_order.hpp>
 
 namespace hn::sana {
 namespace {

@@ -17,7 +17,7 @@
 #include "dc_ae_encoder.hpp"
 #include "prompt_encoder.hpp"
 #include "scm_scheduler.hpp"
-#include "torch/tiles.hpp"
+#include <hn/nn/tiles.hpp>
 #include "transformer.hpp"
 
 namespace hn::sana {

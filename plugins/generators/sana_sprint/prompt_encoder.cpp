@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <hn/cpp/error.hpp>
 
-#include "generator/prompt_store.hpp"
-#include "tokenizers/unicode.hpp"
+#include <hn/generator/prompt_store.hpp>
+#include <hn/text/unicode.hpp>
 
 namespace hn::sana {
 namespace {

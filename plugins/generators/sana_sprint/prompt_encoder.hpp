@@ -12,11 +12,11 @@
 #include <string_view>
 #include <vector>
 
-#include "generator/pipeline_problems.hpp"
-#include "generator/text_encoder_mode.hpp"
-#include "tokenizers/tokenizer.hpp"
-#include "torch/gemma2.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/generator/pipeline_problems.hpp>
+#include <hn/generator/text_encoder_mode.hpp>
+#include <hn/text/tokenizer.hpp>
+#include <hn/nn/gemma2.hpp>
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::sana {
 

@@ -4,8 +4,8 @@
 
 #include <hn/cpp/error.hpp>
 
-#include "torch/ops.hpp"
-#include "torch/stream_order.hpp"
+#include <hn/nn/ops.hpp>
+#include <hn/nn/stream_order.hpp>
 
 namespace hn::sana {
 namespace {

@@ -15,7 +15,7 @@
 #include "config.hpp"
 #include "embeddings.hpp"
 #include "glumbconv.hpp"
-#include "torch/checkpoint.hpp"
+#include <hn/nn/checkpoint.hpp>
 
 namespace hn::sana {
 

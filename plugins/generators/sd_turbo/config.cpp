@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "json/model_config.hpp"
-#include "torch/ops.hpp"
+#include <hn/formats/model_config.hpp>
+#include <hn/nn/ops.hpp>
 
 namespace hn::sd {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <hn/cpp/error.hpp>
 
-#include "json/model_config.hpp"
+#include <hn/formats/model_config.hpp>
 
 namespace hn::sd {
 namespace {

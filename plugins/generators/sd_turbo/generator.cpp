@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "model.hpp"
-#include "torch/model_options.hpp"
+#include <hn/nn/model_options.hpp>
 
 namespace hn::sd {
 namespace {

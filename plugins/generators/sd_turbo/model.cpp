@@ -9,8 +9,8 @@
 #include <optional>
 #include <vector>
 
-#include "generator/pipeline_folder.hpp"
-#include "torch/stream_order.hpp"
+#include <hn/generator/pipeline_folder.hpp>
+#include <hn/nn/stream_order.hpp>
 
 namespace hn::sd {
 namespace {

@@ -15,9 +15,9 @@
 #include <string>
 
 #include "euler_scheduler.hpp"
-#include "generator/clip_prompt_encoder.hpp"
-#include "torch/autoencoder_kl.hpp"
-#include "torch/tiles.hpp"
+#include <hn/generator/clip_prompt_encoder.hpp>
+#include <hn/nn/autoencoder_kl.hpp>
+#include <hn/nn/tiles.hpp>
 #include "unet.hpp"
 
 namespace hn::sd {

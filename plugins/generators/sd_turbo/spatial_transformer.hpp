@@ -9,8 +9,8 @@
 
 #include <vector>
 
-#include "torch/lora.hpp"
-#include "torch/resnet_block.hpp"
+#include <hn/nn/lora.hpp>
+#include <hn/nn/resnet_block.hpp>
 
 namespace hn::sd {
 

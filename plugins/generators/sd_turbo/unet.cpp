@@ -5,7 +5,7 @@
 #include <hn/cpp/error.hpp>
 #include <memory>
 
-#include "torch/timestep_embedding.hpp"
+#include <hn/nn/timestep_embedding.hpp>
 
 namespace hn::sd {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "config.hpp"
 #include "spatial_transformer.hpp"
-#include "torch/checkpoint.hpp"
-#include "torch/resnet_block.hpp"
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/resnet_block.hpp>
 
 namespace hn::sd {
 

@@ -7,7 +7,7 @@
 #include <hn/cpp/error.hpp>
 #include <set>
 
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::aesthetic {
 namespace {

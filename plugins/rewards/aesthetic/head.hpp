@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "weights/weight_files.hpp"
+#include <hn/formats/weight_files.hpp>
 
 namespace hn::aesthetic {
 

@@ -10,9 +10,9 @@
 #include <hn/cpp/error.hpp>
 #include <hn/torch/reward.hpp>
 
-#include "clip_reward/clip_reward.hpp"
+#include <hn/reward/clip_reward.hpp>
 #include "head.hpp"
-#include "torch/model_options.hpp"
+#include <hn/nn/model_options.hpp>
 
 namespace {
 

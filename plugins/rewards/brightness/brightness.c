@@ -5,7 +5,7 @@
  * Source: Rec. ITU-R BT.601, luma of the sRGB values as they are (no linearisation). */
 #define C_REWARD "brightness"
 #define C_REWARD_VERSION "0.1.0"
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static int c_reward_score(const c_reward_options* options, const c_reward_picture* picture,
                           double* score, float* grad) {

@@ -12,7 +12,7 @@
 #define C_REWARD_VERSION "0.1.0"
 #include <math.h>
 
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static const double kEpsilon = 1e-3;
 

@@ -7,8 +7,8 @@
 // The loss 1 - cos with weight 5 is that of Noise Hypernetworks (arXiv 2508.09968).
 #include <hn/cpp/error.hpp>
 
-#include "clip_reward/clip_reward.hpp"
-#include "torch/model_options.hpp"
+#include <hn/reward/clip_reward.hpp>
+#include <hn/nn/model_options.hpp>
 
 namespace {
 

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "torch/attention.hpp"
+#include <hn/nn/attention.hpp>
 
 namespace hn::image_reward {
 

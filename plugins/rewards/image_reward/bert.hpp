@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "config.hpp"
-#include "torch/ops.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/ops.hpp>
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::image_reward {
 

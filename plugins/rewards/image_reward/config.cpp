@@ -3,7 +3,7 @@
 #include <cmath>
 #include <hn/cpp/error.hpp>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 
 namespace hn::image_reward {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "weights/weight_files.hpp"
+#include <hn/formats/weight_files.hpp>
 
 namespace hn::image_reward {
 namespace {

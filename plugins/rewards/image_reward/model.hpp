@@ -11,7 +11,7 @@
 
 #include "bert.hpp"
 #include "config.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 #include "vit.hpp"
 
 namespace hn::image_reward {

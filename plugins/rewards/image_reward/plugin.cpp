@@ -10,10 +10,10 @@
 #include <hn/torch/reward.hpp>
 
 #include "model.hpp"
-#include "tokenizers/bert_tokenizer.hpp"
-#include "tokenizers/cut_position.hpp"
-#include "torch/clip_model.hpp"
-#include "torch/model_options.hpp"
+#include <hn/text/bert_tokenizer.hpp>
+#include <hn/text/cut_position.hpp>
+#include <hn/nn/clip_model.hpp>
+#include <hn/nn/model_options.hpp>
 
 namespace {
 

@@ -4,8 +4,8 @@
 
 #include <hn/cpp/error.hpp>
 
-#include "torch/attention.hpp"
-#include "torch/frozen_linear.hpp"
+#include <hn/nn/attention.hpp>
+#include <hn/nn/frozen_linear.hpp>
 
 namespace hn::image_reward {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "config.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 
 namespace hn::image_reward {
 

@@ -17,7 +17,7 @@ struct c_reward_options {
   double step[2][64]; /* of quantisation, luma and chroma, row by row */
   double basis[8][8]; /* orthonormal DCT-II: [frequency][position] */
 };
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static const unsigned char kTables[2][64] = {
     {16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,

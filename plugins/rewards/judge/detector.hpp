@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 #include "verdict.hpp"
 
 namespace judge {

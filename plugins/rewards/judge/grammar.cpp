@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "json/json_file.hpp"
+#include <hn/formats/json_file.hpp>
 
 namespace judge {
 namespace {

@@ -8,8 +8,8 @@
 #include <hn/torch/reward.hpp>
 
 #include "detector.hpp"
-#include "torch/image_ops.hpp"
-#include "torch/model_options.hpp"
+#include <hn/nn/image_ops.hpp>
+#include <hn/nn/model_options.hpp>
 
 namespace {
 

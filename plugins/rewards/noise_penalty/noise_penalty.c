@@ -24,7 +24,7 @@ struct c_reward_options {
   double target;
   double kernel[TAPS];
 };
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static const double kContrast = 1.0 / 255, kUnderRoot = 1e-6, kNoDetail = 1e-6;
 

@@ -12,7 +12,7 @@ struct c_reward_options {
   int count;
   float rgb[PALETTE_MOST][3];
 };
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 /* -1 for what is no hex digit. */
 static int hex_digit(char c) {

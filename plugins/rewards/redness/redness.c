@@ -7,7 +7,7 @@
  * c_reward.h; templates/minimal_c has all of it in one file. */
 #define C_REWARD "redness"
 #define C_REWARD_VERSION "0.1.0"
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static int c_reward_score(const c_reward_options* options, const c_reward_picture* picture,
                           double* score, float* grad) {

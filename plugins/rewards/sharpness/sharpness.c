@@ -8,7 +8,7 @@
 #define C_REWARD "sharpness"
 #define C_REWARD_VERSION "0.1.0"
 #define C_REWARD_PLANES 3
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static int c_reward_score(const c_reward_options* options, const c_reward_picture* picture,
                           double* score, float* grad) {

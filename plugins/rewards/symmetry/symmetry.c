@@ -10,7 +10,7 @@
 struct c_reward_options {
   int vertical, horizontal;
 };
-#include "c_reward.h"
+#include <hn/c/reward.h>
 
 static int is_text(hn_str text, const char* wanted) {
   return text.len == strlen(wanted) && memcmp(text.data, wanted, text.len) == 0;

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "model.hpp"
-#include "safetensors/safetensors.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/formats/safetensors.hpp>
+#include <hn/nn/weight_map.hpp>
 
 namespace golden {
 

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "model.hpp"
-#include "safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "support/counter_weights.hpp"
 #include "support/parity.hpp"
-#include "torch/weight_map.hpp"
+#include <hn/nn/weight_map.hpp>
 
 namespace golden {
 

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "tokenizers/text_file.hpp"
+#include "text/text_file.hpp"
 
 namespace {
 

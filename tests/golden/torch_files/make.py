@@ -3,7 +3,7 @@
     python make.py [OUT_DIR]      # default: this folder; run with torch 2.11, Python 3.11
 
 zip.pt, legacy.pt, protocol4.pt hold one object, checkpoint() below; what its tensors are is written out in
-tests/unit/common_torch_file_test.cpp. malicious.pt calls os.system when it is unpickled by Python.
+tests/unit/formats_torch_file_test.cpp. malicious.pt calls os.system when it is unpickled by Python.
 """
 import argparse, os, sys
 from collections import OrderedDict

@@ -19,7 +19,7 @@ struct c_reward_options {
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "c_reward.h"
+#include <hn/c/reward.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif

@@ -1,0 +1,181 @@
+#include "report/report.hpp"
+
+#include "report/divergence.hpp"
+#include "report/svg.hpp"
+
+namespace hn::host {
+namespace {
+
+double value_at(const nlohmann::json& row, const std::string& key) {
+  const auto at = row.find(key);
+  return at != row.end() && at->is_number() ? at->get<double>()
+                                            : std::numeric_limits<double>::quiet_NaN();
+}
+
+// One value of every row of a kind against the step; `table` is an inner object, or empty.
+Series over_steps(const std::vector<nlohmann::json>& metrics, const std::string& kind,
+                  const std::string& table, const std::string& key) {
+  Series series;
+  series.name = key;
+  for (const auto& row : metrics) {
+    if (row.value("kind", "") != kind) continue;
+    series.x.push_back(value_at(row, "step"));
+    const bool inner = !table.empty() && row.contains(table);
+    series.y.push_back(value_at(inner ? row.at(table) : row, key));
+  }
+  return series;
+}
+
+bool ran_in_training(const std::vector<nlohmann::json>& metrics, const std::string& name) {
+  for (const auto& row : metrics)
+    if (row.value("kind", "") == "train" && row.contains("rewards") &&
+        row.at("rewards").contains(name))
+      return true;
+  return false;
+}
+
+// The trained sum and each monitor in units of their own noise, and the gap between them.
+std::string monitor_section(const nlohmann::ordered_json& summary,
+                            const std::vector<nlohmann::json>& metrics) {
+  std::string charts, rows;
+  for (const auto& monitor : summary.value("monitors", nlohmann::ordered_json::array())) {
+    const auto name = monitor.at("name").get<std::string>();
+    const auto verdict = monitor.at("verdict").get<std::string>();
+    Divergence d = divergence(metrics, name, monitor.at("higher_is_better").get<bool>());
+    rows += "<tr><td>" + escape_html(name) + "</td><td>" + std::to_string(d.steps.size()) +
+            "</td><td class=\"" +
+            (verdict == "diverging"  ? "worse"
+             : verdict == "together" ? "better"
+                                     : "dim") +
+            "\">" + verdict + "</td></tr>";
+    if (d.steps.empty()) continue;
+    Series trained, monitored, gap;
+    trained.name = "trained rewards";
+    monitored.name = name + ", never trained on";
+    gap.name = "divergence";
+    trained.x = monitored.x = gap.x = d.steps;
+    trained.y = std::move(d.trained);
+    monitored.y = std::move(d.monitored);
+    gap.y = std::move(d.gap);
+    monitored.colour = 1;
+    gap.colour = 5;
+    charts += svg_chart({"Trained rewards and " + name,
+                         "step",
+                         "change in units of noise",
+                         {std::move(trained), std::move(monitored), std::move(gap)}});
+  }
+  if (rows.empty()) return "";
+  return "<h2>Monitors</h2><p class=\"dim\">Rewards that were never trained on. Diverging: the "
+         "trained ones rose while it fell.</p><table><tr><th>monitor</th><th>measurements</th>"
+         "<th>verdict</th></tr>" +
+         rows + "</table><div class=\"charts\">" + charts + "</div>";
+}
+
+std::string warning_section(const nlohmann::ordered_json& summary) {
+  std::string items;
+  for (const auto& warning : summary.value("warnings", nlohmann::ordered_json::array()))
+    items += "<li>step " + std::to_string(warning.at("step").get<std::uint64_t>()) + ": " +
+             escape_html(warning.at("text").get<std::string>()) + "</li>";
+  return items.empty() ? "" : "<h2>Warnings</h2><ul class=\"worse\">" + items + "</ul>";
+}
+
+std::string unanswered_section(const nlohmann::ordered_json& summary) {
+  std::string out;
+  for (const auto& row : summary.value("unanswered", nlohmann::ordered_json::array()))
+    out += "<p class=\"worse\">" + escape_html(row.at("reward").get<std::string>()) + ": " +
+           std::to_string(row.at("prompts").get<std::size_t>()) + " of " +
+           std::to_string(row.at("of").get<std::size_t>()) +
+           " prompts not answered, its means are over the others: " +
+           escape_html(row.at("why").get<std::string>()) + "</p>";
+  return out;
+}
+
+std::string reward_charts(const nlohmann::ordered_json& summary,
+                          const std::vector<nlohmann::json>& metrics) {
+  std::string out;
+  for (const auto& row : summary.at("measures")) {
+    const auto name = row.at("name").get<std::string>();
+    const bool trained = row.at("trained").get<bool>();
+    const bool monitor = !trained && ran_in_training(metrics, name);
+    Chart chart{name + (trained   ? ""
+                        : monitor ? " (monitor)"
+                                  : " (measured only)"),
+                "step",
+                "score",
+                {}};
+    if (trained || ran_in_training(metrics, name)) {
+      Series batch = over_steps(metrics, "train", "rewards", name);
+      batch.name = "training batch";
+      chart.series.push_back(std::move(batch));
+    }
+    Series held_out = over_steps(metrics, "eval", "means", name);
+    held_out.name = "held-out prompts";
+    held_out.markers = true;
+    held_out.colour = 1;
+    chart.series.push_back(std::move(held_out));
+    out += svg_chart(chart);
+  }
+  return out;
+}
+
+std::string single_chart(const std::vector<nlohmann::json>& metrics, const std::string& key,
+                         const std::string& title, int colour) {
+  Series series = over_steps(metrics, "train", "", key);
+  series.colour = colour;
+  return svg_chart({title, "step", key, {std::move(series)}});
+}
+
+std::string facts(const nlohmann::ordered_json& summary) {
+  const auto row = [](const std::string& name, const std::string& value) {
+    return "<tr><td>" + escape_html(name) + "</td><td>" + escape_html(value) + "</td></tr>";
+  };
+  const auto number = [&](const char* key) {
+    const auto& value = summary.at(key);
+    return number_text(value.is_number() ? value.get<double>()
+                                         : std::numeric_limits<double>::quiet_NaN());
+  };
+  std::string out = "<table>";
+  out += row("generator", summary.at("generator").get<std::string>());
+  out += row("method", summary.at("method").get<std::string>());
+  out += row("trainable numbers", std::to_string(summary.at("trainable").get<std::uint64_t>()));
+  out += row("optimiser steps", std::to_string(summary.at("step").get<std::uint64_t>()) + " of " +
+                                    std::to_string(summary.at("steps").get<std::uint64_t>()));
+  out += row("training",
+             number("train_seconds") + " s, " + number("samples_per_second") + " samples/s");
+  out += row("peak memory of the process",
+             number_text(summary.at("peak_memory_bytes").get<double>() / (1 << 20)) + " MiB");
+  out += row("½‖Δ‖² of a held-out sample", number("kl"));
+  if (summary.at("lipschitz").is_number())
+    out += row("Lipschitz constant of Δ (the paper wants it below 1)", number("lipschitz"));
+  if (summary.at("skipped_steps").get<std::uint64_t>() > 0)
+    out += row("skipped steps (not finite)",
+               std::to_string(summary.at("skipped_steps").get<std::uint64_t>()));
+  return out + "</table>";
+}
+
+}  // namespace
+
+std::string run_report(const nlohmann::ordered_json& summary,
+                       const std::vector<nlohmann::json>& metrics,
+                       const std::vector<PicturePair>& pairs, const std::string& config) {
+  const auto& evaluation = summary.at("evaluation");
+  std::string body = "<p class=\"dim\">Means over " +
+                     std::to_string(evaluation.at("prompts").get<std::size_t>()) +
+                     " held-out prompts with " + std::to_string(evaluation.at("seeds").size()) +
+                     " fixed noise(s) each; before and after see the same noise.</p>";
+  body += measures_table(summary.at("measures")) + unanswered_section(summary);
+  if (summary.contains("stopped") && summary.at("stopped").is_string())
+    body += "<p class=\"worse\">Stopped early: " +
+            escape_html(summary.at("stopped").get<std::string>()) + "</p>";
+  body += warning_section(summary) + monitor_section(summary, metrics);
+  body += "<h2>Before and after</h2>" + picture_table(pairs, "before", "after");
+  body += "<h2>Curves</h2><div class=\"charts\">" + reward_charts(summary, metrics) +
+          single_chart(metrics, "kl", "½‖Δ‖² of a sample", 2) +
+          single_chart(metrics, "loss", "loss", 3) +
+          single_chart(metrics, "grad_norm", "gradient norm before clipping", 4) + "</div>";
+  body += "<h2>Run</h2>" + facts(summary);
+  body += "<h2>Configuration</h2><pre>" + escape_html(config) + "</pre>";
+  return html_page("Run: " + summary.at("name").get<std::string>(), body);
+}
+
+}  // namespace hn::host

@@ -1,3 +1,0 @@
-// The loops for any machine of the target architecture.
-#define HN_KERNELS base
-#include "torch/fused_kernels_body.hpp"

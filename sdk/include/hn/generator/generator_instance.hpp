@@ -1,0 +1,57 @@
+// A LatentModel as a plugin: functions, prompts, adapters, memory. The whole of a plugin.cpp:
+//
+//   class MyModel final : public hn::GeneratorInstance {
+//    public:
+//     MyModel(const hn::Host& host, const hn::Config& config)
+//         : GeneratorInstance(host, config, [&] { return load(config); }) {}
+//   };
+//   HN_PLUGIN(MyModel, "hn.generator.my_model", "0.1.0");
+#pragma once
+
+#include <functional>
+#include <hn/cpp/plugin.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <hn/generator/functions.hpp>
+#include <hn/generator/latent_model.hpp>
+#include <hn/generator/prompt_store.hpp>
+
+namespace hn {
+
+class GeneratorInstance : public Instance {
+ public:
+  // Calls `load` once, with gradients off and LibTorch's errors translated. The options of `config`
+  // become the defaults of every open call. Read here for every model: text_encoder
+  // (text_encoder_mode.hpp), prompt_cache and prompt_cache_mb (prompt_store.hpp).
+  GeneratorInstance(const Host& host, const Config& config,
+                    const std::function<std::unique_ptr<LatentModel>()>& load);
+
+  std::unique_ptr<Function> open(std::string_view name, const Config& config) override;
+
+  bool has_cond() const override { return true; }
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
+                                            hn_stream stream) override;
+  std::uint64_t embedding_size() const override;
+  void embedding(const Cond& cond, hn_stream stream, const DLTensor& out) override;
+
+  bool has_adapters() const override { return true; }
+  // Of noise_net and generate, which share the denoiser.
+  const std::vector<LayerSpec>& layers(std::string_view function) override;
+
+  std::uint64_t used_bytes() const override { return model_->bytes(); }
+  void trim(hn_stream stream) override;
+
+  const LatentModel& model() const { return *model_; }
+
+ private:
+  std::unique_ptr<Cond> encode_one(std::string_view prompt);
+
+  std::unique_ptr<LatentModel> model_;
+  std::optional<PromptStore> store_;
+  FunctionOptions defaults_;
+  std::vector<LayerSpec> layers_;
+};
+
+}  // namespace hn
