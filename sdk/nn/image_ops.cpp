@@ -1,4 +1,4 @@
-#include "image_ops.hpp"
+#include <hn/nn/image_ops.hpp>
 
 #include <algorithm>
 #include <cmath>

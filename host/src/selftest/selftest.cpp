@@ -162,10 +162,10 @@ Check known_value(const host::KnownValue& known, const Target& target, const std
     check.text = cat(file->string(), " is another picture: its sha256 is not ", known.sha256);
     return check;
   }
-  const std::vector<Image> pictures = {read_image(*file)};
+  const std::vector<host::Image> pictures = {host::read_image(*file)};
   const std::vector<std::string> names = {file->string()};
   const double got =
-      score_with(session, from_images(pictures, names), {known.prompt}, false).scores.at(0);
+      score_with(session, host::from_images(pictures, names), {known.prompt}, false).scores.at(0);
   const double off = std::abs(got - known.score);
   if (off <= known.tolerance) check.status = Status::kPassed;
   check.text = cat("expected ", known.score, " within ", known.tolerance, " (", known.version,
