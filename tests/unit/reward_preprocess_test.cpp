@@ -9,7 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "plugins/common/torch/clip_model.hpp"
+#include <hn/nn/clip_model.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "plugins/common/tokenizers/bert_tokenizer.hpp"
+#include <hn/text/bert_tokenizer.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

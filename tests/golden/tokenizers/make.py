@@ -3,7 +3,7 @@
 
 Run: python make.py [NAME...]    (all without names; random_*.tokenizer.json is trained only where it is absent)
 Needs: tokenizers 0.23.2, transformers 5.23.0, open-clip-torch 3.3.0, ftfy 6.3.1, regex. Python 3.11 (Unicode 14).
-Tolerance of the tests: none; the ids are equal. plugins/common/README.md has the few strings that differ, and why.
+Tolerance of the tests: none; the ids are equal. sdk/README.md has the few strings that differ, and why.
 """
 import gzip
 import json
@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..", "..")
 SPRINT = os.path.join(ROOT, "plugins/generators/sana_sprint/weights/emoji-sprint/tokenizer")
 TINY_CLIP = os.path.join(ROOT, "plugins/rewards/clip/weights/tiny-clip")
-MERGES = os.path.join(ROOT, "plugins/common/tokenizers/data/bpe_simple_vocab_16e6.txt.gz")
+MERGES = os.path.join(ROOT, "sdk/text/data/bpe_simple_vocab_16e6.txt.gz")
 
 
 def write(name, value):

@@ -1,4 +1,4 @@
-"""Checkpoints of torch.save in its layouts, for the reader in plugins/common/pickle.
+"""Checkpoints of torch.save in its layouts, for the reader in sdk/formats/pickle.
 
     python make.py [OUT_DIR]      # default: this folder; run with torch 2.11, Python 3.11
 
