@@ -1,5 +1,5 @@
-// plugins/common/json: strict parsing and reading object by object.
-#include "plugins/common/json/json_file.hpp"
+// sdk/formats: strict parsing and reading object by object.
+#include <hn/formats/json_file.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

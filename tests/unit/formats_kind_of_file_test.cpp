@@ -1,7 +1,7 @@
 // What a file is by its first bytes.
 #include <sys/stat.h>
 
-#include "plugins/common/files/kind_of_file.hpp"
+#include <hn/formats/kind_of_file.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -1,11 +1,11 @@
-// plugins/common/safetensors: reading one file. Golden: tests/golden/safetensors/make.py, compared
+// sdk/formats: reading one file. Golden: tests/golden/safetensors/make.py, compared
 // without tolerance.
 #include <sys/stat.h>
 
 #include <cstring>
 #include <random>
 
-#include "plugins/common/safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

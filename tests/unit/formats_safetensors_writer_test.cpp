@@ -1,10 +1,10 @@
-// plugins/common/safetensors: writing. The reference library's file is written again byte for byte.
+// sdk/formats: writing. The reference library's file is written again byte for byte.
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
 
-#include "plugins/common/safetensors/safetensors.hpp"
+#include <hn/formats/safetensors.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

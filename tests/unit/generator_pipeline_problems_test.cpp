@@ -1,4 +1,4 @@
-// plugins/common/generator/pipeline_problems: what one error says of several.
+// sdk/generator/pipeline_problems: what one error says of several.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

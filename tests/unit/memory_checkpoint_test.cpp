@@ -1,4 +1,4 @@
-// plugins/common/torch/checkpoint: the same bits however much is computed again, bytes within the
+// sdk/nn/checkpoint: the same bits however much is computed again, bytes within the
 // budget, and what a budget that is too small says.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>

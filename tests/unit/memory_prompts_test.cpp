@@ -1,4 +1,4 @@
-// plugins/common/generator/prompt_store: prompts on disk, files that are broken, the size bound.
+// sdk/generator/prompt_store: prompts on disk, files that are broken, the size bound.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

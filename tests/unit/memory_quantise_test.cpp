@@ -1,4 +1,4 @@
-// plugins/common/torch/quantise: codes, errors and sizes; layers that use them, with gradients by
+// sdk/nn/quantise: codes, errors and sizes; layers that use them, with gradients by
 // input and adapter; what the graph keeps.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

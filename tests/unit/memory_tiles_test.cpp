@@ -1,4 +1,4 @@
-// plugins/common/torch/tiles: seams, gradients, memory of one tile at a time, options; and
+// sdk/nn/tiles: seams, gradients, memory of one tile at a time, options; and
 // pass_bytes, which draws measurements out. Parity with diffusers: the generators' golden tests.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// plugins/common/torch/weight_map: weights as mappings, the memory that loading takes, dry runs.
+// sdk/nn/weight_map: weights as mappings, the memory that loading takes, dry runs.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

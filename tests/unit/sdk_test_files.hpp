@@ -1,4 +1,4 @@
-// Shared by the tests of plugins/common: a folder that goes away with the test, and a check on the
+// Shared by the tests of the SDK's blocks: a folder that goes away with the test, and a check on the
 // error's code and text.
 #pragma once
 

@@ -1,4 +1,4 @@
-// plugins/common/tokenizers: BERT's WordPiece. Goldens: tests/golden/tokenizers/make_bert.py; ids
+// sdk/text: BERT's WordPiece. Goldens: tests/golden/tokenizers/make_bert.py; ids
 // are compared without tolerance.
 #include <zlib.h>
 

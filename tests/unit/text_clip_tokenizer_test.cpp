@@ -1,12 +1,12 @@
-// plugins/common/tokenizers: CLIP's files, padding and cutting, the text cleaning. Ids against the
+// sdk/text: CLIP's files, padding and cutting, the text cleaning. Ids against the
 // references: the parity test.
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "plugins/common/tokenizers/clip_tokenizer.hpp"
-#include "plugins/common/tokenizers/html_entities.hpp"
-#include "plugins/common/tokenizers/open_clip_text.hpp"
-#include "plugins/common/tokenizers/text_file.hpp"
+#include <hn/text/clip_tokenizer.hpp>
+#include "text/html_entities.hpp"
+#include <hn/text/open_clip_text.hpp>
+#include "text/text_file.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
@@ -20,7 +20,7 @@ constexpr const char* kVocab =
     R"({"a": 0, "a</w>": 1, "b": 2, "b</w>": 3, "ab</w>": 4, "<|startoftext|>": 5, "<|endoftext|>": 6})";
 constexpr const char* kMerges = "#version: 0.2\na b</w>\n";
 const std::string kOpenClipMerges =
-    std::string(HN_SOURCE_DIR) + "/plugins/common/tokenizers/data/bpe_simple_vocab_16e6.txt.gz";
+    std::string(HN_SOURCE_DIR) + "/sdk/text/data/bpe_simple_vocab_16e6.txt.gz";
 
 void write_clip(const TestFolder& folder, const std::string& vocab = kVocab,
                 const std::string& merges = kMerges) {

@@ -32,7 +32,7 @@ TEST(CutPosition, IsTheFirstWordThatDoesNotFit) {
 TEST(CutPosition, OfAClipPrompt) {
   const auto tokenizer =
       ClipTokenizer::from_open_clip(std::filesystem::path(HN_SOURCE_DIR) /
-                                    "plugins/common/tokenizers/data/bpe_simple_vocab_16e6.txt.gz");
+                                    "sdk/text/data/bpe_simple_vocab_16e6.txt.gz");
   std::string text;
   for (int i = 0; i < 40; ++i) text += "cat dog ";
   const auto count = [&](std::string_view t) { return tokenizer.encode_text(t).size(); };

@@ -1,4 +1,4 @@
-// plugins/common/tokenizers: normalizers over every code point, and what a file from elsewhere may
+// sdk/text: normalizers over every code point, and what a file from elsewhere may
 // make of a text. Goldens: tests/golden/tokenizers/make_normalizers.py.
 #include <zlib.h>
 
@@ -6,9 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "plugins/common/tokenizers/character_normalizers.hpp"
-#include "plugins/common/tokenizers/tokenizer.hpp"
-#include "plugins/common/tokenizers/unicode.hpp"
+#include "text/character_normalizers.hpp"
+#include <hn/text/tokenizer.hpp>
+#include <hn/text/unicode.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

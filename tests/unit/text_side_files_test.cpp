@@ -1,4 +1,4 @@
-// plugins/common/tokenizers: added_tokens.json, special_tokens_map.json and tokenizer_config.json
+// sdk/text: added_tokens.json, special_tokens_map.json and tokenizer_config.json
 // beside every kind of vocabulary. Goldens: tests/golden/tokenizers/make_side_files.py; ids are
 // compared without tolerance.
 #include <zlib.h>
@@ -8,9 +8,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "plugins/common/tokenizers/bert_tokenizer.hpp"
-#include "plugins/common/tokenizers/clip_tokenizer.hpp"
-#include "plugins/common/tokenizers/tokenizer.hpp"
+#include <hn/text/bert_tokenizer.hpp>
+#include <hn/text/clip_tokenizer.hpp>
+#include <hn/text/tokenizer.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

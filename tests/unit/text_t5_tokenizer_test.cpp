@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "plugins/common/tokenizers/charsmap.hpp"
-#include "plugins/common/tokenizers/sentencepiece.hpp"
-#include "plugins/common/tokenizers/tokenizer.hpp"
+#include "text/charsmap.hpp"
+#include "text/sentencepiece.hpp"
+#include <hn/text/tokenizer.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -1,11 +1,11 @@
-// plugins/common/tokenizers: tokenizer.json, part by part, and what a broken one says. Ids against
+// sdk/text: tokenizer.json, part by part, and what a broken one says. Ids against
 // the references: the parity test.
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 
-#include "plugins/common/tokenizers/tokenizer.hpp"
+#include <hn/text/tokenizer.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

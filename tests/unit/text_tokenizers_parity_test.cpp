@@ -1,4 +1,4 @@
-// plugins/common/tokenizers against the Python references: 4,000 strings, ids compared without
+// sdk/text against the Python references: 4,000 strings, ids compared without
 // tolerance. Goldens: tests/golden/tokenizers/make.py.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "plugins/common/tokenizers/clip_tokenizer.hpp"
-#include "plugins/common/tokenizers/tokenizer.hpp"
-#include "plugins/common/tokenizers/unicode.hpp"
+#include <hn/text/clip_tokenizer.hpp>
+#include <hn/text/tokenizer.hpp>
+#include <hn/text/unicode.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
@@ -28,7 +28,7 @@ using Ids = std::vector<std::int32_t>;
 const std::string kSource = HN_SOURCE_DIR;
 const std::string kGolden = kSource + "/tests/golden/tokenizers/";
 const std::string kMerges =
-    kSource + "/plugins/common/tokenizers/data/bpe_simple_vocab_16e6.txt.gz";
+    kSource + "/sdk/text/data/bpe_simple_vocab_16e6.txt.gz";
 
 std::string unzip(const std::string& path) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
