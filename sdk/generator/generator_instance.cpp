@@ -1,10 +1,9 @@
-#include <hn/generator/generator_instance.hpp>
-
 #include <ATen/ATen.h>
 
-#include <hn/torch/entry.hpp>
-
+#include <hn/generator/generator_instance.hpp>
 #include <hn/generator/text_encoder_mode.hpp>
+#include <hn/nn/stream_order.hpp>
+#include <hn/torch/entry.hpp>
 
 namespace hn {
 
@@ -45,12 +44,12 @@ std::unique_ptr<Function> GeneratorInstance::open(std::string_view name, const C
   return made;
 }
 
-std::vector<std::unique_ptr<Cond>> GeneratorInstance::encode(
-    std::span<const std::string_view> prompts, hn_stream stream) {
+std::vector<std::unique_ptr<Cond>> GeneratorInstance::encode(std::span<const Prompt> prompts,
+                                                             hn_stream stream) {
   return translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
     std::vector<std::unique_ptr<Cond>> handles;
-    for (const std::string_view prompt : prompts) handles.push_back(encode_one(prompt));
+    for (const Prompt& prompt : prompts) handles.push_back(encode_one(prompt.text()));
     return handles;
   });
 }
@@ -77,7 +76,7 @@ std::uint64_t GeneratorInstance::embedding_size() const {
 void GeneratorInstance::embedding(const Cond& cond, hn_stream stream, const DLTensor& out) {
   translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
-    tensor_view(out).copy_(model_->embedding(cond));
+    tensor_view(out).copy_(used_here(model_->embedding(cond)));
   });
 }
 

@@ -1,12 +1,9 @@
-#include <hn/nn/model_options.hpp>
-
 #include <ATen/Context.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <charconv>
 #include <hn/cpp/error.hpp>
-
+#include <hn/nn/model_options.hpp>
 #include <hn/nn/weight_audit.hpp>
 
 namespace hn {
@@ -14,9 +11,7 @@ namespace hn {
 at::Device device_option(const Config& config) {
   const std::string name = config.str("device", "cpu");
   // Shapes without numbers: a dry run of the loading, see weight_audit.hpp.
-  const std::string report = config.str("weights_report", "");
-  set_weight_report(report);
-  if (name == "meta" && !report.empty()) return at::kMeta;
+  if (reporting_weights()) return at::kMeta;
   if (name == "cpu") return at::kCPU;
   int index = 0;
   bool known = name == "cuda";
@@ -45,18 +40,20 @@ at::ScalarType dtype_option(const Config& config) {
   throw Error(HN_UNSUPPORTED, "[option dtype] expected float32 or bfloat16, got " + name);
 }
 
-std::filesystem::path bundle_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&bundle_folder), &info) == 0 ||
-      info.dli_fname == nullptr)
-    throw Error(HN_INTERNAL, "[bundle] the loader does not know this library's file");
-  return std::filesystem::absolute(info.dli_fname).parent_path();
+std::filesystem::path bundle_folder(const Config& config) {
+  const std::string folder = config.str("bundle", "");
+  if (folder.empty())
+    throw Error(
+        HN_INVALID_ARGUMENT,
+        "[option bundle] expected the folder of the plugin's manifest, which the host passes, "
+        "got nothing");
+  return folder;
 }
 
 std::filesystem::path weights_option(const Config& config, const std::filesystem::path& in_bundle) {
   const std::string given = config.str("weights", "");
   const std::filesystem::path path =
-      given.empty() ? bundle_folder() / in_bundle : std::filesystem::path(given);
+      given.empty() ? bundle_folder(config) / in_bundle : std::filesystem::path(given);
   if (!std::filesystem::exists(path))
     throw Error(HN_NOT_FOUND, "[option weights] there is no " + path.string());
   return path;

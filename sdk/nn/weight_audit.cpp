@@ -1,35 +1,33 @@
 #include <hn/nn/weight_audit.hpp>
-
-#include <fstream>
-#include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace hn {
 namespace {
 
-std::filesystem::path& report_file() {
-  thread_local std::filesystem::path file;
-  return file;
+std::function<void(const WeightReport&)>& current_sink() {
+  thread_local std::function<void(const WeightReport&)> sink;
+  return sink;
 }
 
 }  // namespace
 
-void set_weight_report(std::filesystem::path file) { report_file() = std::move(file); }
+WeightReporting::WeightReporting(std::function<void(const WeightReport&)> sink) {
+  current_sink() = std::move(sink);
+}
+WeightReporting::~WeightReporting() { current_sink() = nullptr; }
 
-bool reporting_weights() { return !report_file().empty(); }
+bool reporting_weights() { return static_cast<bool>(current_sink()); }
 
-void add_weight_report(const WeightReport& report) {
-  const nlohmann::ordered_json line = {
-      {"model", report.model},          {"path", report.path.string()},
-      {"tensors", report.tensors},      {"parameters", report.parameters},
-      {"missing", report.missing},      {"wrong_shape", report.wrong_shape},
-      {"unexpected", report.unexpected}};
+void add_weight_report(const WeightReport& report) { current_sink()(report); }
+
+std::string to_json(const WeightReport& report) {
   using Json = nlohmann::ordered_json;
-  std::ofstream out(report_file(), std::ios::app | std::ios::binary);
-  out << line.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
-  out.flush();
-  if (!out)
-    throw Error(HN_INTERNAL, "[weights_report] " + report_file().string() + " cannot be written");
+  const Json object = {{"model", report.model},          {"path", report.path.string()},
+                       {"tensors", report.tensors},      {"parameters", report.parameters},
+                       {"missing", report.missing},      {"wrong_shape", report.wrong_shape},
+                       {"unexpected", report.unexpected}};
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace hn

@@ -1,15 +1,13 @@
-#include <hn/reward/clip_reward.hpp>
-
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
-#include <utility>
-
-#include <hn/text/cut_position.hpp>
 #include <hn/nn/model_options.hpp>
 #include <hn/nn/stream_order.hpp>
+#include <hn/reward/clip_reward.hpp>
+#include <hn/text/cut_position.hpp>
+#include <utility>
 
 namespace hn {
 namespace {
@@ -17,19 +15,19 @@ namespace {
 constexpr const char* kVocabulary = "bpe_simple_vocab_16e6.txt.gz";
 
 // One prompt: its unit vector, float32 [projection_dim] on the model's device.
-struct Prompt final : Cond {
-  explicit Prompt(at::Tensor v) : vector(std::move(v)) {}
+struct Encoded final : Cond {
+  explicit Encoded(at::Tensor v) : vector(std::move(v)) {}
   std::uint64_t size_bytes() const override { return vector.nbytes() + sizeof *this; }
   at::Tensor vector;
 };
 
-ClipTokenizer open_tokenizer(const ClipRewardSpec& spec) {
+ClipTokenizer open_tokenizer(const ClipRewardSpec& spec, const Config& config) {
   const std::filesystem::path& folder = spec.files.folder;
   if (spec.convention == ClipConvention::kHuggingFace)
     return ClipTokenizer::from_hugging_face(folder);
   const bool own = std::filesystem::exists(folder / kVocabulary);
   return ClipTokenizer::from_open_clip(own ? folder / kVocabulary
-                                           : bundle_folder() / "vocabulary" / kVocabulary);
+                                           : bundle_folder(config) / "vocabulary" / kVocabulary);
 }
 
 }  // namespace
@@ -54,7 +52,7 @@ ClipReward::ClipReward(const Host& host, const Config& config, ClipRewardSpec sp
     : TorchReward(host),
       name_(std::move(spec.name)),
       folder_(spec.files.folder),
-      tokenizer_(open_tokenizer(spec)),
+      tokenizer_(open_tokenizer(spec, config)),
       model_(translate_errors([&] {
         const Entry entry({kDLCPU, 0, 0}, /*grad=*/false);
         return ClipModel(spec.files, dtype_option(config), device_option(config));
@@ -83,21 +81,22 @@ at::Tensor ClipReward::score(const at::Tensor& image, const Call& call) {
   if (call.batch() == 0) return at::zeros({0}, image.options()) + image.sum() * 0.0;
   std::vector<at::Tensor> prompts;
   for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
-    prompts.push_back(used_here(call.cond<Prompt>(b).vector));
+    prompts.push_back(used_here(call.cond<Encoded>(b).vector));
   const at::Tensor pixels = clip_pixels(image, model_.preprocess(), mode_);
   const at::Tensor cosine =
       at::sum(model_.image_embedding(pixels, call.deterministic()) * at::stack(prompts), -1);
   return factor_ == 1.0 ? cosine : cosine * factor_;
 }
 
-std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const std::string_view> prompts,
+std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const Prompt> prompts,
                                                       hn_stream stream) {
   return translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
     const auto count = static_cast<std::int64_t>(prompts.size());
     std::vector<ClipTokens> rows;
     std::int64_t longest = 0;
-    for (const std::string_view prompt : prompts) {
+    for (const Prompt& given : prompts) {
+      const std::string_view prompt = given.text();
       warn_of_cut(prompt);
       rows.push_back(tokenizer_.encode(prompt, context_));
       longest = std::max<std::int64_t>(longest, rows.back().end_position + 1);
@@ -115,7 +114,7 @@ std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const std::strin
     const at::Tensor vectors = model_.text_embedding(ids, {}, /*deterministic=*/true);
     // A handle keeps its own numbers, not the batch.
     for (std::int64_t b = 0; b < count; ++b)
-      handles.push_back(std::make_unique<Prompt>(vectors[b].clone()));
+      handles.push_back(std::make_unique<Encoded>(vectors[b].clone()));
     return handles;
   });
 }
@@ -127,7 +126,7 @@ std::uint64_t ClipReward::embedding_size() const {
 void ClipReward::embedding(const Cond& cond, hn_stream stream, const DLTensor& out) {
   translate_errors([&] {
     const Entry entry(stream, /*grad=*/false);
-    const at::Tensor& vector = static_cast<const Prompt&>(cond).vector;
+    const at::Tensor& vector = used_here(static_cast<const Encoded&>(cond).vector);
     at::Tensor target = tensor_view(out);
     if (target.sizes() != vector.sizes() || target.scalar_type() != at::kFloat)
       throw Error(HN_INVALID_ARGUMENT, "[" + name_ + " embedding] expected float32 " +

@@ -20,8 +20,8 @@ using my_generator::Lora;
 using my_generator::Model;
 
 // One encoded prompt. The host keeps these under a byte budget and passes them to calls.
-struct Prompt final : hn::Cond {
-  explicit Prompt(at::Tensor v) : vector(std::move(v)) {}
+struct Encoded final : hn::Cond {
+  explicit Encoded(at::Tensor v) : vector(std::move(v)) {}
   std::uint64_t size_bytes() const override { return sizeof *this + vector.nbytes(); }
   at::Tensor vector;  // [12]
 };
@@ -60,7 +60,7 @@ class Adapted : public hn::TorchFunction {
     if (call.batch() == 0) return at::zeros({0, kHidden});
     std::vector<at::Tensor> rows;
     for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
-      rows.push_back(call.cond<Prompt>(b).vector);
+      rows.push_back(call.cond<Encoded>(b).vector);
     return at::stack(rows);
   }
 
@@ -141,11 +141,11 @@ class MyGenerator final : public hn::Instance {
   }
 
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> handles;
-    for (const std::string_view prompt : prompts)
-      handles.push_back(std::make_unique<Prompt>(Model::embed(prompt)));
+    for (const hn::Prompt& prompt : prompts)
+      handles.push_back(std::make_unique<Encoded>(Model::embed(prompt.text())));
     return handles;
   }
 
@@ -156,7 +156,7 @@ class MyGenerator final : public hn::Instance {
     return layers_;
   }
 
-  std::uint64_t used_bytes() const override { return model_.bytes(); }
+  std::vector<hn::MemoryUse> memory_use() const override { return {{{kDLCPU, 0}, model_.bytes()}}; }
 
  private:
   static std::filesystem::path weights_file(const hn::Config& config) {

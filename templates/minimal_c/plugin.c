@@ -116,16 +116,26 @@ static hn_status HN_CALL fn_plan(hn_fn* fn, const hn_call* call, hn_plan* out, h
   return fail(error, HN_UNSUPPORTED, "[my_minimal_c] gives no estimate of its memory");
 }
 
+static int unknown_argument(const hn_next* next) {
+  for (; next != NULL; next = next->next)
+    if (next->flags & HN_FLAGS_CRITICAL) return 1;
+  return 0;
+}
+
 static hn_status HN_CALL fn_forward(hn_fn* fn, const hn_call* call, hn_saved** saved,
                                     hn_error* error) {
   (void)fn;
   if (saved != NULL) *saved = NULL;
-  if (!HN_HAS(call, hn_call, need_grad) || call->n_in != 1 || call->n_out != 1)
+  if (!HN_HAS(call, hn_call, next) || call->n_in != 1 || call->n_out != 1)
     return fail(error, HN_INVALID_ARGUMENT,
                 "[my_minimal_c] expected a call with one input and one output");
-  /* (5) An unknown flag may change what the call means, so it is refused. */
-  if (call->flags & ~(HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC))
+  /* (5) An unknown flag of the critical half changes what the call means, so it is refused; so is a
+   * further argument that says that it matters. */
+  if (call->flags & HN_FLAGS_CRITICAL &
+      ~(HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC | HN_CALL_CAPTURING))
     return fail(error, HN_UNSUPPORTED, "[my_minimal_c] unknown flags 0x%x", (unsigned)call->flags);
+  if (unknown_argument(call->next))
+    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] an argument is not known here");
   const DLTensor *image = call->in[0], *score = call->out[0];
   hn_status status = check(image, "image_rgb01", 4, -1, error);
   if (status == HN_OK) status = check(score, "score", 1, image->shape[0], error);
@@ -154,11 +164,13 @@ static hn_status HN_CALL fn_forward(hn_fn* fn, const hn_call* call, hn_saved** s
 static hn_status HN_CALL fn_backward(hn_fn* fn, hn_saved* saved, const hn_vjp* vjp,
                                      hn_error* error) {
   (void)fn;
-  if (saved == NULL || !HN_HAS(vjp, hn_vjp, accumulate) || vjp->n_in > 1 || vjp->n_out > 1)
+  if (saved == NULL || !HN_HAS(vjp, hn_vjp, next) || vjp->n_in > 1 || vjp->n_out > 1)
     return fail(error, HN_INVALID_ARGUMENT,
                 "[my_minimal_c] expected a saved forward, one cotangent and one gradient");
-  if (vjp->flags != 0)
+  if (vjp->flags & HN_FLAGS_CRITICAL)
     return fail(error, HN_UNSUPPORTED, "[my_minimal_c] unknown flags 0x%x", (unsigned)vjp->flags);
+  if (unknown_argument(vjp->next))
+    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] an argument is not known here");
   /* (6) A NULL gradient is not wanted, a NULL cotangent is zero, accumulate adds. */
   const DLTensor* grad = vjp->n_in == 1 ? vjp->grad[0] : NULL;
   const DLTensor* cotangent = vjp->n_out == 1 ? vjp->cotangent[0] : NULL;
@@ -189,8 +201,9 @@ static void HN_CALL fn_saved_release(hn_fn* fn, hn_saved* saved, hn_stream last_
   free(saved);
 }
 
-static const hn_fn_v1 score_table = {fn_open, fn_close,   fn_info,     fn_slot,
-                                     fn_plan, fn_forward, fn_backward, fn_saved_release};
+static const hn_fn_v1 score_table = {
+    fn_open,    fn_close,    fn_info,          fn_slot, fn_plan,
+    fn_forward, fn_backward, fn_saved_release, NULL /* shapes: every output has a known size */};
 
 /* ---- the plugin ---- */
 
@@ -217,7 +230,7 @@ static const void* HN_CALL get_interface(hn_instance* instance, const char* id) 
 }
 
 /* The one symbol that the library exports. Id and version stand in plugin.toml too. */
-HN_EXPORT const hn_plugin_v1 hn_plugin_entry_v1 = {
+const hn_plugin_v1 hn_plugin_entry_v1 = {
     sizeof(hn_plugin_v1),
     HN_ABI_MAJOR,
     0, /* needs nothing later than version 1.0 */
@@ -227,4 +240,7 @@ HN_EXPORT const hn_plugin_v1 hn_plugin_entry_v1 = {
     create,
     destroy,
     get_interface,
+    HN_ABI_MINOR, /* of these headers */
+    0,
+    NULL, /* no interface without an instance */
 };

@@ -34,7 +34,7 @@ def fields_of(body):
         if function:
             names.append(function.group(1))
         elif declaration:
-            names += [re.search(r"(\w+)\s*$", part).group(1) for part in declaration.split(",")]
+            names += [re.search(r"(\w+)\s*(?:\[\w+\])?$", part.strip()).group(1) for part in declaration.split(",")]
     return names
 
 

@@ -73,6 +73,17 @@ class Sum final : public hn::Instance {
     if (name != "score") throw unknown_function(name);
     return std::make_unique<Score>();
   }
+  bool has_cond() const override { return true; }
+  std::uint32_t prompt_fields() const override { return HN_PROMPT_JSON; }
+  struct Encoded final : hn::Cond {
+    std::uint64_t size_bytes() const override { return sizeof *this; }
+  };
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
+                                                hn_stream) override {
+    std::vector<std::unique_ptr<hn::Cond>> made;
+    for (std::size_t i = 0; i < prompts.size(); ++i) made.push_back(std::make_unique<Encoded>());
+    return made;
+  }
   bool has_adapters() const override { return true; }
   const std::vector<hn::LayerSpec>& layers(std::string_view) override { return layers_; }
 
@@ -192,33 +203,29 @@ TEST_P(Versions, NewerCallAndVjpAreReadAsFarAsKnown) {
   EXPECT_TRUE(vjp.tail_whole());
 }
 
-// What an older host does not have reads as zero: no limit of bytes, no accumulation.
-TEST_P(Versions, OlderCallAndVjpReadAsZeroBehindTheirEnd) {
+// Nobody of this ABI has a struct that cannot hold the fields of version 1.0: nothing of it is
+// read.
+TEST_P(Versions, AVjpShorterThanVersion1IsRefused) {
   hn_call call{};
+  call.struct_size = sizeof call;
   fill(call, true);
-  call.struct_size = offsetof(hn_call, saved_budget_bytes);
-  call.saved_budget_bytes = 1;
   ASSERT_EQ(table_->forward(fn_, &call, &saved_, error_.get()), HN_OK) << error_.text();
   hn_vjp vjp{};
   fill(vjp);
-  const std::uint8_t add[1] = {1};
-  vjp.accumulate = add;
   gradient_view_ = view(gradient_.data(), 4, image_shape_, image_strides_);
   gradient_.fill(100.0f);
-  vjp.struct_size = offsetof(hn_vjp, accumulate);
-  const hn_status status = table_->backward(fn_, saved_, &vjp, error_.get());
-  // Either the field counts as absent, or the struct is refused as too short; it is never read.
-  if (status == HN_OK) {
-    EXPECT_THAT(gradient_, ::testing::Each(::testing::Lt(100.0f)));
-  } else {
-    EXPECT_EQ(status, HN_INVALID_ARGUMENT);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, offsetof(hn_vjp, grad),
+                                 offsetof(hn_vjp, accumulate), offsetof(hn_vjp, next)}) {
+    vjp.struct_size = static_cast<std::uint32_t>(size);
+    EXPECT_EQ(table_->backward(fn_, saved_, &vjp, error_.get()), HN_INVALID_ARGUMENT) << size;
     EXPECT_THAT(gradient_, ::testing::Each(100.0f));
   }
 }
 
-TEST_P(Versions, ACallWithoutItsTensorsIsRefused) {
+TEST_P(Versions, ACallShorterThanVersion1IsRefused) {
   for (const std::size_t size :
-       {std::size_t{0}, std::size_t{4}, std::size_t{8}, offsetof(hn_call, in)}) {
+       {std::size_t{0}, std::size_t{4}, std::size_t{8}, offsetof(hn_call, in),
+        offsetof(hn_call, saved_budget_bytes), offsetof(hn_call, next)}) {
     hn_call call{};
     fill(call, false);
     call.struct_size = static_cast<std::uint32_t>(size);
@@ -316,7 +323,7 @@ TEST_P(Versions, UnknownFlagsAreUnsupported) {
   hn_call call{};
   call.struct_size = sizeof call;
   fill(call, true);
-  call.flags |= 1u << 31;
+  call.flags |= 1u << 15;
   EXPECT_EQ(table_->forward(fn_, &call, &saved_, error_.get()), HN_UNSUPPORTED);
   fill(call, true);
   ASSERT_EQ(table_->forward(fn_, &call, &saved_, error_.get()), HN_OK) << error_.text();
@@ -324,8 +331,46 @@ TEST_P(Versions, UnknownFlagsAreUnsupported) {
   vjp.struct_size = sizeof vjp;
   fill(vjp);
   gradient_view_ = view(gradient_.data(), 4, image_shape_, image_strides_);
-  vjp.flags = 1;
+  vjp.flags = 1u << 15;
   EXPECT_EQ(table_->backward(fn_, saved_, &vjp, error_.get()), HN_UNSUPPORTED);
+}
+
+// The upper half of the flags are hints: a plugin that does not know one goes on.
+TEST_P(Versions, UnknownHintsAreIgnored) {
+  hn_call call{};
+  call.struct_size = sizeof call;
+  fill(call, true);
+  call.flags |= 1u << 31;
+  ASSERT_EQ(table_->forward(fn_, &call, &saved_, error_.get()), HN_OK) << error_.text();
+  hn_vjp vjp{};
+  vjp.struct_size = sizeof vjp;
+  fill(vjp);
+  gradient_view_ = view(gradient_.data(), 4, image_shape_, image_strides_);
+  vjp.flags = 1u << 30;
+  EXPECT_EQ(table_->backward(fn_, saved_, &vjp, error_.get()), HN_OK) << error_.text();
+}
+
+TEST_P(Versions, FurtherArgumentsAreIgnoredUnlessTheyMatter) {
+  const hn_next second{sizeof(hn_next), 0, HN_STR("org.example.second/1"), nullptr};
+  hn_next first{sizeof(hn_next), 1u << 31, HN_STR("org.example.first/1"), &second};
+  hn_call call{};
+  call.struct_size = sizeof call;
+  fill(call, true);
+  call.next = &first;
+  ASSERT_EQ(table_->forward(fn_, &call, &saved_, error_.get()), HN_OK) << error_.text();
+  hn_vjp vjp{};
+  vjp.struct_size = sizeof vjp;
+  fill(vjp);
+  gradient_view_ = view(gradient_.data(), 4, image_shape_, image_strides_);
+  vjp.next = &first;
+  EXPECT_EQ(table_->backward(fn_, saved_, &vjp, error_.get()), HN_OK) << error_.text();
+  const hn_next critical{sizeof(hn_next), 1, HN_STR("org.example.second/1"), nullptr};
+  first.next = &critical;
+  EXPECT_EQ(table_->backward(fn_, saved_, &vjp, error_.get()), HN_UNSUPPORTED);
+  EXPECT_THAT(error_.text(), ::testing::HasSubstr("org.example.second/1"));
+  hn_saved* none = nullptr;
+  EXPECT_EQ(table_->forward(fn_, &call, &none, error_.get()), HN_UNSUPPORTED);
+  EXPECT_EQ(none, nullptr);
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugins, Versions, ::testing::Values("redness", "cpp"),
@@ -365,20 +410,65 @@ TEST(CppLayer, LayersFitOlderAndNewerStructs) {
   sum_plugin_entry.destroy(instance);
 }
 
+// Prompts that carry what the plugin does not read, and structs that are no prompts of version 1.
+TEST(CppLayer, PromptsAreChecked) {
+  const hn_host_v1 host = plain_host();
+  hn_instance* instance = nullptr;
+  ASSERT_EQ(sum_plugin_entry.create(&host, no_options(), &instance, nullptr), HN_OK);
+  const auto* cond =
+      static_cast<const hn_cond_v1*>(sum_plugin_entry.get_interface(instance, HN_COND_V1));
+  ASSERT_NE(cond, nullptr);
+  EXPECT_EQ(cond->prompt_fields(instance), HN_PROMPT_JSON);
+  const hn_stream cpu{kDLCPU, 0, 0};
+  hn::ErrorBuffer error;
+  const auto encode = [&](const hn_prompt& prompt) {
+    const hn_prompt* one[] = {&prompt};
+    hn_cond* handle = reinterpret_cast<hn_cond*>(&error);
+    const hn_status status = cond->encode(instance, one, 1, cpu, &handle, error.get());
+    EXPECT_EQ(handle != nullptr, status == HN_OK);
+    if (status == HN_OK) cond->release(instance, handle, cpu);
+    return status;
+  };
+  hn_prompt prompt{};
+  prompt.struct_size = sizeof prompt;
+  prompt.text = HN_STR("a cat");
+  prompt.json = HN_STR("{}");
+  EXPECT_EQ(encode(prompt), HN_OK) << error.text();
+  Longer<hn_prompt> longer;
+  longer.value.text = prompt.text;
+  EXPECT_EQ(encode(longer.value), HN_OK) << error.text();
+  prompt.negative = HN_STR("a dog");
+  EXPECT_EQ(encode(prompt), HN_UNSUPPORTED);
+  EXPECT_THAT(error.text(), ::testing::HasSubstr("negative"));
+  prompt.negative = {};
+  hn_named_tensor named{HN_STR("image"), nullptr};
+  prompt.tensors = &named;
+  prompt.n_tensors = 1;
+  EXPECT_EQ(encode(prompt), HN_UNSUPPORTED);
+  prompt.n_tensors = 0;
+  prompt.flags = 1;
+  EXPECT_EQ(encode(prompt), HN_UNSUPPORTED) << "a flag that may change the meaning";
+  prompt.flags = 1u << 31;
+  EXPECT_EQ(encode(prompt), HN_OK) << "a hint";
+  prompt.struct_size = offsetof(hn_prompt, n_tensors);
+  EXPECT_EQ(encode(prompt), HN_INVALID_ARGUMENT);
+  sum_plugin_entry.destroy(instance);
+}
+
 // The entry of a plugin built against a later minor is longer; what version 1.0 knows stands where
 // it was.
 TEST(CppLayer, ALongerEntryIsReadAsFarAsKnown) {
   Longer<hn_plugin_v1> entry;
   std::memcpy(&entry.value, &sum_plugin_entry, sizeof(hn_plugin_v1));
   entry.value.struct_size = sizeof entry;
-  EXPECT_TRUE(HN_HAS(&entry.value, hn_plugin_v1, get_interface));
+  EXPECT_TRUE(HN_HAS(&entry.value, hn_plugin_v1, get_plugin_interface));
   const hn_host_v1 host = plain_host();
   hn_instance* instance = nullptr;
   ASSERT_EQ(entry.value.create(&host, no_options(), &instance, nullptr), HN_OK);
   entry.value.destroy(instance);
   hn_plugin_v1 old = sum_plugin_entry;
-  old.struct_size = offsetof(hn_plugin_v1, get_interface);
-  EXPECT_FALSE(HN_HAS(&old, hn_plugin_v1, get_interface));
+  old.struct_size = offsetof(hn_plugin_v1, get_plugin_interface);
+  EXPECT_FALSE(HN_HAS(&old, hn_plugin_v1, get_plugin_interface));
 }
 
 }  // namespace

@@ -76,10 +76,11 @@ TEST_F(GpuErrors, HandleZeroIsRefusedByName) {
       << "the caller's setting is kept, also by a call that is refused";
   c10::set_default_dtype(before);
   ErrorBuffer error;
-  const hn_str text = str(prompts()[0]);
+  RawPrompts text(std::vector{prompts()[0]});
   hn_cond* handle = nullptr;
-  EXPECT_EQ(generator_->cond->encode(generator_->instance, &text, 1, none, &handle, error.get()),
-            HN_INVALID_ARGUMENT);
+  EXPECT_EQ(
+      generator_->cond->encode(generator_->instance, text.data(), 1, none, &handle, error.get()),
+      HN_INVALID_ARGUMENT);
   EXPECT_EQ(handle, nullptr);
 }
 

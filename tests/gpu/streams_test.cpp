@@ -261,7 +261,7 @@ TEST_F(StreamTest, PromptsAreEncodedOnTheStream) {
     ASSERT_EQ(pass.forward(false, g.stream).text, "");
     // Handles may be released while the call that read them is under way; their memory is then not
     // the other stream's to write to.
-    for (hn_cond* handle : g.handles) g.cond->release(g.instance, handle);
+    for (hn_cond* handle : g.handles) g.cond->release(g.instance, handle, g.stream);
     g.handles.clear();
     {
       const c10::StreamGuard guard(a);

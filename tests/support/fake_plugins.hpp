@@ -21,6 +21,7 @@ struct State {
   // passes, `times` times.
   std::string fault;
   int after = 0, times = 0;
+  std::vector<std::string> read;    // prompts as they came: "text|negative|json|tensor:3x1x2"
   bool refuse_determinism = false;  // as a plugin does that cannot promise the same bits
 
   bool fires(const std::string& what) {
@@ -70,21 +71,36 @@ inline float mark(std::string_view text) {
   return text.empty() ? 0.0f : static_cast<float>(h % 1000) / 500.0f - 1.0f;
 }
 
-struct Prompt final : Cond {
-  explicit Prompt(std::string_view t) : text(t), counted(state().conds) {}
+struct Encoded final : Cond {
+  explicit Encoded(std::string_view t) : text(t), counted(state().conds) {}
   std::uint64_t size_bytes() const override { return 1000; }
   std::string text;
   Counted counted;
 };
 
-inline std::vector<std::unique_ptr<Cond>> encode_prompts(
-    std::span<const std::string_view> prompts) {
+inline std::string described(const Prompt& prompt) {
+  std::string text(prompt.text());
+  for (const std::string_view field : {prompt.negative(), prompt.json()}) {
+    text += '|';
+    text += field;
+  }
+  for (const hn_named_tensor& t : prompt.tensors()) {
+    text += '|';
+    text += view(t.name);
+    text += shape_text(shape_of(*t.tensor)) + " " + std::to_string(data_of<float>(*t.tensor)[0]);
+  }
+  return text;
+}
+
+inline std::vector<std::unique_ptr<Cond>> encode_prompts(std::span<const Prompt> prompts) {
   ++state().encode_calls;
   state().raise_at("encode");
   std::vector<std::unique_ptr<Cond>> made;
-  for (const auto p : prompts) {
+  for (const Prompt& prompt : prompts) {
+    state().read.push_back(described(prompt));
+    const std::string_view p = prompt.text();
     if (p == "refused") throw Error(HN_INVALID_ARGUMENT, "[encode] this prompt is refused");
-    made.push_back(std::make_unique<Prompt>(p));
+    made.push_back(std::make_unique<Encoded>(p));
     ++state().encoded;
   }
   return made;
@@ -226,7 +242,7 @@ class LinearFunction final : public Function {
  private:
   struct Kept final : hn::Saved {
     explicit Kept(const Call& c) : call(c), counted(state().saved) {}
-    float shift(std::int64_t b) const { return mark(call.cond<Prompt>(b).text); }
+    float shift(std::int64_t b) const { return mark(call.cond<Encoded>(b).text); }
     const float* a(const LinearFunction& f) const {
       return f.lora_.rank > 0 ? data_of<float>(*call.in(f.params())) : nullptr;
     }
@@ -264,8 +280,7 @@ class Generator final : public Instance {
     throw unknown_function(name);
   }
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
-                                            hn_stream) override {
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts, hn_stream) override {
     return encode_prompts(prompts);
   }
   bool has_adapters() const override { return true; }
@@ -273,7 +288,7 @@ class Generator final : public Instance {
     static const std::vector<LayerSpec> all = {{"net.0.to_q", HN_LAYER_LINEAR, kNoise, kNoise}};
     return all;
   }
-  std::uint64_t used_bytes() const override { return 1234; }
+  std::vector<MemoryUse> memory_use() const override { return {{{kDLCPU, 0}, 1234}}; }
   void trim(hn_stream) override { ++state().trims; }
 
  private:
@@ -289,17 +304,19 @@ class Quadratic final : public Instance {
       : Instance(host),
         prompts_(config.boolean("prompts", true)),
         refuses_(config.find_str("refuses")),
+        reads_(static_cast<std::uint32_t>(config.i64("reads", 0))),
+        mixes_(config.boolean("mixes", false)),
         differentiable_(config.boolean("differentiable", true)),
         counted_(state().instances) {}
   std::unique_ptr<Function> open(std::string_view name, const Config&) override {
     if (name != "score") throw unknown_function(name);
-    return std::make_unique<Score>(prompts_, differentiable_);
+    return std::make_unique<Score>(prompts_, differentiable_, mixes_);
   }
   bool has_cond() const override { return prompts_; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
-                                            hn_stream) override {
-    for (const auto p : prompts)
-      if (refuses_ && p.find(*refuses_) != p.npos)
+  std::uint32_t prompt_fields() const override { return reads_; }
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts, hn_stream) override {
+    for (const Prompt& p : prompts)
+      if (refuses_ && p.text().find(*refuses_) != std::string_view::npos)
         throw Error(HN_INVALID_ARGUMENT, "[encode] no word for it");
     return encode_prompts(prompts);
   }
@@ -310,12 +327,12 @@ class Quadratic final : public Instance {
  private:
   class Score final : public Function {
    public:
-    Score(bool prompts, bool differentiable) : counted_(state().functions) {
+    Score(bool prompts, bool differentiable, bool mixes) : counted_(state().functions) {
       const std::uint32_t diff = differentiable ? HN_SLOT_DIFF : 0u;
       inputs_ = {{"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY}, diff}};
       outputs_ = {{"score", "score", {HN_DIM_BATCH}, diff},
                   {"brightness", "column", {HN_DIM_BATCH}, HN_SLOT_OPTIONAL}};
-      flags_ = prompts ? HN_FN_NEEDS_COND : 0u;
+      flags_ = (prompts ? HN_FN_NEEDS_COND : 0u) | (mixes ? HN_FN_MIXES_SAMPLES : 0u);
     }
     std::unique_ptr<hn::Saved> forward(const Call& call) override {
       state().raise_at("score.forward");
@@ -359,7 +376,7 @@ class Quadratic final : public Instance {
     struct Kept final : hn::Saved {
       explicit Kept(const Call& c) : call(c), counted(state().saved) {}
       float target(std::int64_t b) const {
-        return Quadratic::target(call.has_cond() ? call.cond<Prompt>(b).text : std::string());
+        return Quadratic::target(call.has_cond() ? call.cond<Encoded>(b).text : std::string());
       }
       std::int64_t numbers() const { return 3 * call.in(0)->shape[2] * call.in(0)->shape[3]; }
       Call call;
@@ -370,6 +387,8 @@ class Quadratic final : public Instance {
 
   bool prompts_;
   std::optional<std::string> refuses_;  // prompts with this text
+  std::uint32_t reads_;                 // HN_PROMPT_*
+  bool mixes_;
   bool differentiable_;
   Counted counted_;
 };
@@ -384,7 +403,10 @@ const hn_plugin_v1* plugin(const char* id) {
                                      HN_STR("1.0.0"),
                                      &tables::create<Class>,
                                      &tables::destroy,
-                                     &tables::get_interface};
+                                     &tables::get_interface,
+                                     HN_ABI_MINOR,
+                                     0u,
+                                     nullptr};
   return &entry;
 }
 inline const hn_plugin_v1* generator_plugin() { return plugin<Generator>("test.generator.linear"); }

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <hn/cpp/client.hpp>
 #include <hn/cpp/error.hpp>
 #include <hn/torch/tensor.hpp>
 #include <map>
@@ -136,17 +137,16 @@ class Generator {
     memory = static_cast<const hn_memory_v1*>(entry_.get_interface(instance, HN_MEMORY_V1));
   }
   ~Generator() {
-    for (hn_cond* c : handles) cond->release(instance, c);
+    for (hn_cond* c : handles) cond->release(instance, c, stream);
     entry_.destroy(instance);
   }
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
   void prompts(const std::vector<std::string>& texts) {
-    for (hn_cond* c : handles) cond->release(instance, c);
+    for (hn_cond* c : handles) cond->release(instance, c, stream);
     handles.assign(texts.size(), nullptr);
-    std::vector<hn_str> views;
-    for (const auto& t : texts) views.push_back(str(t));
+    RawPrompts views(texts);
     ErrorBuffer error;
     check(cond->encode(instance, views.data(), views.size(), stream, handles.data(), error.get()),
           error);

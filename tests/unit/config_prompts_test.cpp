@@ -1,5 +1,6 @@
 // Prompt files, good and bad.
 #include "config/prompts.hpp"
+#include "files/image.hpp"
 #include "unit/loader_support.hpp"
 
 namespace hn::host {
@@ -15,7 +16,7 @@ class Prompts : public ::testing::Test {
  protected:
   std::vector<std::string> read(const std::string& name, const std::string& text) {
     write_text(folder_ / name, text);
-    return read_prompts(folder_ / name);
+    return core::texts_of(read_prompts(folder_ / name));
   }
   std::string refused(const std::string& name, const std::string& text) {
     return message_of(HN_INVALID_ARGUMENT, [&] { read(name, text); });
@@ -52,6 +53,49 @@ TEST_F(Prompts, JsonLines) {
   EXPECT_THAT(refused("a.jsonl", "{\"prompt\":3}\n"), HasSubstr("a.jsonl:1:"));
   EXPECT_THAT(refused("a.jsonl", "[1]\n"), HasSubstr("expected a JSON object"));
   EXPECT_THAT(refused("a.jsonl", "{\"prompt\": \"cut\n"), HasSubstr("expected a JSON object"));
+}
+
+TEST_F(Prompts, JsonLinesCarryMore) {
+  write_text(folder_ / "a.jsonl",
+             "{\"prompt\": \"a cat\", \"negative\": \"a dog\", \"metadata\": {\"tag\": \"colors\", "
+             "\"n\": [1, 2]}}\n{\"prompt\": \"b\", \"metadata\": null}\n");
+  const auto prompts = read_prompts(folder_ / "a.jsonl");
+  ASSERT_EQ(prompts.size(), 2u);
+  EXPECT_EQ(prompts[0].negative, "a dog");
+  EXPECT_EQ(prompts[0].json, R"({"n":[1,2],"tag":"colors"})");
+  EXPECT_FALSE(prompts[0].has_tensors());
+  EXPECT_EQ(prompts[1], core::Prompt("b"));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\":\"a\",\"metadata\":\"x\"}\n"),
+              HasSubstr("a.jsonl:1: expected an object under \"metadata\""));
+  EXPECT_THAT(refused("a.jsonl", "{\"prompt\":\"a\",\"negative\":3}\n"),
+              HasSubstr("a.jsonl:1: expected a text under \"negative\""));
+  EXPECT_THAT(message_of(HN_NOT_FOUND,
+                         [&] { read("a.jsonl", "{\"prompt\":\"a\",\"image\":\"no.png\"}\n"); }),
+              ::testing::AllOf(HasSubstr("a.jsonl:1:"), HasSubstr("no.png")));
+}
+
+TEST_F(Prompts, JsonLinesBringPictures) {
+  Image picture{2, 1, {255, 0, 0, 0, 0, 255}};
+  write_png(folder_ / "p.png", picture);
+  write_text(folder_ / "a.jsonl",
+             "{\"prompt\": \"a cat\", \"image\": \"p.png\", \"mask\": \"p.png\"}\n");
+  const auto prompts = read_prompts(folder_ / "a.jsonl");
+  ASSERT_TRUE(prompts.at(0).has_tensors());
+  const auto& tensors = *prompts[0].tensors;
+  ASSERT_EQ(tensors.size(), 2u);
+  EXPECT_EQ(tensors[0].name, "image");
+  EXPECT_THAT(tensors[0].tensor.shape, ElementsAre(3, 1, 2));
+  EXPECT_THAT(tensors[0].tensor.data, ElementsAre(1, 0, 0, 0, 0, 1));
+  EXPECT_EQ(tensors[1].name, "mask");
+  EXPECT_THAT(tensors[1].tensor.shape, ElementsAre(1, 1, 2));
+  EXPECT_FLOAT_EQ(tensors[1].tensor.data[0], 1.0f / 3);
+}
+
+TEST_F(Prompts, TablesMayHaveANegative) {
+  write_text(folder_ / "a.tsv", "prompt\tnegative\na cat\ta dog\nb\t\n");
+  const auto prompts = read_prompts(folder_ / "a.tsv");
+  EXPECT_EQ(prompts.at(0).negative, "a dog");
+  EXPECT_EQ(prompts.at(1).negative, "");
 }
 
 TEST_F(Prompts, MissingEmptyOrForeign) {

@@ -49,7 +49,8 @@ TEST_F(Resolve, FillsWhatTheManifestsKnow) {
   EXPECT_EQ(c.train.prompts, "model:train");
   EXPECT_EQ(c.eval.prompts, "model:heldout");
   EXPECT_EQ(c.train.sample_prompts, "model:heldout") << "no demo list";
-  EXPECT_THAT(load_prompts(c, *registry_, c.train.prompts), ElementsAre("one", "two"));
+  EXPECT_THAT(core::texts_of(load_prompts(c, *registry_, c.train.prompts)),
+              ElementsAre("one", "two"));
 }
 
 TEST_F(Resolve, IsStable) {
@@ -191,11 +192,11 @@ TEST_F(Resolve, AModelWithoutPromptsTakesTheHosts) {
   EXPECT_EQ(c.train.prompts, "general:train");
   EXPECT_EQ(c.eval.prompts, "general:heldout");
   EXPECT_EQ(c.train.sample_prompts, "general:demo");
-  const auto train = load_prompts(c, *registry_, c.train.prompts);
+  const auto train = core::texts_of(load_prompts(c, *registry_, c.train.prompts));
   std::set<std::string> distinct(train.begin(), train.end());
   EXPECT_EQ(distinct.size(), 1200u);
   for (const std::string& list : {c.eval.prompts, c.train.sample_prompts})
-    for (const std::string& prompt : load_prompts(c, *registry_, list))
+    for (const std::string& prompt : core::texts_of(load_prompts(c, *registry_, list)))
       EXPECT_TRUE(distinct.insert(prompt).second) << prompt << " stands twice";
 
   write_text(folder_ / "mine.txt", "a cat\n");

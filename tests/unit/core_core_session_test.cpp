@@ -162,6 +162,44 @@ TEST_F(CoreSession, ARefusedDeterminismIsAWarningOrAnErrorAsTheUserWants) {
   EXPECT_EQ(strict->step(), 0u);
 }
 
+TEST_F(CoreSession, APromptFieldThatNobodyReadsIsRefused) {
+  SessionSpec spec = fake_spec();
+  spec.train.prompts[1].negative = "cats";
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               AllOf(HasSubstr("two dogs"), HasSubstr("negative"), HasSubstr("no plugin")),
+               open_session(spec, {}));
+  spec.rewards[0].options["reads"] = std::int64_t{HN_PROMPT_NEGATIVE};
+  const auto session = open_session(spec, {});
+  session->train_step();
+  EXPECT_THAT(fake::state().read, ::testing::Contains("two dogs|cats|"));
+  SampleRequest request;
+  request.prompts = {"a"};
+  request.prompts[0].tensors = std::make_shared<const std::vector<PromptTensor>>(
+      std::vector<PromptTensor>{{"mask", {{1, 1, 1}, {1}}}});
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("the tensor 'mask'"), session->sample(request));
+  request.prompts[0] = "a";
+  request.prompts[0].json = "{}";  // facts that nobody reads are just that
+  (void)session->sample(request);
+}
+
+TEST_F(CoreSession, ARewardThatMixesItsSamplesIsNeverSplit) {
+  SessionSpec spec = fake_spec();
+  spec.rewards[0].options["mixes"] = true;
+  spec.train.micro_batch = 2;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, AllOf(HasSubstr("micro_batch"), HasSubstr("quad")),
+               open_session(spec, {}));
+  spec.train.micro_batch = 0;
+  const auto session = open_session(spec, {});
+  session->train_step();
+  ScoreRequest request;
+  request.images = {{3, 3, 2, 2}, std::vector<float>(36, 0.5f)};
+  request.prompts = {"a", "b", "c"};
+  request.batch = 1;
+  const int before = fake::state().calls["score.forward"];
+  (void)session->score(request);
+  EXPECT_EQ(fake::state().calls["score.forward"], before + 1);
+}
+
 TEST_F(CoreSession, ThePromptCacheKeepsItsBudget) {
   SessionSpec spec = fake_spec();
   spec.prompt_cache_bytes = 3000;
@@ -197,7 +235,7 @@ TEST_F(CoreSession, LipschitzIsTheLargestSingularValue) {
     largest = std::sqrt(norm);
     for (int i = 0; i < 8; ++i) v[i] = w[i] / norm;
   }
-  const std::vector<double> got = session->lipschitz(std::vector<std::string>(20, "a"), 1, 30);
+  const std::vector<double> got = session->lipschitz(std::vector<Prompt>(20, Prompt("a")), 1, 30);
   ASSERT_EQ(got.size(), 20u);
   for (const double l : got) EXPECT_NEAR(l, largest, 1e-3 * largest);
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("iterations"), session->lipschitz({"a"}, 1, 0));

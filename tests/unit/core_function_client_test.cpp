@@ -27,7 +27,7 @@ class CoreFunctionClient : public CoreTest {
   Runtime runtime_{services_, {kDLCPU, 0, 0}, {}};
   std::unique_ptr<Instance> generator_;
   std::unique_ptr<PromptCache> cache_;
-  std::vector<std::string> prompts_ = {"a", "b", "c"};
+  std::vector<Prompt> prompts_ = {"a", "b", "c"};
 };
 
 TEST_F(CoreFunctionClient, ReadsTheSlots) {

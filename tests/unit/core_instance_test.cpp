@@ -27,8 +27,8 @@ hn_status wild_forward(hn_fn* fn, const hn_call* call, hn_saved** saved, hn_erro
   if (misdeed) misdeed();
   return tables::kFn.forward(fn, call, saved, error);
 }
-hn_status wild_encode(hn_instance* p, const hn_str* prompts, std::uint64_t n, hn_stream stream,
-                      hn_cond** out, hn_error* error) {
+hn_status wild_encode(hn_instance* p, const hn_prompt* const* prompts, std::uint64_t n,
+                      hn_stream stream, hn_cond** out, hn_error* error) {
   if (misdeed) misdeed();
   return tables::kCond.encode(p, prompts, n, stream, out, error);
 }
@@ -89,7 +89,8 @@ class CoreInstance : public CoreTest {
   }
 
   PluginCalls calls_;
-  std::string log_, prompt_ = "a";
+  std::string log_;
+  Prompt prompt_ = "a";
   Services services() {
     Services all;
     all.log = [this](std::int32_t, std::string_view text) { log_ += std::string(text) + "\n"; };

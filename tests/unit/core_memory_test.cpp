@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <hn/nn/byte_count.hpp>
 
 #include "support/generator_client.hpp"
-#include <hn/nn/byte_count.hpp>
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -90,7 +90,7 @@ Bytes predict(const Mechanism& m) {
     net_work = least_n.peak_bytes - least_n.saved_bytes;
     work = least_p.peak_bytes - least_p.saved_bytes;
   }
-  return {g.memory->used_bytes(g.instance), saved + std::max(net_work, work)};
+  return {hn::used_bytes(*g.memory, g.instance), saved + std::max(net_work, work)};
 }
 
 TEST(CoreMemory, AStepNeedsWhatTheFormulaSaysAndEachMechanismLess) {

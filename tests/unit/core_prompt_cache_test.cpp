@@ -15,7 +15,7 @@ class CorePromptCache : public CoreTest {
   // The fake's handles say 1,000 bytes; the cache adds its own entry and the text.
   static constexpr std::uint64_t kThree = 3 * 1300;
 };
-using Prompts = std::vector<std::string>;
+using Prompts = std::vector<Prompt>;
 
 TEST_F(CorePromptCache, EncodesEachPromptOnce) {
   PromptCache cache(1 << 20, 8);
@@ -83,6 +83,32 @@ TEST_F(CorePromptCache, EachPluginHasItsOwnHandles) {
   const auto b = cache.get(reward, Prompts{"a"});
   EXPECT_NE(a.handles()[0], b.handles()[0]);
   EXPECT_EQ(cache.size(), 2u);
+}
+
+TEST_F(CorePromptCache, PromptsAreKeptApartByWhatThePluginReads) {
+  Instance reads(runtime_, {fake::reward_plugin(), "r", ""}, "quad", {{"reads", std::int64_t{7}}});
+  PromptCache cache(1 << 20, 8);
+  Prompt negative("a"), json("a"), image("a"), other("a");
+  negative.negative = "b";
+  json.json = "{\"n\":1}";
+  const auto tensor = [](float first) {
+    return std::make_shared<const std::vector<PromptTensor>>(
+        std::vector<PromptTensor>{{"image", {{3, 1, 1}, {first, 0.5f, 1}}}});
+  };
+  image.tensors = tensor(0.25f);
+  other.tensors = tensor(0.75f);
+  const Prompts all = {"a", negative, json, image, other, image};
+  const auto pins = cache.get(reads, all);
+  EXPECT_EQ(cache.size(), 5u);
+  EXPECT_EQ(pins.handles()[3], pins.handles()[5]);
+  EXPECT_THAT(fake::state().read,
+              ::testing::ElementsAre("a||", "a|b|", "a||{\"n\":1}", "a|||image(3,1,1) 0.250000",
+                                     "a|||image(3,1,1) 0.750000"));
+  // One that reads the text alone gets the text alone, and one handle for all of them.
+  const auto texts = cache.get(generator_, all);
+  EXPECT_EQ(cache.size(), 6u);
+  EXPECT_EQ(texts.handles()[0], texts.handles()[4]);
+  EXPECT_EQ(fake::state().read.back(), "a||");
 }
 
 TEST_F(CorePromptCache, APluginWithoutPromptsGetsNone) {

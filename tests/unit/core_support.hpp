@@ -7,9 +7,9 @@
 
 #include <cstring>
 #include <fstream>
+#include <hn/formats/safetensors.hpp>
 
 #include "core/core_session.hpp"
-#include <hn/formats/safetensors.hpp>
 #include "support/fake_plugins.hpp"
 
 namespace hn::core::test {
@@ -65,6 +65,7 @@ class CoreTest : public ::testing::Test {
     s.after = s.times = 0;
     s.refuse_determinism = false;
     s.calls.clear();
+    s.read.clear();
     s.encode_calls = s.encoded = s.trims = 0;
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = std::filesystem::temp_directory_path() /

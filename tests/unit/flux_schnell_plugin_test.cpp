@@ -1,5 +1,6 @@
 // The FLUX plugin through its ABI: slots, adapters, prompts, batches, text encoders that go.
 #include <cmath>
+#include <hn/cpp/client.hpp>
 
 #include "unit/flux_schnell_support.hpp"
 
@@ -126,7 +127,7 @@ TEST(FluxPlugin, ATextEncoderThatGoesGivesTheSamePictures) {
     Opened generate(g, "generate");
     EXPECT_TRUE(at::equal(generate.run({noise(2)}).outputs[0], image)) << mode;
     if (std::string(mode) == "free") {
-      EXPECT_LT(g.memory->used_bytes(g.instance), kept.memory->used_bytes(kept.instance));
+      EXPECT_LT(hn::used_bytes(*g.memory, g.instance), hn::used_bytes(*kept.memory, kept.instance));
     }
   }
 }
@@ -170,7 +171,7 @@ TEST(FluxPlugin, LayersMemoryAndEmbeddings) {
   // Four of the embedders, two of the inputs, 14 of a double block, 6 of a single one, two last.
   EXPECT_EQ(n, 4u + 2 + 14 + 6 + 2);
   EXPECT_EQ(g.adapter->layer_count(g.instance, str("decode"), &n, error.get()), HN_NOT_FOUND);
-  EXPECT_GT(g.memory->used_bytes(g.instance), 50u << 10);
+  EXPECT_GT(hn::used_bytes(*g.memory, g.instance), 50u << 10);
   g.memory->trim(g.instance, kCpu);
 
   g.prompts({kPrompts[0], kPrompts[1], kPrompts[0]});

@@ -59,11 +59,12 @@ typedef struct long_entry {
   hn_plugin_v1 known;
   void (*later[4])(void);
 } long_entry;
-HN_EXPORT const long_entry hn_plugin_entry_v1 = {{(uint32_t)sizeof(long_entry), HN_ABI_MAJOR, 0u,
-                                                  0u, ID, VERSION, create, destroy, get_interface},
-                                                 {NULL}};
+HN_EXPORT const long_entry hn_plugin_entry_v1 = {
+    {(uint32_t)sizeof(long_entry), HN_ABI_MAJOR, 0u, 0u, ID, VERSION, create, destroy,
+     get_interface, HN_ABI_MINOR, 0u, NULL},
+    {NULL}};
 #else
-HN_EXPORT extern const hn_plugin_v1 hn_plugin_entry_v1;
-const hn_plugin_v1 hn_plugin_entry_v1 = {SIZE,    HN_ABI_MAJOR, MINOR,   FLAGS,        ID,
-                                         VERSION, CREATE,       destroy, get_interface};
+const hn_plugin_v1 hn_plugin_entry_v1 = {
+    SIZE,   HN_ABI_MAJOR, MINOR,         FLAGS,        ID, VERSION,
+    CREATE, destroy,      get_interface, HN_ABI_MINOR, 0u, NULL};
 #endif

@@ -4,10 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 
 #include "plugins/rewards/judge/grammar.hpp"
-#include <hn/formats/safetensors.hpp>
+#include "plugins/rewards/judge/metadata.hpp"
 #include "unit/reward_support.hpp"
 
 namespace hn::test {
@@ -49,6 +50,58 @@ TEST(JudgeGrammar, ReadsOtherSpellings) {
   EXPECT_EQ(judge::kBackgrounds[static_cast<std::size_t>(w.background)], "gray");
   EXPECT_EQ(judge::parse_caption("one fish").category, judge::kSingle);
   EXPECT_TRUE(judge::parse_caption("fish").any_number);
+}
+
+TEST(JudgeMetadata, SaysWhatTheCaptionSays) {
+  const auto same = [](const char* caption, const char* json) {
+    const judge::Wanted want = judge::parse_caption(caption), got = judge::parse_metadata(json);
+    EXPECT_EQ(got.category, want.category) << json;
+    EXPECT_EQ(got.relation, want.relation) << json;
+    EXPECT_EQ(got.background, want.background) << json;
+    EXPECT_EQ(got.any_number, want.any_number) << json;
+    ASSERT_EQ(got.items.size(), want.items.size()) << json;
+    for (std::size_t i = 0; i < got.items.size(); ++i) {
+      EXPECT_EQ(got.items[i].object, want.items[i].object) << json;
+      EXPECT_EQ(got.items[i].colour, want.items[i].colour) << json;
+    }
+  };
+  same("a dog", R"({"tag": "single_object", "include": [{"class": "dog", "count": 1}],
+                    "prompt": "a photo of a dog"})");
+  same("a dog and a star",
+       R"({"tag": "two_object", "include": [{"class": "dog", "count": 1}, {"class": "star"}]})");
+  same("three purple elephants", R"({"tag": "counting", "include": [{"class": "elephant",
+       "count": 3, "color": "purple"}], "exclude": [{"class": "elephant", "count": 4}]})");
+  same("a red cup on a gray background",
+       R"({"tag": "colors", "include": [{"class": "cup", "color": "red"}], "background": "gray"})");
+  same("a dog above a star", R"({"tag": "position", "include": [{"class": "star"},
+       {"class": "dog", "position": ["above", 0]}]})");
+  same("a dog to the left of a star", R"({"tag": "position", "include": [{"class": "star"},
+       {"class": "dog", "position": ["left of", 0]}]})");
+  same("a red dog and a blue star", R"({"tag": "color_attr", "include": [{"class": "dog",
+       "color": "red"}, {"class": "star", "color": "blue"}]})");
+}
+
+TEST(JudgeMetadata, NamesWhatItCannotRead) {
+  const auto refused = [](const char* json, const char* text) {
+    try {
+      judge::parse_metadata(json);
+      ADD_FAILURE() << json << " was read";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), HN_INVALID_ARGUMENT);
+      EXPECT_NE(std::string(e.what()).find(text), std::string::npos) << e.what();
+    }
+  };
+  refused("[]", "object");
+  refused("{\"tag\": ", "byte");
+  refused(R"({"include": [{"class": "dog"}]})", "tag");
+  refused(R"({"tag": "single", "include": [{"class": "dog"}]})", "single_object");
+  refused(R"({"tag": "single_object", "include": []})", "include");
+  refused(R"({"tag": "single_object", "include": [{"class": "doog"}]})", "dog");
+  refused(R"({"tag": "colors", "include": [{"class": "dog", "color": "rot"}]})", "color");
+  refused(R"({"tag": "counting", "include": [{"class": "dog", "count": 0}]})", "count");
+  refused(R"({"tag": "position", "include": [{"class": "dog"}, {"class": "star"}]})", "position");
+  refused(R"({"tag": "single_object", "include": [{"class": "dog", "size": 3}]})", "size");
+  refused(R"({"tag": "single_object", "include": [{"class": "dog"}], "mood": "sad"})", "mood");
 }
 
 TEST(JudgeGrammar, NamesTheWordThatItDoesNotKnow) {

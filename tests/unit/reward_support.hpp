@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <hn/cpp/client.hpp>
 #include <hn/cpp/error.hpp>
 #include <map>
 #include <memory>
@@ -173,8 +174,7 @@ class Reward {
 
   Outcome set_prompts(const std::vector<std::string>& prompts) {
     release_prompts();
-    std::vector<hn_str> texts;
-    for (const std::string& p : prompts) texts.push_back(str(p));
+    RawPrompts texts(prompts);
     handles_.assign(prompts.size(), nullptr);
     ErrorBuffer error;
     const hn_status status = cond_table_->encode(instance_, texts.data(), texts.size(), kCpuStream,
@@ -279,7 +279,7 @@ class Reward {
     return p;
   }
   void release_prompts() {
-    for (hn_cond* h : handles_) cond_table_->release(instance_, h);
+    for (hn_cond* h : handles_) cond_table_->release(instance_, h, kCpuStream);
     handles_.clear();
   }
 

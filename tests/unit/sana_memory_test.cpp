@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include <hn/cpp/client.hpp>
+#include <hn/nn/byte_count.hpp>
 #include <iomanip>
 #include <iostream>
 
-#include <hn/nn/byte_count.hpp>
 #include "unit/sana_support.hpp"
 
 namespace hn::test {
@@ -127,12 +128,12 @@ TEST(SanaMemory, PlansAreWithinAFactorOfWhatIsMeasured) {
 
 TEST(SanaMemory, NoiseNetGeneratorAndFineTuneShareOneCopyOfTheWeights) {
   SanaSprint g;
-  const std::uint64_t before = g.memory->used_bytes(g.instance);
+  const std::uint64_t before = hn::used_bytes(*g.memory, g.instance);
   EXPECT_GT(before, 8u << 20) << "nine million numbers";
   const ByteCount count;
   Opened net(g, "noise_net", {{"lora.rank", I{8}}}), generate(g, "generate"),
       tuned(g, "generate", {{"lora.rank", I{8}}}), decode(g, "decode");
-  EXPECT_EQ(g.memory->used_bytes(g.instance), before);
+  EXPECT_EQ(hn::used_bytes(*g.memory, g.instance), before);
   EXPECT_LT(count.peak(), 64u << 10) << "no weights are copied by opening functions";
 }
 
@@ -142,8 +143,8 @@ TEST(SanaMemory, WeightsOfTheFilesTypeAreNotCopied) {
   const ByteCount count;
   const SanaSprint same(emoji({{"dtype", std::string("bfloat16")}}));
   const std::uint64_t taken = count.live();
-  EXPECT_LT(taken, same.memory->used_bytes(same.instance) / 2);
-  std::cout << "bfloat16: " << same.memory->used_bytes(same.instance) << " bytes of weights, "
+  EXPECT_LT(taken, hn::used_bytes(*same.memory, same.instance) / 2);
+  std::cout << "bfloat16: " << hn::used_bytes(*same.memory, same.instance) << " bytes of weights, "
             << taken << " allocated\n";
 }
 
@@ -188,12 +189,13 @@ TEST(SanaMemory, QuantisedWeightsAreSmallAndCloseWithGradients) {
         relative(o.outputs[0], offset.outputs[0]), relative(o.grads[0], offset.grads[0]),
         std::sqrt(lora / lora_norm), relative(p.outputs[0], picture.outputs[0]),
         relative(p.grads[0], picture.grads[0])};
-    std::cout << "| " << kind << " | " << q.memory->used_bytes(q.instance) << " of "
-              << exact.memory->used_bytes(exact.instance) << std::setprecision(2);
+    std::cout << "| " << kind << " | " << hn::used_bytes(*q.memory, q.instance) << " of "
+              << hn::used_bytes(*exact.memory, exact.instance) << std::setprecision(2);
     for (const double error : errors) std::cout << " | " << error;
     std::cout << " |\n";
     for (std::size_t i = 0; i < 4; ++i) EXPECT_LT(errors[i], bound) << kind << ' ' << i;
-    EXPECT_LT(q.memory->used_bytes(q.instance) * 2, exact.memory->used_bytes(exact.instance));
+    EXPECT_LT(hn::used_bytes(*q.memory, q.instance) * 2,
+              hn::used_bytes(*exact.memory, exact.instance));
     EXPECT_LE(qnet.kept, net.kept) << "codes are not copied into the graph";
   }
   const Outcome got = SanaSprint::try_create(emoji({{"quantise", std::string("int3")}}));
@@ -227,8 +229,8 @@ TEST(SanaMemory, ATextEncoderIsFreedOnceThePromptsAreEncoded) {
   const PromptFolder folder;
   SanaSprint g(
       emoji({{"text_encoder", std::string("free")}, {"prompt_cache", std::string("off")}}));
-  const auto used = [&] { return g.memory->used_bytes(g.instance); };
-  const std::uint64_t without = used(), with = kept.memory->used_bytes(kept.instance);
+  const auto used = [&] { return hn::used_bytes(*g.memory, g.instance); };
+  const std::uint64_t without = used(), with = hn::used_bytes(*kept.memory, kept.instance);
   EXPECT_LT(without, with);
   g.prompts(kPrompts);
   EXPECT_EQ(used(), with) << "loaded for the prompts";
@@ -261,9 +263,9 @@ TEST(SanaMemory, ASecondRunNeedsNoTextEncoder) {
   };
   EXPECT_EQ(files(), 2);
   SanaSprint second(options);
-  const std::uint64_t without = second.memory->used_bytes(second.instance);
+  const std::uint64_t without = hn::used_bytes(*second.memory, second.instance);
   second.prompts(kPrompts);
-  EXPECT_EQ(second.memory->used_bytes(second.instance), without) << "it was not loaded";
+  EXPECT_EQ(hn::used_bytes(*second.memory, second.instance), without) << "it was not loaded";
   EXPECT_TRUE(at::equal(draw(second), want));
   // Other options are another key.
   SanaSprint other(emoji({{"text_encoder", std::string("free")},
@@ -277,7 +279,7 @@ TEST(SanaMemory, ASecondRunNeedsNoTextEncoder) {
     fs::resize_file(entry.path(), entry.file_size() / 2);
   SanaSprint third(options);
   third.prompts(kPrompts);
-  EXPECT_GT(third.memory->used_bytes(third.instance), without) << "loaded after all";
+  EXPECT_GT(hn::used_bytes(*third.memory, third.instance), without) << "loaded after all";
   EXPECT_TRUE(at::equal(draw(third), want));
 }
 

@@ -1,6 +1,7 @@
 // The SANA-Sprint plugin through its ABI: slots, adapters, prompts, randomness, batches, errors of
 // calls.
 #include <cmath>
+#include <hn/cpp/client.hpp>
 
 #include "unit/sana_support.hpp"
 
@@ -171,7 +172,7 @@ TEST(SanaPlugin, LayersMemoryAndEmbeddings) {
   EXPECT_EQ(layer.kind, HN_LAYER_CONV2D);
   EXPECT_EQ(layer.kernel_h, 2);
   EXPECT_EQ(g.adapter->layer_count(g.instance, str("decode"), &n, error.get()), HN_NOT_FOUND);
-  EXPECT_GT(g.memory->used_bytes(g.instance), 30u << 20);
+  EXPECT_GT(hn::used_bytes(*g.memory, g.instance), 30u << 20);
   g.memory->trim(g.instance, kCpu);
 
   g.prompts({kPrompts[0], kPrompts[1], "  A RED Apple "});

@@ -1,5 +1,6 @@
 // The SD-Turbo plugin through its ABI: slots, adapters, prompts, batches, errors of calls.
 #include <cmath>
+#include <hn/cpp/client.hpp>
 
 #include "unit/sd_turbo_support.hpp"
 
@@ -144,7 +145,7 @@ TEST(SdTurboPlugin, LayersMemoryAndEmbeddings) {
   // conv_out.
   EXPECT_EQ(n, 1u + 2 + 8 * 3 + 5 + 4 * 12 + 2 + 1);
   EXPECT_EQ(g.adapter->layer_count(g.instance, str("decode"), &n, error.get()), HN_NOT_FOUND);
-  EXPECT_GT(g.memory->used_bytes(g.instance), 100u << 10);
+  EXPECT_GT(hn::used_bytes(*g.memory, g.instance), 100u << 10);
   g.memory->trim(g.instance, kCpu);
 
   g.prompts({kPrompts[0], kPrompts[1], kPrompts[0]});

@@ -5,6 +5,7 @@
 #include <hn/hn.h>
 
 #include <cstring>
+#include <hn/cpp/client.hpp>
 #include <hn/cpp/error.hpp>
 
 namespace {
@@ -78,9 +79,10 @@ TEST_F(Firewall, CreateGivesCodeAndText) {
 
 TEST_F(Firewall, EncodeMakesAllHandlesOrNone) {
   const auto* table = static_cast<const hn_cond_v1*>(entry_->get_interface(instance_, HN_COND_V1));
-  const hn_str prompts[] = {HN_STR("fine"), HN_STR("runtime")};
+  hn::RawPrompts prompts(std::vector<std::string>{"fine", "runtime"});
   hn_cond* handles[2] = {};
-  EXPECT_EQ(table->encode(instance_, prompts, 2, {kDLCPU, 0, 0}, handles, error_.get()),
+  EXPECT_EQ(table->encode(instance_, prompts.data(), prompts.size(), {kDLCPU, 0, 0}, handles,
+                          error_.get()),
             HN_INTERNAL);
   EXPECT_EQ(handles[0], nullptr);
   EXPECT_EQ(handles[1], nullptr);
@@ -90,13 +92,14 @@ TEST_F(Firewall, FunctionsWithoutAStatusAnswerZero) {
   const auto* cond = static_cast<const hn_cond_v1*>(entry_->get_interface(instance_, HN_COND_V1));
   const auto* memory =
       static_cast<const hn_memory_v1*>(entry_->get_interface(instance_, HN_MEMORY_V1));
-  const hn_str prompt = HN_STR("fine");
+  hn::RawPrompts prompt(std::vector<std::string>{"fine"});
   hn_cond* handle = nullptr;
-  ASSERT_EQ(cond->encode(instance_, &prompt, 1, {kDLCPU, 0, 0}, &handle, error_.get()), HN_OK);
+  ASSERT_EQ(cond->encode(instance_, prompt.data(), 1, {kDLCPU, 0, 0}, &handle, error_.get()),
+            HN_OK);
   EXPECT_EQ(cond->size_bytes(instance_, handle), 0u);
-  cond->release(instance_, handle);
+  cond->release(instance_, handle, {kDLCPU, 0, 0});
   EXPECT_EQ(cond->embedding_size(instance_), 0u);
-  EXPECT_EQ(memory->used_bytes(instance_), 0u);
+  EXPECT_EQ(hn::used_bytes(*memory, instance_), 0u);
   memory->trim(instance_, {kDLCPU, 0, 0});
 }
 

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "capi/arguments.hpp"
-#include "host/hooks.hpp"
-#include "host/host.hpp"
 #include "capi/tensors.hpp"
 #include "capi/text.hpp"
 #include "config/ranges.hpp"
+#include "host/hooks.hpp"
+#include "host/host.hpp"
 #include "support/cat.hpp"
 
 struct hnhost_session {
@@ -39,10 +39,11 @@ Shape batched(std::int64_t batch, const Shape& shape) {
   return all;
 }
 
-std::vector<std::string> prompts_of(const char* where, const hn_str* prompts, std::uint64_t n) {
-  std::vector<std::string> texts;
+std::vector<hn::core::Prompt> prompts_of(const char* where, const hn_str* prompts,
+                                         std::uint64_t n) {
+  std::vector<hn::core::Prompt> texts;
   if (n != 0) need(prompts, where, "prompts");
-  for (std::uint64_t i = 0; i < n; ++i) texts.emplace_back(hn::view(prompts[i]));
+  for (std::uint64_t i = 0; i < n; ++i) texts.emplace_back(std::string(hn::view(prompts[i])));
   return texts;
 }
 

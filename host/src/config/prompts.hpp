@@ -6,12 +6,16 @@
 #include <string_view>
 #include <vector>
 
+#include "core/prompt.hpp"
+
 namespace hn::host {
 
-// By the file's ending: ".tsv" and ".csv" (a first row with the column "prompt"), ".jsonl" (objects
-// with a text "prompt"), anything else one prompt a line (blank lines are left out; lines end in
-// LF, CR LF or CR). Throws HN_NOT_FOUND (missing, unreadable) or HN_INVALID_ARGUMENT (empty, no
-// UTF-8 text, no column, not JSON), naming file and line.
-std::vector<std::string> read_prompts(const std::filesystem::path& file);
+// By the file's ending: ".tsv" and ".csv" (a first row with the column "prompt", and perhaps
+// "negative"), ".jsonl" (objects with a text "prompt", and perhaps a text "negative", an object
+// "metadata", and pictures "image" and "mask": paths from the file's folder), anything else one
+// prompt a line (blank lines are left out; lines end in LF, CR LF or CR). Throws HN_NOT_FOUND
+// (missing, unreadable) or HN_INVALID_ARGUMENT (empty, no UTF-8 text, no column, not JSON), naming
+// file and line.
+std::vector<core::Prompt> read_prompts(const std::filesystem::path& file);
 
 }  // namespace hn::host

@@ -233,8 +233,8 @@ void resolve_config(RunConfig& c, const Registry& registry) {
   if (!c.run.dir.empty()) c.run.dir = tidy(c.run.dir).string();
 }
 
-std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
-                                      const std::string& source) {
+std::vector<core::Prompt> load_prompts(const RunConfig& config, const Registry& registry,
+                                       const std::string& source) {
   if (source.starts_with(kGeneral))
     return read_prompts(general_list(source.substr(kGeneral.size())));
   if (!source.starts_with(kOfModel)) return read_prompts(source);

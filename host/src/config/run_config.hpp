@@ -100,8 +100,8 @@ std::string to_toml(const RunConfig& config);
 std::vector<std::string> config_keys();
 
 // Prompts of a resolved "model:NAME", "general:NAME" or file; see read_prompts.
-std::vector<std::string> load_prompts(const RunConfig& config, const Registry& registry,
-                                      const std::string& source);
+std::vector<core::Prompt> load_prompts(const RunConfig& config, const Registry& registry,
+                                       const std::string& source);
 
 // What the core is opened with. Plugins are not opened here: spec.generator.plugin.entry and those
 // of the rewards stay NULL, and so stay prompts empty. Rewards are in the order of config.rewards,

@@ -87,9 +87,9 @@ at::Tensor Chain::rows(const at::Tensor& buffer, std::int64_t count) const {
   return buffer.size(0) == count ? buffer : buffer.narrow(0, 0, count);
 }
 
-bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const std::string> prompts,
+bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const Prompt> prompts,
                              const at::Tensor& scores) {
-  std::vector<std::string> turned(prompts.begin(), prompts.end());
+  std::vector<Prompt> turned(prompts.begin(), prompts.end());
   std::rotate(turned.begin(), turned.begin() + 1, turned.end());
   for (std::size_t i = 0; i < turned.size(); ++i)
     if (turned[i] == prompts[i]) return false;  // this batch cannot tell
@@ -100,8 +100,8 @@ bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const std::string> prom
   return at::equal(again, scores);
 }
 
-bool Chain::leave_out_unanswered(RewardBuffers& r, std::span<const std::string> prompts,
-                                 std::vector<std::string>& answered, at::Tensor& pictures,
+bool Chain::leave_out_unanswered(RewardBuffers& r, std::span<const Prompt> prompts,
+                                 std::vector<Prompt>& answered, at::Tensor& pictures,
                                  StepScores& step) {
   if (!r.model->needs_prompts()) return false;
   const auto refused = prompts_.refusals(r.model->instance(), prompts);
@@ -138,8 +138,8 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
     SharedResize* const shared = resized_for(r.model->spec().resize, image, resizes);
     const at::Tensor& source = shared != nullptr ? shared->resized() : image;
     at::Tensor seen = rows(source, count);
-    std::span<const std::string> prompts = batch.prompts.first(static_cast<std::size_t>(count));
-    std::vector<std::string> answered;
+    std::span<const Prompt> prompts = batch.prompts.first(static_cast<std::size_t>(count));
+    std::vector<Prompt> answered;
     if (!r.model->spec().train &&
         leave_out_unanswered(r, prompts, answered, seen, totals.rewards[k]))
       prompts = answered;
@@ -192,7 +192,7 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
 void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
                 ChainTotals& totals) {
   const at::Tensor& x0 = batch.x0;
-  const std::span<const std::string> prompts = batch.prompts;
+  const std::span<const Prompt> prompts = batch.prompts;
   const std::int64_t b = x0.size(0);
   totals.rewards.resize(rewards_.size());
   const PromptCache::Pins pins = prompts_.get(generator_.instance(), prompts);

@@ -34,7 +34,7 @@ struct ChainTotals {
 struct ChainBatch {
   at::Tensor x0;                          // float32 [b,C,h,w] on the device
   at::Tensor step_noise;                  // [n-1,b,C,h,w], undefined without such a slot
-  std::span<const std::string> prompts;   // b
+  std::span<const Prompt> prompts;        // b
   std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
   std::int64_t position = 0;              // of the first sample in its optimiser batch
 };
@@ -68,11 +68,10 @@ class Chain {
                    ChainTotals& totals);
   // For a reward that is only measured: true where it cannot answer some of the prompts. `answered`
   // and `pictures` are then those that are left, and the step says how many are not.
-  bool leave_out_unanswered(RewardBuffers& reward, std::span<const std::string> prompts,
-                            std::vector<std::string>& answered, at::Tensor& pictures,
-                            StepScores& step);
+  bool leave_out_unanswered(RewardBuffers& reward, std::span<const Prompt> prompts,
+                            std::vector<Prompt>& answered, at::Tensor& pictures, StepScores& step);
   // True when the reward gives these pictures the same scores with the prompts exchanged.
-  bool blind_to_prompts(RewardBuffers& reward, std::span<const std::string> prompts,
+  bool blind_to_prompts(RewardBuffers& reward, std::span<const Prompt> prompts,
                         const at::Tensor& scores);
 
   GeneratorModel& generator_;

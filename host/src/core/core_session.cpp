@@ -85,8 +85,10 @@ class CoreSession final : public Session {
   }
   std::string stopped() const override { return trainer_ ? trainer_->rewards().stopped() : ""; }
   SampleResult sample(const SampleRequest& request) override {
-    return enter(
-        [&] { return core::sample(generator(), adapter_.get(), *prompts_, device_, request); });
+    return enter([&] {
+      require_read(request.prompts, prompt_fields_);
+      return core::sample(generator(), adapter_.get(), *prompts_, device_, request);
+    });
   }
   ScoreResult score(const ScoreRequest& request) override {
     if (request.reward >= rewards_.size())
@@ -94,7 +96,10 @@ class CoreSession final : public Session {
                                            std::to_string(rewards_.size()) + ", got " +
                                            std::to_string(request.reward));
     RewardModel& reward = *rewards_[request.reward];
-    return enter([&] { return core::score(reward, *prompts_, reward.device(), request); });
+    return enter([&] {
+      require_read(request.prompts, prompt_fields_);
+      return core::score(reward, *prompts_, reward.device(), request);
+    });
   }
   void save_adapter(const std::filesystem::path& folder) override {
     enter([&] {
@@ -128,7 +133,7 @@ class CoreSession final : public Session {
     enter(
         [&] { notes = core::load_checkpoint(spec_, adapter("load_checkpoint"), trainer(), file); });
   }
-  std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
+  std::vector<double> lipschitz(const std::vector<Prompt>& prompts, std::uint64_t seed,
                                 int iterations) override {
     return enter([&] {
       return core::lipschitz(generator(), adapter("lipschitz"), *prompts_, device_, prompts, seed,
@@ -148,7 +153,25 @@ class CoreSession final : public Session {
       const at::Device device = reward_device(reward);
       rewards_.push_back(std::make_unique<RewardModel>(runtime_of(device), reward, device));
     }
-    for (const auto& reward : rewards_) shapes_.used_bytes += reward->instance().used_bytes();
+    for (const auto& reward : rewards_) {
+      shapes_.used_bytes += reward->instance().used_bytes();
+      prompt_fields_ |= reward->instance().prompt_fields();
+    }
+    if (generator_) prompt_fields_ |= generator_->instance().prompt_fields();
+    require_read(spec_.train.prompts, prompt_fields_);
+    require_whole_batches();
+  }
+
+  // A reward that mixes its samples sees a batch as a whole or it is another reward.
+  void require_whole_batches() const {
+    const std::int64_t micro = spec_.train.micro_batch;
+    for (const auto& reward : rewards_)
+      if (reward->score().mixes_samples() && reward->spec().train && generator_ && micro > 0 &&
+          micro < spec_.train.batch)
+        throw Error(HN_INVALID_ARGUMENT,
+                    "[train] micro_batch: reward " + reward->spec().name +
+                        " mixes the samples of its batch, so it needs micro_batch = 0 or " +
+                        std::to_string(spec_.train.batch) + ", got " + std::to_string(micro));
   }
 
   // The option device, else the session's.
@@ -223,6 +246,7 @@ class CoreSession final : public Session {
   Runtime runtime_;
   std::vector<std::pair<at::Device, std::unique_ptr<Runtime>>> other_runtimes_;  // of rewards
   Shapes shapes_;
+  std::uint32_t prompt_fields_ = 0;  // that some plugin of the session reads
   // Destroyed from the bottom up: the trainer before the plugins, prompt handles before theirs.
   std::unique_ptr<GeneratorModel> generator_;
   std::vector<std::unique_ptr<RewardModel>> rewards_;

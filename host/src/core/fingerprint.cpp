@@ -12,14 +12,14 @@ std::string text_of(const OptionValue& value) {
 std::string number(double value) { return nlohmann::json(value).dump(); }
 
 // FNV-1a; a mark of the list, not a defence.
-std::string digest(const std::vector<std::string>& texts) {
+std::string digest(const std::vector<Prompt>& prompts) {
   std::uint64_t hash = 14695981039346656037u;
   const auto add = [&](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u; };
-  for (const std::string& text : texts) {
-    for (const char c : text) add(c);
+  for (const Prompt& prompt : prompts) {
+    for (const char c : key_of(prompt, kAllPromptFields)) add(c);
     add('\n');
   }
-  return std::to_string(texts.size()) + " prompts, digest " + std::to_string(hash);
+  return std::to_string(prompts.size()) + " prompts, digest " + std::to_string(hash);
 }
 
 void add_options(std::map<std::string, std::string>& fields, const std::string& prefix,

@@ -47,7 +47,7 @@ std::string not_finite(const at::Tensor& numbers) {
   return bad.count.empty() ? bad.what : bad.what + " (" + bad.count + ")";
 }
 
-std::string not_finite_rows(const at::Tensor& rows, std::span<const std::string> prompts,
+std::string not_finite_rows(const at::Tensor& rows, std::span<const Prompt> prompts,
                             std::int64_t first) {
   if (surely_finite(rows)) return "";
   for (std::int64_t b = 0; b < rows.size(0); ++b) {
@@ -55,7 +55,7 @@ std::string not_finite_rows(const at::Tensor& rows, std::span<const std::string>
     if (bad.what.empty()) continue;
     const auto at = static_cast<std::size_t>(b);
     std::string more =
-        at < prompts.size() ? "prompt '" + prompts[at].substr(0, kShown) + "'" : std::string();
+        at < prompts.size() ? "prompt '" + prompts[at].text.substr(0, kShown) + "'" : std::string();
     if (!bad.count.empty()) more += (more.empty() ? "" : "; ") + bad.count;
     return bad.what + " at sample " + std::to_string(first + b) +
            (more.empty() ? "" : " (" + more + ")");
@@ -64,7 +64,7 @@ std::string not_finite_rows(const at::Tensor& rows, std::span<const std::string>
 }
 
 void require_finite_rows(const at::Tensor& rows, const std::string& what,
-                         std::span<const std::string> prompts) {
+                         std::span<const Prompt> prompts) {
   const std::string text = not_finite_rows(rows, prompts);
   if (!text.empty()) throw NotFinite(what + ": " + text);
 }

@@ -25,11 +25,11 @@ std::string not_finite(const at::Tensor& numbers);
 // rows: [b,...]. The first row that is not finite: "nan at sample 3 (prompt 'a cat'; 5 of 12
 // numbers are not finite)"; empty where every row is. first: the number of row 0; prompts: one a
 // row, or none.
-std::string not_finite_rows(const at::Tensor& rows, std::span<const std::string> prompts,
+std::string not_finite_rows(const at::Tensor& rows, std::span<const Prompt> prompts,
                             std::int64_t first = 0);
 
 // Throws NotFinite "what: nan at sample ...".
 void require_finite_rows(const at::Tensor& rows, const std::string& what,
-                         std::span<const std::string> prompts);
+                         std::span<const Prompt> prompts);
 
 }  // namespace hn::core

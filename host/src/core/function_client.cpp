@@ -1,5 +1,6 @@
 #include "core/function_client.hpp"
 
+#include <algorithm>
 #include <hn/torch/tensor.hpp>
 
 namespace hn::core {
@@ -25,6 +26,7 @@ FunctionClient::FunctionClient(Instance& instance, const std::string& name, cons
     info.struct_size = sizeof(info);
     instance.call(Instance::Kind::kAsk, "info",
                   [&](hn_error* error) { return instance.fn().info(fn_, &info, error); });
+    check_flags(info.flags, HN_FN_NEEDS_COND | HN_FN_RANDOM | HN_FN_MIXES_SAMPLES, where("info"));
     flags_ = info.flags;
     inputs_ = read_slots(HN_SLOT_INPUT, info.n_in);
     outputs_ = read_slots(HN_SLOT_OUTPUT, info.n_out);
@@ -57,9 +59,19 @@ std::vector<Slot> FunctionClient::read_slots(std::int32_t direction, std::uint64
     instance_.call(Instance::Kind::kAsk, "slot", [&](hn_error* error) {
       return instance_.fn().slot(fn_, direction, i, &raw, error);
     });
-    slots[i] = {std::string(view(raw.name)),       std::string(view(raw.semantic)),
-                scalar_type_of(raw.dtype),         scalar_type_of(raw.grad_dtype),
-                {raw.shape, raw.shape + raw.ndim}, raw.flags};
+    const std::string name(view(raw.name));
+    check_flags(raw.flags, HN_SLOT_PARAM | HN_SLOT_DIFF | HN_SLOT_OPTIONAL, where("slot " + name));
+    if (raw.ndim < 0 || raw.ndim > HN_MAX_DIMS || (raw.ndim > 0 && raw.shape == nullptr))
+      throw Error(HN_UNSUPPORTED, where("slot " + name) + ": expected a shape of at most " +
+                                      std::to_string(HN_MAX_DIMS) + " dimensions, got " +
+                                      std::to_string(raw.ndim));
+    const bool diff = (raw.flags & HN_SLOT_DIFF) != 0;  // grad_dtype means nothing without it
+    slots[i] = {name,
+                std::string(view(raw.semantic)),
+                scalar_type_of(raw.dtype),
+                diff ? scalar_type_of(raw.grad_dtype) : at::kFloat,
+                {raw.shape, raw.shape + raw.ndim},
+                raw.flags};
   }
   return slots;
 }
@@ -81,6 +93,58 @@ std::size_t FunctionClient::require(const std::vector<Slot>& slots, std::string_
                                     std::string(name) + "' in float32, got " +
                                     at::toString(slots[i].dtype));
   return static_cast<std::size_t>(i);
+}
+
+void FunctionClient::require_only(std::initializer_list<std::string_view> semantics) const {
+  for (const Slot& slot : inputs_) {
+    if (slot.optional() || slot.param()) continue;
+    if (std::find(semantics.begin(), semantics.end(), slot.semantic) != semantics.end()) continue;
+    throw Error(HN_UNSUPPORTED, where("input '" + slot.name + "'") +
+                                    " must be given, and this host has nothing of the semantic '" +
+                                    slot.semantic + "'");
+  }
+}
+
+std::vector<std::vector<std::int64_t>> FunctionClient::shapes(std::span<const at::Tensor> in) {
+  std::vector<std::vector<std::int64_t>> all;
+  std::int64_t batch = 0;
+  for (std::size_t i = 0; i < in.size() && i < inputs_.size(); ++i)
+    for (std::size_t d = 0; in[i].defined() && d < inputs_[i].shape.size(); ++d)
+      if (inputs_[i].shape[d] == HN_DIM_BATCH) batch = in[i].size(static_cast<std::int64_t>(d));
+  bool open = false;
+  for (const Slot& slot : outputs_) {
+    all.push_back(slot.shape);
+    for (std::int64_t& d : all.back()) {
+      open = open || d == HN_DIM_ANY;
+      if (d == HN_DIM_BATCH) d = batch;
+    }
+  }
+  if (!open) return all;
+  const hn_fn_v1& table = instance_.fn();
+  if (table.shapes == nullptr)
+    throw Error(HN_UNSUPPORTED, where("an output has no size of its own") +
+                                    ", and the plugin does not tell it (shapes)");
+  CallMemory memory;
+  Call call{};
+  call.in = in;
+  const hn_call raw = raw_call(call, memory);
+  std::vector<hn_shape> told(outputs_.size());
+  instance_.call(Instance::Kind::kAsk, "shapes", [&](hn_error* error) {
+    return table.shapes(fn_, &raw, told.data(), told.size(), error);
+  });
+  for (std::size_t o = 0; o < outputs_.size(); ++o) {
+    const std::vector<std::int64_t>& slot = outputs_[o].shape;
+    std::vector<std::int64_t>& shape = all[o];
+    bool fits = told[o].ndim == static_cast<std::int32_t>(slot.size());
+    for (std::size_t d = 0; fits && d < slot.size(); ++d) {
+      fits = told[o].dim[d] >= 0 && (slot[d] == HN_DIM_ANY || told[o].dim[d] == shape[d]);
+      shape[d] = told[o].dim[d];
+    }
+    if (!fits)
+      throw Error(HN_INTERNAL, where("output '" + outputs_[o].name + "'") +
+                                   ": shapes does not fit the slot " + shape_text(slot));
+  }
+  return all;
 }
 
 void TensorViews::assign(std::span<const at::Tensor> from) {

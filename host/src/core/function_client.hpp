@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -81,6 +82,7 @@ class FunctionClient {
   const std::vector<Slot>& inputs() const { return inputs_; }
   const std::vector<Slot>& outputs() const { return outputs_; }
   bool needs_cond() const { return (flags_ & HN_FN_NEEDS_COND) != 0; }
+  bool mixes_samples() const { return (flags_ & HN_FN_MIXES_SAMPLES) != 0; }
   // The slot's index, or -1.
   int find_input(std::string_view slot) const { return find(inputs_, slot); }
   int find_output(std::string_view slot) const { return find(outputs_, slot); }
@@ -88,6 +90,10 @@ class FunctionClient {
   // float32.
   std::size_t input(std::string_view slot) const { return require(inputs_, slot, "input"); }
   std::size_t output(std::string_view slot) const { return require(outputs_, slot, "output"); }
+
+  // HN_UNSUPPORTED names an input that must be given and is none of these semantics; adapters'
+  // matrices come from the adapter.
+  void require_only(std::initializer_list<std::string_view> semantics) const;
 
   struct Call {
     std::span<const at::Tensor> in;   // one a slot in order, undefined = absent
@@ -98,6 +104,9 @@ class FunctionClient {
     std::uint64_t saved_budget = 0;  // bytes kept between forward and backward; 0 = no limit
   };
   Saved forward(const Call& call);
+  // The outputs' shapes for inputs of these shapes, before anything is allocated: what the plugin
+  // answers where an output has HN_DIM_ANY, else the slots' own.
+  std::vector<std::vector<std::int64_t>> shapes(std::span<const at::Tensor> in);
   // The plugin's estimate for such a call; nothing where it has none. Only shapes are read.
   std::optional<hn_plan> plan(const Call& call);
   // cotangent and grad: one a slot, undefined = zero or not wanted. accumulate: one an input slot,
@@ -119,6 +128,10 @@ class FunctionClient {
     return calls++ == 0 ? Instance::Kind::kFirst : Instance::Kind::kCompute;
   }
 
+  // "clip: score: what", for messages.
+  std::string where(const std::string& what) const {
+    return instance_.name() + ": " + name_ + ": " + what;
+  }
   std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
   static int find(const std::vector<Slot>& slots, std::string_view name);
   std::size_t require(const std::vector<Slot>& slots, std::string_view name,

@@ -1,33 +1,52 @@
 #include "core/instance.hpp"
 
+#include <hn/cpp/client.hpp>
 #include <utility>
+
+#include "core/prompt.hpp"
 
 namespace hn::core {
 
 Instance::Instance(Runtime& runtime, const Plugin& plugin, std::string name, const Options& options)
     : runtime_(runtime), name_(std::move(name)), library_(plugin.library.string()) {
-  const hn_plugin_v1* entry = plugin.entry;
+  check_entry(plugin.entry);
+  plugin_ = known_part(plugin.entry);
+  Options all = options;
+  if (!plugin.bundle.empty()) all.try_emplace("bundle", plugin.bundle.string());
+  call(Kind::kMake, "create", [&](hn_error* error) {
+    return plugin_.create(runtime_.services.table(), as_config(all), &raw_, error);
+  });
+  if (raw_ == nullptr) throw Error(HN_INTERNAL, name_ + ": create succeeded without an instance");
+  try {
+    read_interfaces();
+  } catch (...) {
+    call_quietly("destroy", [&] { plugin_.destroy(raw_); });
+    throw;
+  }
+}
+
+void Instance::check_entry(const hn_plugin_v1* entry) const {
   if (entry == nullptr)
     throw Error(HN_INVALID_ARGUMENT, name_ + ": the plugin was not loaded (no entry)");
-  if (!HN_HAS(entry, hn_plugin_v1, get_interface) || entry->abi_major != HN_ABI_MAJOR ||
+  if (!HN_HAS(entry, hn_plugin_v1, get_plugin_interface) || entry->abi_major != HN_ABI_MAJOR ||
       entry->abi_minor > HN_ABI_MINOR)
     throw Error(HN_UNSUPPORTED,
                 name_ + ": expected a plugin of ABI " + std::to_string(HN_ABI_MAJOR) + "." +
                     std::to_string(HN_ABI_MINOR) + " or older, got " +
                     std::to_string(entry->abi_major) + "." + std::to_string(entry->abi_minor));
-  plugin_ = known_part(entry);
-  call(Kind::kMake, "create", [&](hn_error* error) {
-    return plugin_.create(runtime_.services.table(), as_config(options), &raw_, error);
-  });
-  if (raw_ == nullptr) throw Error(HN_INTERNAL, name_ + ": create succeeded without an instance");
+  check_flags(entry->flags, 0, name_ + ": entry");
+}
+
+void Instance::read_interfaces() {
   fn_ = static_cast<const hn_fn_v1*>(interface(HN_FN_V1));
   cond_ = static_cast<const hn_cond_v1*>(interface(HN_COND_V1));
   adapter_ = static_cast<const hn_adapter_v1*>(interface(HN_ADAPTER_V1));
   memory_ = static_cast<const hn_memory_v1*>(interface(HN_MEMORY_V1));
-  if (fn_ == nullptr) {
-    call_quietly("destroy", [&] { plugin_.destroy(raw_); });
-    throw Error(HN_UNSUPPORTED, name_ + ": the plugin has no " HN_FN_V1);
-  }
+  if (fn_ == nullptr) throw Error(HN_UNSUPPORTED, name_ + ": the plugin has no " HN_FN_V1);
+  if (cond_ != nullptr)
+    call_quietly("prompt_fields", [&] { prompt_fields_ = cond_->prompt_fields(raw_); });
+  // Which of the fields of a later version matters cannot be known here.
+  check_flags(prompt_fields_, kAllPromptFields, name_ + ": prompt_fields");
 }
 
 Instance::~Instance() {
@@ -43,7 +62,7 @@ const void* Instance::interface(const char* id) const {
 std::uint64_t Instance::used_bytes() const {
   std::uint64_t bytes = 0;
   if (memory_ != nullptr && alive())
-    call_quietly("used_bytes", [&] { bytes = memory_->used_bytes(raw_); });
+    call_quietly("use", [&] { bytes = hn::used_bytes(*memory_, raw_); });
   return bytes;
 }
 

@@ -41,6 +41,8 @@ class Instance {
   const hn_fn_v1& fn() const { return *fn_; }
   const hn_cond_v1* cond() const { return cond_; }           // NULL: reads no prompts
   const hn_adapter_v1* adapter() const { return adapter_; }  // NULL: carries no adapters
+  // HN_PROMPT_* of the fields that the plugin reads beside the text.
+  std::uint32_t prompt_fields() const { return prompt_fields_; }
 
   std::uint64_t used_bytes() const;
   void trim();
@@ -114,6 +116,8 @@ class Instance {
                          ErrorBuffer& error) const;
   void warn(const std::string& text) const;
   const void* interface(const char* id) const;
+  void check_entry(const hn_plugin_v1* entry) const;
+  void read_interfaces();
   void refuse_if_lost(const char* what) const;
   void before_retry(const char* what, const ErrorBuffer& error) const;
   void fail(hn_status status, const char* what, const ErrorBuffer& error);
@@ -126,6 +130,7 @@ class Instance {
   const hn_cond_v1* cond_ = nullptr;
   const hn_adapter_v1* adapter_ = nullptr;
   const hn_memory_v1* memory_ = nullptr;
+  std::uint32_t prompt_fields_ = 0;
   bool lost_ = false;
 };
 

@@ -26,7 +26,7 @@ at::Tensor normalise(at::Tensor& x) {
 
 std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
                               PromptCache& prompts, at::Device device,
-                              const std::vector<std::string>& texts, std::uint64_t seed,
+                              const std::vector<Prompt>& texts, std::uint64_t seed,
                               int iterations) {
   if (adapter.net().kind != NetKind::kHypernet)
     throw Error(HN_UNSUPPORTED, "[lipschitz] the session has no noise network");

@@ -12,7 +12,6 @@ namespace hn::core {
 // |J^T u| with |u| = 1, an exact derivative, so a lower bound that rises to the value.
 std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
                               PromptCache& prompts, at::Device device,
-                              const std::vector<std::string>& texts, std::uint64_t seed,
-                              int iterations);
+                              const std::vector<Prompt>& texts, std::uint64_t seed, int iterations);
 
 }  // namespace hn::core

@@ -1,5 +1,8 @@
 #include "core/models.hpp"
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
 #include <hn/cpp/tensor.hpp>
 
 namespace hn::core {
@@ -30,6 +33,25 @@ std::vector<std::int64_t> sample_shape(const FunctionClient& fn, const Slot& slo
   return {slot.shape.begin() + 1, slot.shape.end()};
 }
 
+// What the slot says, or where it leaves sizes open, what the plugin says for one noise.
+std::vector<std::int64_t> image_shape_of(FunctionClient& generate,
+                                         const GeneratorModel::GenerateSlots& at) {
+  const Slot& image = generate.outputs()[at.image];
+  if (std::find(image.shape.begin(), image.shape.end(), HN_DIM_ANY) == image.shape.end())
+    return sample_shape(generate, image);
+  std::vector<at::Tensor> in(generate.inputs().size());
+  const auto shaped = [&](std::size_t i) {
+    std::vector<std::int64_t> shape = generate.inputs()[i].shape;
+    for (std::int64_t& d : shape)
+      if (d == HN_DIM_BATCH) d = 1;
+    in[i] = at::empty(shape, at::kFloat);
+  };
+  shaped(at.noise);
+  if (at.step_noise >= 0) shaped(static_cast<std::size_t>(at.step_noise));
+  const std::vector<std::int64_t> shape = generate.shapes(in)[at.image];
+  return {shape.begin() + 1, shape.end()};
+}
+
 std::int64_t steps_of(const FunctionClient& generate, int step_noise, const Options& options) {
   if (step_noise >= 0) {
     const Slot& slot = generate.inputs()[static_cast<std::size_t>(step_noise)];
@@ -57,9 +79,10 @@ GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec,
     : name_(spec.name), options_(with_device(spec.options, device)) {
   instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options_);
   generate_ = std::make_unique<FunctionClient>(*instance_, "generate", options_);
+  generate_->require_only({"noise", "step_noise"});
   const GenerateSlots at = slots(*generate_);
   noise_shape_ = sample_shape(*generate_, generate_->inputs()[at.noise]);
-  image_shape_ = sample_shape(*generate_, generate_->outputs()[at.image]);
+  image_shape_ = image_shape_of(*generate_, at);
   steps_ = steps_of(*generate_, at.step_noise, options_);
 }
 
@@ -72,6 +95,7 @@ void GeneratorModel::adapt(const NetSpec& net) {
     return;
   }
   adapted_ = std::make_unique<FunctionClient>(*instance_, "noise_net", adapted);
+  adapted_->require_only({"noise"});
   adapted_->input("noise");
   const Slot& offset = adapted_->outputs()[adapted_->output("offset")];
   if (sample_shape(*adapted_, offset) != noise_shape_)
@@ -94,6 +118,10 @@ std::vector<AdapterLayer> GeneratorModel::layers(NetKind kind) {
     instance_->call(Instance::Kind::kAsk, "layer", [&](hn_error* error) {
       return table.layer(instance_->raw(), str(name), i, &layer, error);
     });
+    if (layer.kind != HN_LAYER_LINEAR && layer.kind != HN_LAYER_CONV2D)
+      throw Error(HN_UNSUPPORTED, name_ + ": layer '" + std::string(view(layer.name)) +
+                                      "': expected a linear layer (0) or a conv2d (1), got kind " +
+                                      std::to_string(layer.kind));
     layers.push_back({std::string(view(layer.name)), layer.kind == HN_LAYER_CONV2D,
                       layer.in_features, layer.out_features, layer.kernel_h, layer.groups});
   }
@@ -105,6 +133,7 @@ RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device de
   const Options options = with_device(spec.options, device.str());
   instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
   score_ = std::make_unique<FunctionClient>(*instance_, "score", options);
+  score_->require_only({"image_rgb01"});
   image_slot_ = score_->input("image_rgb01");
   score_slot_ = score_->output("score");
   differentiable_ = score_->inputs()[image_slot_].diff() && score_->outputs()[score_slot_].diff();

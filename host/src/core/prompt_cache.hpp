@@ -18,7 +18,7 @@ namespace hn::core {
 class PromptCache {
   struct Entry {
     Instance* instance = nullptr;
-    std::string prompt;
+    std::string key;
     hn_cond* handle = nullptr;
     std::uint64_t bytes = 0;
     std::uint32_t pins = 0;
@@ -67,12 +67,11 @@ class PromptCache {
 
   // One handle a prompt. Empty for an instance that reads no prompts. Errors: those of the plugin's
   // encode; one that was refused (concerns_one_sample) is named.
-  Pins get(Instance& instance, std::span<const std::string> prompts);
+  Pins get(Instance& instance, std::span<const Prompt> prompts);
 
   // Why the plugin refuses those of the prompts that it refuses, by their index; the others are
   // encoded by then. Errors that concern no single prompt are thrown.
-  std::map<std::size_t, std::string> refusals(Instance& instance,
-                                              std::span<const std::string> prompts);
+  std::map<std::size_t, std::string> refusals(Instance& instance, std::span<const Prompt> prompts);
 
   // Releases every handle that is not in use.
   void clear();
@@ -84,8 +83,12 @@ class PromptCache {
   using Order = std::list<Entry>;  // most recently used first; entries do not move in memory
   using Index = std::unordered_map<std::string_view, Order::iterator>;  // keys live in the entries
 
-  void encode_batch(Instance& instance, std::span<const std::string_view> prompts, Pins& pins);
-  void encode(Instance& instance, std::span<const std::string_view> prompts, Pins& pins);
+  struct Missing {
+    const Prompt* prompt;
+    std::string key;
+  };
+  void encode_batch(Instance& instance, std::span<const Missing> prompts, Pins& pins);
+  void encode(Instance& instance, std::span<const Missing> prompts, Pins& pins);
   void evict_down_to(std::uint64_t bytes);
   Order::iterator drop(Order::iterator entry);
 

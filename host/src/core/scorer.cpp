@@ -34,9 +34,12 @@ class Scorer {
     check();
     open_result();
     const HostServices& services = reward_.instance().runtime().services;
-    for (std::int64_t first = 0; first < count_; first += request_.batch) {
+    // A reward that mixes its samples gets them all.
+    const std::int64_t batch =
+        reward_.score().mixes_samples() ? std::max<std::int64_t>(count_, 1) : request_.batch;
+    for (std::int64_t first = 0; first < count_; first += batch) {
       services.stop_if_cancelled("score");
-      Rows rows(static_cast<std::size_t>(std::min(request_.batch, count_ - first)));
+      Rows rows(static_cast<std::size_t>(std::min(batch, count_ - first)));
       std::iota(rows.begin(), rows.end(), first);
       score_rows(rows);
       services.progress("scoring", static_cast<std::uint64_t>(rows.back() + 1),
@@ -87,8 +90,8 @@ class Scorer {
     return outputs()[o].dtype == at::kFloat && outputs()[o].shape.size() == 1;
   }
 
-  std::vector<std::string> prompts_of(const Rows& rows) const {
-    std::vector<std::string> prompts;
+  std::vector<Prompt> prompts_of(const Rows& rows) const {
+    std::vector<Prompt> prompts;
     if (request_.prompts.empty()) return prompts;
     for (const std::int64_t row : rows)
       prompts.push_back(request_.prompts[static_cast<std::size_t>(row)]);
@@ -133,7 +136,7 @@ class Scorer {
 
   void forward(const Rows& rows) {
     const auto n = static_cast<std::int64_t>(rows.size());
-    const std::vector<std::string> prompts = prompts_of(rows);
+    const std::vector<Prompt> prompts = prompts_of(rows);
     PromptCache::Pins pins;
     if (reward_.needs_prompts()) pins = prompts_.get(reward_.instance(), prompts);
     const auto options = at::TensorOptions(at::kFloat).device(device_);

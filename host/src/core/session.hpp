@@ -1,5 +1,5 @@
-// What libhnhost asks of its core: the only header between them (with plugin_calls.hpp, which it
-// includes). No LibTorch type, and no LibTorch in libhnhost.
+// What libhnhost asks of its core: the only header between them (with plugin_calls.hpp and
+// prompt.hpp, which it includes). No LibTorch type, and no LibTorch in libhnhost.
 //
 // The core is the module libhnhost_core.so, opened on demand; it exports hnhost_core_v1 (below).
 // Both come from one build, so C++ types may cross; failures are hn::Error.
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/plugin_calls.hpp"
+#include "core/prompt.hpp"
 
 namespace hn::core {
 
@@ -107,7 +108,7 @@ enum class NonFinite { kStop, kSkip };
 enum class Determinism { kAuto, kYes, kNo };
 
 struct TrainSpec {
-  std::vector<std::string> prompts;
+  std::vector<Prompt> prompts;
   std::int64_t steps = 100, batch = 16, accumulation = 1;
   Optimiser optimiser = Optimiser::kAdamW;
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0, momentum = 0.9;
@@ -153,12 +154,6 @@ struct Services {
   PluginCalls* plugin_calls = nullptr;  // where calls into plugins are told; null: nowhere
 };
 
-// Host memory, contiguous float32.
-struct Tensor {
-  std::vector<std::int64_t> shape;
-  std::vector<float> data;
-};
-
 struct Shapes {
   std::vector<std::int64_t> noise;  // [C,h,w]
   std::vector<std::int64_t> image;  // [3,H,W]
@@ -183,7 +178,7 @@ struct StepReport {        // one optimiser step; means over its samples
 };
 
 struct SampleRequest {
-  std::vector<std::string> prompts;
+  std::vector<Prompt> prompts;
   std::optional<Tensor>
       noise;  // [B,C,h,w]; else drawn from seed: sample i is the same whatever the batch
   std::optional<Tensor> step_noise;  // [n-1,B,C,h,w]
@@ -200,9 +195,9 @@ struct SampleResult {
 };
 
 struct ScoreRequest {
-  Tensor images;                     // [B,3,H,W] in [0,1], finite
-  std::vector<std::string> prompts;  // B, or none when no reward reads them
-  std::size_t reward = 0;            // index into SessionSpec::rewards
+  Tensor images;                // [B,3,H,W] in [0,1], finite
+  std::vector<Prompt> prompts;  // B, or none when no reward reads them
+  std::size_t reward = 0;       // index into SessionSpec::rewards
   std::int64_t batch = 16;
   bool want_grad = false;
   // A picture or prompt that the reward cannot answer, and a score or gradient that is not finite,
@@ -263,7 +258,7 @@ class Session {
   virtual void load_checkpoint(const std::filesystem::path& file) = 0;
   // The largest singular value of df/dx0 by power iteration on vjps, for each of the prompts (the
   // paper's L < 1).
-  virtual std::vector<double> lipschitz(const std::vector<std::string>& prompts, std::uint64_t seed,
+  virtual std::vector<double> lipschitz(const std::vector<Prompt>& prompts, std::uint64_t seed,
                                         int iterations) = 0;
 };
 

@@ -46,7 +46,8 @@ void check_train(const TrainSpec& t, Problems& p) {
   p.require(t.latent_count >= 1, "train.latent_count", "1 or more", t.latent_count);
   p.require(t.max_skips >= 0, "train.max_skips", "0 or more", t.max_skips);
   for (std::size_t i = 0; i < t.prompts.size(); ++i)
-    if (t.prompts[i].find('\0') != std::string::npos)
+    if ((t.prompts[i].text + t.prompts[i].negative + t.prompts[i].json).find('\0') !=
+        std::string::npos)
       p.require(false, "train.prompts", "texts without zero bytes",
                 "line " + std::to_string(i + 1));
 }

@@ -45,13 +45,14 @@ void Trainer::encode_ahead() {
     return text == nullptr ? "" : *text;
   };
   if (option("text_encoder") != "free") return;
-  const std::set<std::string_view> distinct(train_.prompts.begin(), train_.prompts.end());
+  std::map<std::string, const Prompt*> distinct;
+  for (const Prompt& prompt : train_.prompts)
+    distinct.emplace(key_of(prompt, kAllPromptFields), &prompt);
   std::uint64_t done = 0;
-  for (const std::string_view prompt : distinct) {
+  for (const auto& [key, prompt] : distinct) {
     runtime_.services.stop_if_cancelled("train_step");
-    const std::string text(prompt);
     const std::size_t before = prompts_.size();
-    prompts_.get(generator_.instance(), std::span(&text, 1));
+    prompts_.get(generator_.instance(), std::span(prompt, 1));
     runtime_.services.progress("encode prompts", ++done, distinct.size());
     if (option("prompt_cache") == "off" && prompts_.size() <= before) return;  // it is full
   }
@@ -67,10 +68,12 @@ void Trainer::prepare() {
 void Trainer::check_prompts() {
   off_.assign(rewards_.size(), 0);
   warnings_.clear();
-  std::vector<std::string> prompts;  // the first different ones, in the order of the list
-  std::set<std::string_view> seen;
-  for (const std::string& prompt : train_.prompts)
-    if (prompts.size() < kPromptsAhead && seen.insert(prompt).second) prompts.push_back(prompt);
+  std::vector<Prompt> prompts;  // the first different ones, in the order of the list
+  std::set<std::string> seen;
+  for (const Prompt& prompt : train_.prompts) {
+    if (prompts.size() >= kPromptsAhead) break;
+    if (seen.insert(key_of(prompt, kAllPromptFields)).second) prompts.push_back(prompt);
+  }
   for (std::size_t k = 0; k < rewards_.size(); ++k) {
     RewardModel& reward = *rewards_[k];
     if (reward.spec().every == 0 || !reward.needs_prompts()) continue;
@@ -94,7 +97,7 @@ void Trainer::check_prompts() {
       std::string names;
       std::size_t named = 0;
       for (const auto& [i, text] : refused)
-        if (named++ < kNamed) names += "\n  '" + prompts[i].substr(0, 200) + "'";
+        if (named++ < kNamed) names += "\n  '" + prompts[i].text.substr(0, 200) + "'";
       if (named > kNamed) names += "\n  and " + std::to_string(named - kNamed) + " more";
       throw Error(HN_INVALID_ARGUMENT, "[train] reward " + reward.spec().name +
                                            " is trained on and cannot answer " + count +
@@ -119,7 +122,7 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
     turns.push_back({states_.runs(k, steps_done_ + 1) && off_[k] == 0,
                      states_.checks_prompts(k, steps_done_ + 1), states_.slope(k),
                      spec_.rewards[k].batch});
-  std::vector<std::string> prompts;
+  std::vector<Prompt> prompts;
   // Accumulation and micro batches are the same sum; the former keeps its own batches.
   for (std::int64_t done = 0; done < samples;) {
     const std::int64_t left_in_batch = train_.batch - done % train_.batch;

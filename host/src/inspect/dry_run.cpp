@@ -1,17 +1,14 @@
 #include "inspect/dry_run.hpp"
 
-#include <unistd.h>
+#include <hn/weights_audit.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
 
 #include "core/surroundings.hpp"
-#include <hn/formats/json_file.hpp>
 #include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
-#include "support/files.hpp"
 #include "validate/services.hpp"
 
 namespace hn::inspect {
@@ -20,41 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using host::cat;
 using nlohmann::ordered_json;
-
-// A file of this process, gone with the object.
-class ReportFile {
- public:
-  ReportFile() {
-    std::string name = (fs::temp_directory_path() / "hn-weights-XXXXXX").string();
-    const int descriptor = ::mkstemp(name.data());
-    if (descriptor < 0)
-      throw Error(HN_INTERNAL,
-                  cat("[inspect] no file can be made in ", fs::temp_directory_path().string()));
-    ::close(descriptor);
-    path_ = name;
-  }
-  ~ReportFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  ReportFile(const ReportFile&) = delete;
-  ReportFile& operator=(const ReportFile&) = delete;
-
-  const fs::path& path() const { return path_; }
-  ordered_json lines() const {
-    auto all = ordered_json::array();
-    const std::string text = host::read_file(path_);
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      all.push_back(ordered_json::parse(text.substr(at, end - at)));
-      at = end + 1;
-    }
-    return all;
-  }
-
- private:
-  fs::path path_;
-};
 
 bool takes_weights(const host::Manifest& plugin) {
   return std::any_of(plugin.models.begin(), plugin.models.end(), [](const auto& model) {
@@ -67,40 +29,57 @@ bool has_problems(const ordered_json& component) {
                      [](const ordered_json& value) { return value.is_array() && !value.empty(); });
 }
 
+void HN_CALL take_component(void* ctx, hn_str json) {
+  // Nothing of this process may unwind through the plugin's frames; what does not parse is left
+  // out.
+  (void)guard(nullptr,
+              [&] { static_cast<ordered_json*>(ctx)->push_back(ordered_json::parse(view(json))); });
+}
+
+// The plugin's own loading as hn.weights_audit/1 goes through it, without a number.
+void audit(host::Host& host, const host::Choice& choice, const fs::path& weights,
+           ordered_json& components) {
+  const core::Plugin plugin = host.open_plugin(*choice.plugin);
+  const hn_plugin_v1& entry = *plugin.entry;
+  const auto* table =
+      HN_HAS(&entry, hn_plugin_v1, get_plugin_interface) && entry.get_plugin_interface != nullptr
+          ? static_cast<const hn_weights_audit_v1*>(
+                entry.get_plugin_interface(validate::services(), HN_WEIGHTS_AUDIT_V1))
+          : nullptr;
+  if (table == nullptr) return;
+  core::Options options = choice.model == nullptr ? core::Options{} : choice.model->options;
+  options["weights"] = weights.string();
+  options["bundle"] = choice.plugin->bundle.string();
+  ErrorBuffer error;
+  hn_status status = HN_OK;
+  const std::string& name = choice.plugin->name;
+  const core::PluginCallScope told(&host::plugin_calls(),
+                                   {name.c_str(), plugin.library.c_str(), "audit"});
+  const core::Surroundings before(core::Surroundings::Depth::kWhole);
+  const hn_status thrown = guard(error.get(), [&] {
+    status = table->audit(validate::services(), validate::as_config(options), &components,
+                          &take_component, error.get());
+  });
+  if (const std::string changed = before.restore(); !changed.empty())
+    host.log(HN_LOG_WARNING,
+             cat(name, ": audit: the plugin changed ", changed, "; it was put back"));
+  check(thrown, error, name + ": audit: an exception left the plugin");
+  check(status, error);
+}
+
 ordered_json dry_run(host::Host& host, const host::Choice& choice, const fs::path& weights) {
   ordered_json row;
   row["plugin"] = choice.plugin->name;
   row["model"] = choice.model == nullptr ? "" : choice.model->name;
   row["kind"] = host::kind_name(choice.plugin->kind);
-  const ReportFile report;
+  ordered_json components = ordered_json::array();
   std::string message;
   try {
-    const core::Plugin plugin = host.open_plugin(*choice.plugin);
-    core::Options options = choice.model == nullptr ? core::Options{} : choice.model->options;
-    options["weights"] = weights.string();
-    options["device"] = std::string("meta");
-    options["weights_report"] = report.path().string();
-    hn_instance* instance = nullptr;
-    ErrorBuffer error;
-    hn_status status = HN_OK;
-    const std::string& name = choice.plugin->name;
-    const core::PluginCallScope told(&host::plugin_calls(),
-                                     {name.c_str(), plugin.library.c_str(), "create"});
-    const core::Surroundings before(core::Surroundings::Depth::kWhole);
-    const hn_status thrown = guard(error.get(), [&] {
-      status = plugin.entry->create(validate::services(), validate::as_config(options), &instance,
-                                    error.get());
-    });
-    if (instance != nullptr) plugin.entry->destroy(instance);
-    if (const std::string changed = before.restore(); !changed.empty())
-      host.log(HN_LOG_WARNING,
-               cat(name, ": create: the plugin changed ", changed, "; it was put back"));
-    check(thrown, error, name + ": create: an exception left the plugin");
-    check(status, error);
+    audit(host, choice, weights, components);
   } catch (const Error& error) {
     message = error.what();
   }
-  row["components"] = report.lines();
+  row["components"] = std::move(components);
   const bool gaps = std::any_of(row["components"].begin(), row["components"].end(), has_problems);
   // A plugin that reported nothing has not been asked: it does not take part in dry runs.
   const bool asked = !row["components"].empty();

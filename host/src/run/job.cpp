@@ -5,19 +5,19 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <hn/formats/atomic_file.hpp>
 #include <memory>
 #include <optional>
 
-#include "scoring/evaluate.hpp"
 #include "files/event_file.hpp"
-#include "run/finished_run.hpp"
-#include "report/metrics.hpp"
 #include "files/pictures.hpp"
+#include "report/metrics.hpp"
 #include "report/report.hpp"
-#include "run/run_directory.hpp"
-#include "scoring/scores_file.hpp"
 #include "report/summary.hpp"
-#include <hn/formats/atomic_file.hpp>
+#include "run/finished_run.hpp"
+#include "run/run_directory.hpp"
+#include "scoring/evaluate.hpp"
+#include "scoring/scores_file.hpp"
 
 namespace hn::host {
 namespace {
@@ -96,7 +96,7 @@ class Job {
   RunDirectory directory_;
   core::Services services_;
   std::unique_ptr<core::Session> session_;
-  std::vector<std::string> picture_prompts_;
+  std::vector<core::Prompt> picture_prompts_;
   EvaluationPlan plan_;
   std::vector<Measure> measures_;  // of every reward, in the session's order
   std::unique_ptr<MetricsFile> metrics_;
@@ -202,9 +202,9 @@ void Job::open() {
 }
 
 StoredScores Job::stored_scores() const {
-  if (!fs::exists(directory_.scores())) return {plan_.prompts, plan_.seeds, {}, {}};
+  if (!fs::exists(directory_.scores())) return {core::texts_of(plan_.prompts), plan_.seeds, {}, {}};
   StoredScores stored = read_scores(directory_.scores());
-  if (stored.prompts != plan_.prompts || stored.seeds != plan_.seeds)
+  if (stored.prompts != core::texts_of(plan_.prompts) || stored.seeds != plan_.seeds)
     throw Error(HN_INVALID_ARGUMENT,
                 "[run] " + directory_.scores().string() +
                     " has the scores of other prompts or seeds than the run is evaluated with "
@@ -410,7 +410,7 @@ std::string Job::finish() {
   SummaryInput input{config_,          measures_,   plan_, before_, after, session_->shapes(),
                      session_->step(), std::nullopt};
   input.name = directory_.root().filename().string();
-  input.picture_prompts = picture_prompts_;
+  input.picture_prompts = core::texts_of(picture_prompts_);
   input.stopped = session_->stopped();
   if (config_.net.kind == core::NetKind::kHypernet) {
     progress("measuring the Lipschitz constant");
@@ -429,7 +429,7 @@ std::string Job::finish() {
   const nlohmann::ordered_json summary = make_summary(input, metrics);
   std::vector<PicturePair> pairs;
   for (std::size_t i = 0; i < after_pictures.size(); ++i)
-    pairs.push_back({picture_prompts_[i], before_pictures_[i], after_pictures[i]});
+    pairs.push_back({picture_prompts_[i].text, before_pictures_[i], after_pictures[i]});
   write_file_atomically(directory_.report(), run_report(summary, metrics, pairs, toml_));
   // Last: its presence says that the run is complete.
   write_file_atomically(directory_.summary(), summary.dump(2) + "\n");

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <thread>
 
 #include "config/ranges.hpp"
-#include <hn/formats/json_file.hpp>
 #include "report/summary.hpp"
-#include <hn/formats/atomic_file.hpp>
 #include "support/files.hpp"
 #include "support/toml_table.hpp"
 #include "validate/child.hpp"
@@ -80,7 +80,7 @@ core::ScoreRequest some_pictures(std::int64_t batch, std::int64_t size) {
     state = state * 1664525u + 1013904223u;
     value = static_cast<float>(state >> 8) / 16777216.0f;
   }
-  request.prompts.assign(static_cast<std::size_t>(batch), "a red balloon");
+  request.prompts.assign(static_cast<std::size_t>(batch), core::Prompt("a red balloon"));
   request.batch = batch;
   return request;
 }

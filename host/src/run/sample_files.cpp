@@ -5,10 +5,10 @@
 
 #include "config/prompts.hpp"
 #include "config/ranges.hpp"
-#include "run/adapter_folder.hpp"
-#include "scoring/evaluate.hpp"
-#include "run/sample_folder.hpp"
 #include "files/tensor_file.hpp"
+#include "run/adapter_folder.hpp"
+#include "run/sample_folder.hpp"
+#include "scoring/evaluate.hpp"
 #include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
@@ -68,9 +68,9 @@ host::RunConfig configure(const Request& request, const std::filesystem::path& a
 
 // From the request itself, a file, or the generator's own list; one prompt with a given noise
 // [B,..] serves every sample.
-std::vector<std::string> request_prompts(const Request& request, const host::RunConfig& config,
-                                         const host::Registry& registry) {
-  std::vector<std::string> prompts = request.prompts;
+std::vector<core::Prompt> request_prompts(const Request& request, const host::RunConfig& config,
+                                          const host::Registry& registry) {
+  std::vector<core::Prompt> prompts(request.prompts.begin(), request.prompts.end());
   if (!request.prompts_file.empty()) {
     if (!prompts.empty())
       throw Error(HN_INVALID_ARGUMENT, "[sample] expected prompts or a file of them, got both");
@@ -106,7 +106,7 @@ void read_noise(const Request& request, const core::Shapes& shapes, core::Sample
 }
 
 void write_outputs(const Request& request, const core::SampleResult& result,
-                   const std::vector<std::string>& prompts, std::optional<SampleFolder>& folder,
+                   const std::vector<core::Prompt>& prompts, std::optional<SampleFolder>& folder,
                    nlohmann::ordered_json& answer) {
   auto files = nlohmann::ordered_json::array();
   const auto put = [&](const std::string& file, const char* name, const core::Tensor& tensor) {
@@ -119,7 +119,8 @@ void write_outputs(const Request& request, const core::SampleResult& result,
   put(request.delta_out, "delta", result.delta);
   put(request.noise_out, "noise", result.noise);
   if (folder)
-    for (const auto& file : folder->write(result.images, prompts)) files.push_back(file.string());
+    for (const auto& file : folder->write(result.images, core::texts_of(prompts)))
+      files.push_back(file.string());
   answer["files"] = std::move(files);
 }
 

@@ -5,10 +5,10 @@
 
 #include "config/ranges.hpp"
 #include "files/decode_image.hpp"
+#include "files/tensor_file.hpp"
+#include "run/sample_files.hpp"
 #include "scoring/evaluate.hpp"
 #include "scoring/prompt_lookup.hpp"
-#include "run/sample_files.hpp"
-#include "files/tensor_file.hpp"
 #include "support/toml_table.hpp"
 
 namespace hn::host {
@@ -56,30 +56,30 @@ core::Tensor load_images(const Request& request, const host::PicturesConfig& pic
 }
 
 // A table that names pictures gives picture files theirs by name; nothing where it names none.
-std::optional<std::vector<std::string>> prompts_by_name(const Request& request,
-                                                        std::vector<std::string>& notes) {
+std::optional<std::vector<core::Prompt>> prompts_by_name(const Request& request,
+                                                         std::vector<std::string>& notes) {
   if (request.images.empty() || !is_table(request.prompts_file)) return std::nullopt;
   const ItemTable table = read_item_table(request.prompts_file);
   if (!table.has_images) return std::nullopt;
   std::vector<ScoreItem> items;
   for (const std::string& image : request.images) items.push_back({image, image, ""});
   look_up_prompts(table, items, notes);
-  std::vector<std::string> prompts;
-  for (const ScoreItem& item : items) prompts.push_back(item.prompt);
+  std::vector<core::Prompt> prompts;
+  for (const ScoreItem& item : items) prompts.emplace_back(item.prompt);
   return prompts;
 }
 
-std::vector<std::string> load_prompt_list(const Request& request, const host::RunConfig& config,
-                                          const host::Registry& registry, std::int64_t samples,
-                                          std::vector<std::string>& notes) {
-  std::vector<std::string> prompts = request.prompts;
+std::vector<core::Prompt> load_prompt_list(const Request& request, const host::RunConfig& config,
+                                           const host::Registry& registry, std::int64_t samples,
+                                           std::vector<std::string>& notes) {
+  std::vector<core::Prompt> prompts(request.prompts.begin(), request.prompts.end());
   if (!request.prompts_file.empty()) {
     if (!prompts.empty())
       throw Error(HN_INVALID_ARGUMENT, "[score] expected prompts or a file of them, got both");
     if (auto found = prompts_by_name(request, notes)) return *std::move(found);
-    prompts = host::load_prompts(config, registry, request.prompts_file);
+    prompts = load_prompts(config, registry, request.prompts_file);
   }
-  refuse_shell_order(prompts, request.images);
+  refuse_shell_order(core::texts_of(prompts), request.images);
   if (prompts.size() == 1) prompts.assign(static_cast<std::size_t>(samples), prompts[0]);
   if (!prompts.empty() && static_cast<std::int64_t>(prompts.size()) != samples)
     throw Error(HN_INVALID_ARGUMENT, "[score] expected a prompt for each of " +

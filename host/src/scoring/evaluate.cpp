@@ -122,7 +122,7 @@ std::vector<std::size_t> prompt_groups(const EvaluationPlan& plan) {
   return groups;
 }
 
-std::vector<Image> pictures(core::Session& session, const std::vector<std::string>& prompts,
+std::vector<Image> pictures(core::Session& session, const std::vector<core::Prompt>& prompts,
                             std::uint64_t seed, std::int64_t batch, bool adapted) {
   core::SampleRequest request;
   request.prompts = prompts;

@@ -16,7 +16,7 @@
 namespace hn::host {
 
 struct EvaluationPlan {
-  std::vector<std::string> prompts;
+  std::vector<core::Prompt> prompts;
   std::vector<std::int64_t> seeds;  // one noise a prompt and seed
   std::int64_t batch = 16;
   std::vector<std::string> rewards;  // names, in the session's order
@@ -61,7 +61,7 @@ Scores evaluate(core::Session& session, const core::Services& services, const Ev
 std::vector<std::size_t> prompt_groups(const EvaluationPlan& plan);
 
 // A picture for each prompt.
-std::vector<Image> pictures(core::Session& session, const std::vector<std::string>& prompts,
+std::vector<Image> pictures(core::Session& session, const std::vector<core::Prompt>& prompts,
                             std::uint64_t seed, std::int64_t batch, bool adapted);
 
 nlohmann::ordered_json to_json(const Scores& scores);

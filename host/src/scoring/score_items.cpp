@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <functional>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/text.hpp>
 #include <map>
 #include <set>
 
 #include "config/prompts.hpp"
-#include <hn/formats/text.hpp>
 #include "files/item_table.hpp"
 #include "files/natural_order.hpp"
 #include "scoring/prompt_lookup.hpp"
@@ -141,7 +141,7 @@ void give_prompts(const ItemSource& source, std::vector<ScoreItem>& items,
         return;
       }
     }
-    prompts = host::read_prompts(source.prompts_file);
+    prompts = core::texts_of(read_prompts(source.prompts_file));
   }
   if (prompts.size() != 1 && prompts.size() != items.size())
     throw Error(HN_INVALID_ARGUMENT, cat("[score] expected a prompt for each of ", items.size(),

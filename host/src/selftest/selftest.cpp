@@ -127,7 +127,7 @@ core::ScoreResult score_with(core::Session& session, const core::Tensor& images,
                              const std::vector<std::string>& prompts, bool want_grad) {
   core::ScoreRequest request;
   request.images = images;
-  request.prompts = prompts;
+  request.prompts.assign(prompts.begin(), prompts.end());
   request.batch = std::max<std::int64_t>(1, images.shape.at(0));
   request.want_grad = want_grad;
   request.unchecked = true;  // the checks look for what is not finite

@@ -46,6 +46,7 @@ Subject subject_of(host::Host& host, std::string_view bundle, std::string_view o
   subject.weights = !manifest.models.empty();
   subject.open = [&host, &manifest] { return host.open_plugin(manifest).entry; };
   subject.options = given_options(manifest, options);
+  subject.options.try_emplace("bundle", manifest.bundle.string());
   if (model != nullptr) {
     if (!model->weights_required) subject.options.try_emplace("weights", model->weights.string());
     for (const auto& [key, value] : model->options) subject.options.try_emplace(key, value);

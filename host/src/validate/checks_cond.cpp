@@ -1,4 +1,5 @@
 // hn.cond/1: prompts as handles.
+#include <hn/cpp/client.hpp>
 #include <string>
 
 #include "validate/check.hpp"
@@ -59,31 +60,31 @@ void texts(Context& c) {
   for (const std::string& text :
        {std::string(), std::string("   "), long_text, foreign, not_utf8}) {
     const std::string what = "the prompt '" + text.substr(0, 20) + "'";
-    const hn_str raw = str(text);
+    RawPrompts raw(std::vector<std::string>{text});
     hn_cond* handle = nullptr;
     ErrorBuffer error;
     const hn_status status =
-        table.encode(c.instance().get(), &raw, 1, kCpuStream, &handle, error.get());
+        table.encode(c.instance().get(), raw.data(), 1, kCpuStream, &handle, error.get());
     if (status != HN_OK) {
       expect_refused(status, error, what, {HN_INVALID_ARGUMENT});
       expect(handle == nullptr, what + " was refused, but its handle is not NULL");
       continue;
     }
     const auto outputs = outputs_with(*fn, {handle});
-    table.release(c.instance().get(), handle);
+    table.release(c.instance().get(), handle, kCpuStream);
     for (const Values& values : outputs) expect_finite(values, what);
   }
   // The view is not terminated by zero: what stands behind its length is not the prompt's.
   const std::string longer = prompt_text(0) + " and a hundred cats";
-  const hn_str front{longer.data(), prompt_text(0).size()};
+  RawPrompts front(std::vector{std::string_view(longer).substr(0, prompt_text(0).size())});
   hn_cond* cut = nullptr;
   ErrorBuffer cut_error;
-  expect_ok(
-      c.instance().cond()->encode(c.instance().get(), &front, 1, kCpuStream, &cut, cut_error.get()),
-      cut_error, "encode");
+  expect_ok(c.instance().cond()->encode(c.instance().get(), front.data(), 1, kCpuStream, &cut,
+                                        cut_error.get()),
+            cut_error, "encode");
   Prompts whole(c.instance(), {prompt_text(0)});
   const auto got = outputs_with(*fn, {cut}), want = outputs_with(*fn, whole.handles());
-  c.instance().cond()->release(c.instance().get(), cut);
+  c.instance().cond()->release(c.instance().get(), cut, kCpuStream);
   for (std::size_t k = 0; k < want.size(); ++k)
     expect_close(got[k], want[k], 0, "a prompt with other text behind its end");
 }

@@ -21,6 +21,10 @@ void header(Context& c) {
   expect(entry->abi_minor <= HN_ABI_MINOR,
          "abi_minor: this host is 1." + std::to_string(HN_ABI_MINOR) + ", the plugin needs 1." +
              std::to_string(entry->abi_minor));
+  expect(entry->header_minor >= entry->abi_minor,
+         "header_minor: expected that of the headers, at least abi_minor " +
+             std::to_string(entry->abi_minor) + ", got " + std::to_string(entry->header_minor));
+  expect(entry->reserved == 0, "reserved: expected 0, got " + std::to_string(entry->reserved));
   expect(entry->flags == 0, "flags: expected 0, got " + std::to_string(entry->flags));
   expect(entry->create != nullptr && entry->destroy != nullptr && entry->get_interface != nullptr,
          "create, destroy and get_interface must all be there");
@@ -73,12 +77,13 @@ void interfaces(Context& c) {
              fn.saved_release,
          "hn.fn/1: every entry of the table must be there");
   if (const auto* t = instance.cond())
-    expect(t->encode && t->release && t->size_bytes && t->embedding_size && t->embedding,
+    expect(t->encode && t->release && t->size_bytes && t->embedding_size && t->embedding &&
+               t->prompt_fields,
            "hn.cond/1: every entry of the table must be there");
   if (const auto* t = instance.adapter())
     expect(t->layer_count && t->layer, "hn.adapter/1: every entry of the table must be there");
   if (const auto* t = instance.memory())
-    expect(t->used_bytes && t->trim, "hn.memory/1: every entry of the table must be there");
+    expect(t->use && t->trim, "hn.memory/1: every entry of the table must be there");
   expect(c.entry()->get_interface(instance.get(), HN_FN_V1) == &fn,
          "get_interface must give the same table every time");
 }

@@ -106,14 +106,14 @@ void wrong_counts(Context& c) {
 
 void unknown_flags(Context& c) {
   Fn& fn = c.fn();
-  refused(c, "an unknown call flag", [](Case&, hn_call& call) { call.flags |= 1u << 20; },
+  refused(c, "an unknown call flag", [](Case&, hn_call& call) { call.flags |= 1u << 12; },
           {HN_UNSUPPORTED});
   works_on(c);
   if (!fn.differentiable()) return;
   Case one(fn, {});
   one.forward(true);
   hn_vjp vjp = cpu_vjp();
-  vjp.flags = 1u << 20;
+  vjp.flags = 1u << 12;
   ErrorBuffer error;
   expect_refused(fn.table().backward(fn.get(), one.saved(), &vjp, error.get()), error,
                  "an unknown vjp flag", {HN_UNSUPPORTED});

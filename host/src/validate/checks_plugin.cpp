@@ -1,6 +1,8 @@
 // Creating and destroying, errors as code and text, memory, adapters, and what a plugin must leave
 // as it found it.
 #include <unistd.h>
+
+#include <hn/cpp/client.hpp>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -57,7 +59,7 @@ void null_handles(Context& c) {
   c.entry()->destroy(nullptr);
   Instance& instance = c.instance();
   instance.fn().close(nullptr);
-  if (instance.cond() != nullptr) instance.cond()->release(instance.get(), nullptr);
+  if (instance.cond() != nullptr) instance.cond()->release(instance.get(), nullptr, kCpuStream);
 }
 
 void unknown_function(Context& c) {
@@ -127,7 +129,7 @@ void error_buffer(Context& c) {
 
 void memory(Context& c) {
   Instance& instance = c.instance();
-  const std::uint64_t before = instance.memory()->used_bytes(instance.get());
+  const std::uint64_t before = hn::used_bytes(*instance.memory(), instance.get());
   Fn fn(instance, c.first_function(), c.subject().options);
   Case one(fn, {});
   one.forward(false);
@@ -137,7 +139,7 @@ void memory(Context& c) {
   const auto got = one.outputs();
   for (std::size_t k = 0; k < got.size(); ++k)
     expect_close(got[k], expected[k], 0, "the same call after trim");
-  const std::uint64_t after = instance.memory()->used_bytes(instance.get());
+  const std::uint64_t after = hn::used_bytes(*instance.memory(), instance.get());
   expect(before < (1ull << 50) && after < (1ull << 50),
          "used_bytes: implausible, " + std::to_string(after));
 }

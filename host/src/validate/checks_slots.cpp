@@ -54,7 +54,7 @@ void sane(Context& c) {
     check_slot(slot, false);
     expect(names.insert(slot.name).second, "output " + slot.name + " is there twice");
   }
-  constexpr std::uint32_t kKnown = HN_FN_NEEDS_COND | HN_FN_RANDOM;
+  constexpr std::uint32_t kKnown = HN_FN_NEEDS_COND | HN_FN_RANDOM | HN_FN_MIXES_SAMPLES;
   expect((fn.flags() & ~kKnown) == 0,
          "info: unknown flags " + std::to_string(fn.flags() & ~kKnown));
   expect(!fn.needs_cond() || c.instance().cond() != nullptr, "HN_FN_NEEDS_COND without hn.cond/1");
@@ -152,13 +152,12 @@ void struct_sizes(Context& c) {
   expect_ok(one.try_forward(longer.call, error), error, "forward with a longer hn_call");
   for (std::size_t k = 0; k < expected.size(); ++k)
     expect_close(one.outputs()[k], expected[k], 0, "forward with a longer hn_call");
-  // An older host's call: without the last fields, which then read as zero.
+  // A call that cannot hold the fields of version 1.0 comes from no host of this ABI.
   hn_call shorter = one.call(false);
-  shorter.struct_size = offsetof(hn_call, saved_budget_bytes);
-  shorter.saved_budget_bytes = 1;
+  shorter.struct_size = offsetof(hn_call, next);
   ErrorBuffer shorter_error;
-  expect_ok(one.try_forward(shorter, shorter_error), shorter_error,
-            "forward with a shorter hn_call");
+  expect_refused(one.try_forward(shorter, shorter_error), shorter_error,
+                 "forward with an hn_call shorter than version 1.0", {HN_INVALID_ARGUMENT});
 }
 
 void plan(Context& c) {

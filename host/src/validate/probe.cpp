@@ -1,7 +1,9 @@
 #include "validate/probe.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <hn/cpp/client.hpp>
 #include <hn/cpp/tensor.hpp>
 
 #include "validate/services.hpp"
@@ -35,9 +37,10 @@ void draw(const Slot& slot, std::span<float> out, Random& random) {
 }  // namespace
 
 std::string code_name(hn_status code) {
-  static constexpr std::array kNames = {"HN_OK",        "HN_INVALID_ARGUMENT", "HN_UNSUPPORTED",
-                                        "HN_NOT_FOUND", "HN_OUT_OF_MEMORY",    "HN_CANCELLED",
-                                        "HN_DATA_LOSS", "HN_DEVICE_LOST",      "HN_INTERNAL"};
+  static constexpr std::array kNames = {"HN_OK",          "HN_INVALID_ARGUMENT", "HN_UNSUPPORTED",
+                                        "HN_NOT_FOUND",   "HN_OUT_OF_MEMORY",    "HN_CANCELLED",
+                                        "HN_DATA_LOSS",   "HN_DEVICE_LOST",      "HN_INTERNAL",
+                                        "HN_UNAVAILABLE", "HN_DEADLINE",         "HN_PERMISSION"};
   return code >= 0 && code < static_cast<hn_status>(kNames.size())
              ? kNames[static_cast<std::size_t>(code)]
              : "code " + std::to_string(code);
@@ -59,7 +62,7 @@ void expect_refused(hn_status status, const ErrorBuffer& error, const std::strin
   }
   expect(known,
          what + ": expected " + wanted + ", got " + code_name(status) + " (" + error.text() + ")");
-  expect(status > 0 && status <= HN_INTERNAL,
+  expect(status > 0 && status <= HN_PERMISSION,
          what + ": got a code that version 1 does not have: " + std::to_string(status));
   expect(!error.text().empty(), what + ": got " + code_name(status) + " without a text");
 }
@@ -148,8 +151,7 @@ std::string prompt_text(std::int64_t b) {
 Prompts::Prompts(const Instance& instance, const std::vector<std::string>& texts)
     : instance_(instance), handles_(texts.size()) {
   expect(instance.cond() != nullptr, "the function needs prompts, but the plugin has no hn.cond/1");
-  std::vector<hn_str> views;
-  for (const std::string& text : texts) views.push_back(str(text));
+  RawPrompts views(texts);
   ErrorBuffer error;
   expect_ok(instance.cond()->encode(instance.get(), views.data(), views.size(), kCpuStream,
                                     handles_.data(), error.get()),
@@ -159,7 +161,7 @@ Prompts::Prompts(const Instance& instance, const std::vector<std::string>& texts
 }
 
 Prompts::~Prompts() {
-  for (hn_cond* handle : handles_) instance_.cond()->release(instance_.get(), handle);
+  for (hn_cond* handle : handles_) instance_.cond()->release(instance_.get(), handle, kCpuStream);
 }
 
 // ---- Case
@@ -216,7 +218,7 @@ Case::Case(Fn& fn, const CaseOptions& options) : fn_(fn), options_(options) {
     if (!same_dtype(slot.dtype, kFloat32))
       throw Skip("output " + slot.name + " is " + dtype_name(slot.dtype) +
                  ", the suite makes float32 tensors");
-    out_.push_back(std::make_unique<Buffer>(concrete(slot), options.layout));
+    out_.push_back(std::make_unique<Buffer>(output_shape(slot, out_.size()), options.layout));
     out_views_.push_back(out_.back()->view());
   }
   for (std::size_t i = 0; i < fn.inputs().size(); ++i)
@@ -232,6 +234,27 @@ std::vector<std::int64_t> Case::concrete(const Slot& slot) const {
     if (shape[d] == HN_DIM_ANY) shape[d] = kAnySizes[d % kAnySizes.size()];
   }
   return shape;
+}
+
+// An output's own sizes, or where it leaves some open what the plugin answers.
+std::vector<std::int64_t> Case::output_shape(const Slot& slot, std::size_t index) {
+  if (std::find(slot.shape.begin(), slot.shape.end(), HN_DIM_ANY) == slot.shape.end())
+    return concrete(slot);
+  expect(fn_.table().shapes != nullptr, "output " + slot.name +
+                                            " leaves a size open (HN_DIM_ANY), "
+                                            "and shapes, which would tell it, is NULL");
+  std::vector<hn_shape> told(fn_.outputs().size());
+  hn_call asked = call(false);
+  asked.out = nullptr;
+  asked.n_out = 0;
+  ErrorBuffer error;
+  expect_ok(fn_.table().shapes(fn_.get(), &asked, told.data(), told.size(), error.get()), error,
+            "shapes");
+  const hn_shape& shape = told[index];
+  expect(shape.ndim == static_cast<std::int32_t>(slot.shape.size()) && shape.reserved == 0,
+         "shapes: output " + slot.name + " has " + std::to_string(slot.shape.size()) +
+             " dimensions, got " + std::to_string(shape.ndim));
+  return {shape.dim, shape.dim + shape.ndim};
 }
 
 hn_call Case::call(bool want_grad) {

@@ -179,6 +179,7 @@ class Case {
 
  private:
   std::vector<std::int64_t> concrete(const Slot& slot) const;
+  std::vector<std::int64_t> output_shape(const Slot& slot, std::size_t index);
 
   Fn& fn_;
   CaseOptions options_;

@@ -8,11 +8,12 @@
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
+#include <hn/nn/model_options.hpp>
+#include <hn/nn/weight_audit.hpp>
+#include <hn/reward/clip_reward.hpp>
 #include <hn/torch/reward.hpp>
 
-#include <hn/reward/clip_reward.hpp>
 #include "head.hpp"
-#include <hn/nn/model_options.hpp>
 
 namespace {
 
@@ -48,7 +49,7 @@ hn::ClipFiles tower_files(const fs::path& folder, const hn::Config& config) {
   return files;
 }
 
-class Aesthetic final : public hn::TorchReward {
+class Aesthetic final : public hn::TorchReward, public hn::AuditsWeights {
  public:
   Aesthetic(const hn::Host& host, const hn::Config& config)
       : TorchReward(host),
@@ -75,7 +76,9 @@ class Aesthetic final : public hn::TorchReward {
     return head_.forward(tower_.image_embedding(pixels, call.deterministic()));
   }
 
-  std::uint64_t used_bytes() const override { return tower_.weight_bytes() + head_.bytes(); }
+  std::vector<hn::MemoryUse> memory_use() const override {
+    return {{hn::dl_device(tower_.device()), tower_.weight_bytes() + head_.bytes()}};
+  }
 
  private:
   fs::path folder_;

@@ -7,13 +7,14 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <hn/nn/clip_model.hpp>
+#include <hn/nn/model_options.hpp>
+#include <hn/nn/weight_audit.hpp>
+#include <hn/text/bert_tokenizer.hpp>
+#include <hn/text/cut_position.hpp>
 #include <hn/torch/reward.hpp>
 
 #include "model.hpp"
-#include <hn/text/bert_tokenizer.hpp>
-#include <hn/text/cut_position.hpp>
-#include <hn/nn/clip_model.hpp>
-#include <hn/nn/model_options.hpp>
 
 namespace {
 
@@ -21,8 +22,8 @@ using hn::image_reward::kMaxTokens;
 
 // One prompt: its ids, [CLS] text [SEP], at most kMaxTokens. Every layer of the text encoder looks
 // at the picture, so nothing more can be had before one is there.
-struct Prompt final : hn::Cond {
-  explicit Prompt(std::vector<std::int32_t> i) : ids(std::move(i)) {}
+struct Encoded final : hn::Cond {
+  explicit Encoded(std::vector<std::int32_t> i) : ids(std::move(i)) {}
   std::uint64_t size_bytes() const override {
     return ids.size() * sizeof(std::int32_t) + sizeof *this;
   }
@@ -31,7 +32,8 @@ struct Prompt final : hn::Cond {
 
 // A vocab.txt beside the weights, else bert-base-uncased's in the bundle, which is the one that
 // upstream loads. Files of another tokenizer beside the weights would go unread.
-std::filesystem::path vocabulary_path(const std::filesystem::path& weights) {
+std::filesystem::path vocabulary_path(const std::filesystem::path& weights,
+                                      const hn::Config& config) {
   const std::filesystem::path folder = hn::image_reward::folder_of(weights);
   std::error_code ignored;
   if (std::filesystem::exists(folder / "vocab.txt", ignored)) return folder / "vocab.txt";
@@ -40,16 +42,16 @@ std::filesystem::path vocabulary_path(const std::filesystem::path& weights) {
     if (std::filesystem::exists(folder / name, ignored))
       throw hn::Error(HN_NOT_FOUND, "[image_reward] " + folder.string() +
                                         ": expected vocab.txt beside " + name + ", got none");
-  return hn::bundle_folder() / "vocabulary/bert_base_uncased.txt.gz";
+  return hn::bundle_folder(config) / "vocabulary/bert_base_uncased.txt.gz";
 }
 
-class ImageReward final : public hn::TorchReward {
+class ImageReward final : public hn::TorchReward, public hn::AuditsWeights {
  public:
   ImageReward(const hn::Host& host, const hn::Config& config)
       : TorchReward(host),
         weights_(
             hn::required_weights_option(config, "ImageReward.pt, with med_config.json beside it")),
-        tokenizer_(vocabulary_path(weights_), {"[DEC]", "[ENC]"}),
+        tokenizer_(vocabulary_path(weights_, config), {"[DEC]", "[ENC]"}),
         model_(hn::translate_errors([&] {
           const hn::Entry entry({kDLCPU, 0, 0}, /*grad=*/false);
           return hn::image_reward::load_model(weights_, hn::dtype_option(config),
@@ -64,7 +66,7 @@ class ImageReward final : public hn::TorchReward {
     preprocess_.official_crop = hn::CropRounding::kHalfToEven;  // torchvision's, on Pillow images
     // A vocabulary of another model gives plausible nonsense, so it is refused here.
     if (tokenizer_.id_limit() > model_.sizes().bert.vocab_size)
-      throw hn::Error(HN_DATA_LOSS, "[image_reward] " + vocabulary_path(weights_).string() +
+      throw hn::Error(HN_DATA_LOSS, "[image_reward] " + vocabulary_path(weights_, config).string() +
                                         ": ids up to " + std::to_string(tokenizer_.id_limit() - 1) +
                                         ", but vocab_size is " +
                                         std::to_string(model_.sizes().bert.vocab_size));
@@ -93,25 +95,28 @@ class ImageReward final : public hn::TorchReward {
 
   bool has_cond() const override { return true; }
 
-  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> handles;
-    for (const std::string_view prompt : prompts) {
+    for (const hn::Prompt& given : prompts) {
+      const std::string_view prompt = given.text();
       hn::BertTokens read = tokenizer_.encode(prompt, kMaxTokens);
       if (read.full_length > kMaxTokens) warn_of_cut(prompt, read.full_length);
-      handles.push_back(std::make_unique<Prompt>(std::move(read.ids)));
+      handles.push_back(std::make_unique<Encoded>(std::move(read.ids)));
     }
     return handles;
   }
 
-  std::uint64_t used_bytes() const override { return model_.weight_bytes(); }
+  std::vector<hn::MemoryUse> memory_use() const override {
+    return {{hn::dl_device(model_.device()), model_.weight_bytes()}};
+  }
 
  private:
   // ids int64 [B,L] and mask bool [B,L] (undefined where no row is padded) on the model's device.
   // Padding goes to the longest row alone: masked positions change no other one.
   std::pair<at::Tensor, at::Tensor> tokens(const hn::Call& call) const {
     const auto row = [&](std::int64_t b) -> const std::vector<std::int32_t>& {
-      return call.cond<Prompt>(call.shared_cond() ? 0 : b).ids;
+      return call.cond<Encoded>(call.shared_cond() ? 0 : b).ids;
     };
     std::size_t longest = 0, shortest = static_cast<std::size_t>(kMaxTokens);
     for (std::int64_t b = 0; b < call.batch(); ++b) {

@@ -5,16 +5,18 @@
 // plugins/generators/sana_sprint/scripts/judge.py; categories after GenEval (arXiv 2310.11513).
 #include <ATen/ATen.h>
 
+#include <hn/nn/image_ops.hpp>
+#include <hn/nn/model_options.hpp>
+#include <hn/nn/weight_audit.hpp>
 #include <hn/torch/reward.hpp>
 
 #include "detector.hpp"
-#include <hn/nn/image_ops.hpp>
-#include <hn/nn/model_options.hpp>
+#include "metadata.hpp"
 
 namespace {
 
-struct Prompt final : hn::Cond {
-  explicit Prompt(judge::Wanted w) : wanted(std::move(w)) {}
+struct Encoded final : hn::Cond {
+  explicit Encoded(judge::Wanted w) : wanted(std::move(w)) {}
   std::uint64_t size_bytes() const override {
     return sizeof *this + wanted.items.size() * sizeof(judge::Item);
   }
@@ -26,7 +28,7 @@ std::filesystem::path weights_file(const hn::Config& config) {
   return std::filesystem::is_directory(path) ? path / "judge.safetensors" : path;
 }
 
-class JudgeReward final : public hn::TorchReward {
+class JudgeReward final : public hn::TorchReward, public hn::AuditsWeights {
  public:
   JudgeReward(const hn::Host& host, const hn::Config& config)
       : TorchReward(host), detector_(hn::translate_errors([&] {
@@ -59,7 +61,7 @@ class JudgeReward final : public hn::TorchReward {
                                     .clamp(0.0, 1.0);
       const auto findings = judge::read_out(detector_.forward(fitted * 2.0 - 1.0));
       for (std::int64_t b = 0; b < batch; ++b) {
-        const judge::Wanted& wanted = call.cond<Prompt>(b).wanted;
+        const judge::Wanted& wanted = call.cond<Encoded>(b).wanted;
         const judge::Verdict v = judge::decide(findings[static_cast<std::size_t>(b)], wanted);
         const float values[] = {
             static_cast<float>(v.right),        static_cast<float>(v.objects),
@@ -74,15 +76,20 @@ class JudgeReward final : public hn::TorchReward {
   }
 
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+  std::uint32_t prompt_fields() const override { return HN_PROMPT_JSON; }
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> handles;
-    for (const std::string_view prompt : prompts)
-      handles.push_back(std::make_unique<Prompt>(judge::parse_caption(prompt)));
+    for (const hn::Prompt& prompt : prompts)
+      handles.push_back(std::make_unique<Encoded>(prompt.json().empty()
+                                                      ? judge::parse_caption(prompt.text())
+                                                      : judge::parse_metadata(prompt.json())));
     return handles;
   }
 
-  std::uint64_t used_bytes() const override { return detector_.weight_bytes(); }
+  std::vector<hn::MemoryUse> memory_use() const override {
+    return {{hn::dl_device(detector_.device()), detector_.weight_bytes()}};
+  }
 
  private:
   judge::Detector detector_;

@@ -1,13 +1,22 @@
 /* hn.adapter/1: the layers of a function that can carry a LoRA, by their upstream module path.
  *
  * Which of them an opened function carries is said by the options lora.rank, lora.alpha and
- * lora.targets; the matrices then appear as PARAM slots "<path>.lora_A.weight" [rank, in] and
- * "<path>.lora_B.weight" [out, rank] (PEFT's names). */
+ * lora.targets (docs/abi.md); the matrices then appear as PARAM slots "<path>.lora_A.weight" and
+ * "<path>.lora_B.weight", float32, in PEFT's names and shapes:
+ *
+ *   linear   A [rank, in]           B [out, rank]
+ *   conv2d   A [rank, in, kh, kw]   B [out, rank, 1, 1]
+ *
+ * A grouped convolution's B is [out, rank/groups, 1, 1], or with lora.dense_groups [out, rank, 1,
+ * 1], as peft wrote it until June 2025. The layer gains lora.alpha / lora.rank * B(A(x)). A kind
+ * that the host does not know is refused by it. */
 #ifndef HN_ADAPTER_H
 #define HN_ADAPTER_H
 
 #include <hn/error.h>
 #include <hn/plugin.h>
+
+HN_EXTERN_C_BEGIN
 
 #define HN_ADAPTER_V1 "hn.adapter/1"
 
@@ -22,7 +31,7 @@ typedef struct hn_layer { /* allocated by the caller, name lives until destroy *
   int64_t out_features; /* channels for a convolution */
   int32_t kernel_h, kernel_w;
   int32_t groups;
-  int32_t reserved;
+  int32_t reserved; /* zero */
 } hn_layer;
 
 typedef struct hn_adapter_v1 { /* frozen; [one at a time per instance, any thread] */
@@ -35,5 +44,7 @@ HN_SIZE_IS(hn_layer, 56);
 HN_FIELD_AT(hn_layer, in_features, 24);
 HN_FIELD_AT(hn_layer, kernel_h, 40);
 HN_SIZE_IS(hn_adapter_v1, 16);
+
+HN_EXTERN_C_END
 
 #endif

@@ -2,13 +2,16 @@
  * freed across the boundary.
  *
  * Ownership: the struct and message are the caller's. capacity is the size of message in bytes; the
- * callee writes at most capacity bytes of UTF-8 with a closing zero, and sets length to the full
- * length without the zero, so that a caller can see that a text was cut. A NULL hn_error*, or a
- * NULL message, is allowed everywhere. */
+ * callee writes at most capacity bytes with a closing zero, and sets length to the full length
+ * without the zero, so that a caller can see that a text was cut. The text is UTF-8, also where it
+ * was cut: no part of a character is left. A NULL hn_error*, or a NULL message, is allowed
+ * everywhere. A function that returns HN_OK leaves the struct untouched. */
 #ifndef HN_ERROR_H
 #define HN_ERROR_H
 
 #include <hn/status.h>
+
+HN_EXTERN_C_BEGIN
 
 typedef struct hn_error {
   uint32_t struct_size;
@@ -21,5 +24,7 @@ typedef struct hn_error {
 HN_SIZE_IS(hn_error, 32);
 HN_FIELD_AT(hn_error, message, 8);
 HN_FIELD_AT(hn_error, length, 24);
+
+HN_EXTERN_C_END
 
 #endif

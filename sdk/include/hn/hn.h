@@ -14,5 +14,6 @@
 #include <hn/str.h>
 #include <hn/stream.h>
 #include <hn/tensor.h>
+#include <hn/weights_audit.h>
 
 #endif

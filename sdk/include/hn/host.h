@@ -1,13 +1,17 @@
 /* What a plugin may ask of its host: logging, cancellation, progress and its options as typed
  * values (no parser needed).
  *
- * The table outlives every instance created with it. Strings handed out by config_* live until
- * create or open returns; hn_config handles too. Every function is [any-thread]. */
+ * The table outlives every instance created with it. Threads: log is [any-thread] until destroy has
+ * returned; is_cancelled and progress are [any-thread] while a call into the plugin runs, and mean
+ * nothing between calls. config_* are valid until the create or open call that brought the
+ * hn_config returns, on any thread; so are the strings that they hand out. */
 #ifndef HN_HOST_H
 #define HN_HOST_H
 
 #include <hn/status.h>
 #include <hn/str.h>
+
+HN_EXTERN_C_BEGIN
 
 #define HN_LOG_DEBUG 0
 #define HN_LOG_INFO 1
@@ -28,8 +32,9 @@ typedef struct hn_host_v1 {
   int32_t(HN_CALL* is_cancelled)(void* ctx);
   /* total = 0 when it is not known. */
   void(HN_CALL* progress)(void* ctx, hn_str what, uint64_t done, uint64_t total);
-  /* Options. HN_NOT_FOUND: absent (take the default). HN_INVALID_ARGUMENT: there, but of another
-   * type. An integer is readable as f64; nothing else converts. */
+  /* Options; docs/abi.md lists the standard ones. A NULL hn_config has none. HN_NOT_FOUND: absent
+   * (take the default). HN_INVALID_ARGUMENT: there, but of another type. An integer is readable as
+   * f64; nothing else converts. */
   hn_status(HN_CALL* config_str)(const hn_config*, const char* key, hn_str* out);
   hn_status(HN_CALL* config_i64)(const hn_config*, const char* key, int64_t* out);
   hn_status(HN_CALL* config_f64)(const hn_config*, const char* key, double* out);
@@ -42,5 +47,7 @@ HN_SIZE_IS(hn_host_v1, 88);
 HN_FIELD_AT(hn_host_v1, ctx, 8);
 HN_FIELD_AT(hn_host_v1, config_str, 48);
 HN_FIELD_AT(hn_host_v1, config_list, 80);
+
+HN_EXTERN_C_END
 
 #endif

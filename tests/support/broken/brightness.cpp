@@ -187,7 +187,6 @@ const void* get_interface(hn_instance* instance, const char* id) {
 }  // namespace
 
 extern "C" {
-HN_EXPORT extern const hn_plugin_v1 hn_plugin_entry_v1;
 const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),
                                          HN_ABI_MAJOR,
                                          0u,
@@ -196,5 +195,8 @@ const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),
                                          HN_STR("1.0.0"),
                                          &hn::tables::create<Brightness>,
                                          &hn::tables::destroy,
-                                         &get_interface};
+                                         &get_interface,
+                                         HN_ABI_MINOR,
+                                         0u,
+                                         nullptr};
 }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-struct Prompt final : hn::Cond {
+struct Encoded final : hn::Cond {
   std::uint64_t size_bytes() const override { return sizeof *this; }
 };
 
@@ -76,13 +76,13 @@ class Picky final : public hn::Instance {
     return std::make_unique<Score>(nan_gradient_, nan_after_);
   }
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> made;
-    for (const std::string_view prompt : prompts) {
-      if (prompt.find("dog") != prompt.npos)
+    for (const hn::Prompt& prompt : prompts) {
+      if (prompt.text().find("dog") != std::string_view::npos)
         throw hn::Error(HN_UNSUPPORTED, "[picky] knows no dogs");
-      made.push_back(std::make_unique<Prompt>());
+      made.push_back(std::make_unique<Encoded>());
     }
     return made;
   }

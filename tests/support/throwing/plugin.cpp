@@ -17,7 +17,7 @@ namespace {
   throw hn::Error(HN_NOT_FOUND, "[throwing] no function");
 }
 
-struct Prompt final : hn::Cond {
+struct Encoded final : hn::Cond {
   std::uint64_t size_bytes() const override { throw std::runtime_error("size"); }
 };
 
@@ -30,17 +30,17 @@ class Throwing final : public hn::Instance {
     throw_by_name(name);
   }
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> made;
-    for (const std::string_view prompt : prompts) {
-      if (prompt != "fine") throw_by_name(prompt);
-      made.push_back(std::make_unique<Prompt>());
+    for (const hn::Prompt& prompt : prompts) {
+      if (prompt.text() != "fine") throw_by_name(prompt.text());
+      made.push_back(std::make_unique<Encoded>());
     }
     return made;
   }
   std::uint64_t embedding_size() const override { throw std::runtime_error("embedding size"); }
-  std::uint64_t used_bytes() const override { throw std::runtime_error("used bytes"); }
+  std::vector<hn::MemoryUse> memory_use() const override { throw std::runtime_error("used bytes"); }
   void trim(hn_stream) override { throw std::runtime_error("trim"); }
 };
 

@@ -62,6 +62,17 @@ fail(hn_error* error, hn_status code, const char* format, ...) {
       vsnprintf(error->message, error->message ? (size_t)error->capacity : 0, format, arguments);
   va_end(arguments);
   error->length = written < 0 ? 0 : (uint64_t)written;
+  /* A cut text ends at a whole character. */
+  if (error->message != NULL && error->capacity > 0 && error->length >= error->capacity) {
+    size_t end = (size_t)error->capacity - 1;
+    while (end > 0 && ((unsigned char)error->message[end - 1] & 0xC0u) == 0x80u) --end;
+    if (end > 0 && ((unsigned char)error->message[end - 1] & 0x80u) != 0) {
+      const unsigned char lead = (unsigned char)error->message[end - 1];
+      const size_t size = lead >= 0xF0u ? 4 : lead >= 0xE0u ? 3 : 2;
+      end = end - 1 + size <= (size_t)error->capacity - 1 ? end - 1 + size : end - 1;
+    }
+    error->message[end] = '\0';
+  }
   return code;
 }
 
@@ -253,19 +264,29 @@ static hn_status HN_CALL c_reward_slot(hn_fn* fn, int32_t direction, uint64_t in
   return HN_OK;
 }
 
+/* A further argument that says that it matters, and that is not known here. */
+static hn_status check_next(const hn_next* next, hn_error* error) {
+  for (; next != NULL; next = next->next)
+    if (next->flags & HN_FLAGS_CRITICAL)
+      return fail(error, HN_UNSUPPORTED, "[" C_REWARD "] the argument %.*s is not known here",
+                  (int)next->id.len, next->id.data);
+  return HN_OK;
+}
+
 /* An unknown flag may change the meaning of the call, so it is refused. */
 static hn_status check_call(const hn_fn* fn, const hn_call* call, hn_error* error) {
-  if (fn == NULL || call == NULL || !HN_HAS(call, hn_call, need_grad))
+  if (fn == NULL || call == NULL || !HN_HAS(call, hn_call, next))
     return fail(error, HN_INVALID_ARGUMENT,
                 "[" C_REWARD "] call without fn, or a call struct that is too short");
-  if (call->flags & ~(HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC))
+  if (call->flags & HN_FLAGS_CRITICAL &
+      ~(HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC | HN_CALL_CAPTURING))
     return fail(error, HN_UNSUPPORTED, "[" C_REWARD "] unknown call flags 0x%x",
                 (unsigned)call->flags);
   if (call->n_in != 1 || call->in == NULL || call->n_out != 1 || call->out == NULL)
     return fail(error, HN_INVALID_ARGUMENT,
                 "[" C_REWARD "] expected 1 input and 1 output, got %llu and %llu",
                 (unsigned long long)call->n_in, (unsigned long long)call->n_out);
-  return HN_OK;
+  return check_next(call->next, error);
 }
 
 static hn_status HN_CALL c_reward_plan(hn_fn* fn, const hn_call* call, hn_plan* out,
@@ -327,13 +348,14 @@ static hn_status HN_CALL c_reward_forward(hn_fn* fn, const hn_call* call, hn_sav
 /* dL/dx[b] = dL/dscore[b] * dscore[b]/dx[b]. */
 static hn_status HN_CALL c_reward_backward(hn_fn* fn, hn_saved* saved, const hn_vjp* vjp,
                                            hn_error* error) {
-  if (fn == NULL || saved == NULL || vjp == NULL || !HN_HAS(vjp, hn_vjp, accumulate))
+  if (fn == NULL || saved == NULL || vjp == NULL || !HN_HAS(vjp, hn_vjp, next))
     return fail(error, HN_INVALID_ARGUMENT,
                 "[" C_REWARD "] backward without fn or saved, or a vjp struct that is too short");
-  if (vjp->flags != 0)
+  if (vjp->flags & HN_FLAGS_CRITICAL)
     return fail(error, HN_UNSUPPORTED, "[" C_REWARD "] unknown vjp flags 0x%x",
                 (unsigned)vjp->flags);
   hn_status status = check_stream(vjp->stream, error);
+  if (status == HN_OK) status = check_next(vjp->next, error);
   if (status != HN_OK) return status;
   if (vjp->n_in > 1 || vjp->n_out > 1)
     return fail(error, HN_INVALID_ARGUMENT,
@@ -393,9 +415,10 @@ static void HN_CALL c_reward_saved_release(hn_fn* fn, hn_saved* saved, hn_stream
   free(saved);
 }
 
-static const hn_fn_v1 kScore = {c_reward_open,     c_reward_close,        c_reward_info,
-                                c_reward_slot,     c_reward_plan,         c_reward_forward,
-                                c_reward_backward, c_reward_saved_release};
+static const hn_fn_v1
+    kScore = {c_reward_open, c_reward_close,   c_reward_info,     c_reward_slot,
+              c_reward_plan, c_reward_forward, c_reward_backward, c_reward_saved_release,
+              NULL /* shapes: no output has HN_DIM_ANY */};
 
 /* ---- the plugin */
 
@@ -451,14 +474,17 @@ static const void* HN_CALL c_reward_get_interface(hn_instance* instance, const c
 
 /* The one symbol. id and version stand in plugin.toml too, and the host compares them before it
  * calls anything. */
-HN_EXPORT const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),
-                                                   HN_ABI_MAJOR,
-                                                   0,
-                                                   0,
-                                                   HN_STR("hn.reward." C_REWARD),
-                                                   HN_STR(C_REWARD_VERSION),
-                                                   c_reward_create,
-                                                   c_reward_destroy,
-                                                   c_reward_get_interface};
+const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),
+                                         HN_ABI_MAJOR,
+                                         0,
+                                         0,
+                                         HN_STR("hn.reward." C_REWARD),
+                                         HN_STR(C_REWARD_VERSION),
+                                         c_reward_create,
+                                         c_reward_destroy,
+                                         c_reward_get_interface,
+                                         HN_ABI_MINOR,
+                                         0,
+                                         NULL};
 
 #endif

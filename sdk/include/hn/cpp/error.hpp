@@ -91,6 +91,7 @@ class ErrorBuffer {
 // The only way from a status to an exception.
 inline void check(hn_status status, const ErrorBuffer& error, std::string_view where = {}) {
   if (status == HN_OK) return;
+  status = HN_KNOWN_STATUS(status);
   std::string text = error.text();
   if (text.empty()) text = "failed without a message";
   if (!where.empty()) text = std::string(where) + ": " + text;
@@ -107,6 +108,16 @@ Struct known_part(const Struct* peer) noexcept {
               std::min<std::size_t>(peer->struct_size, sizeof(Struct)));
   copy.struct_size = sizeof(Struct);
   return copy;
+}
+
+// A flag of a peer's struct that changes meaning and that this side does not know is refused; what
+// is a hint only is ignored. what: "call", "slot image", ...
+inline void check_flags(std::uint32_t flags, std::uint32_t known, std::string_view what) {
+  const std::uint32_t unknown = flags & ~known & HN_FLAGS_CRITICAL;
+  if (unknown != 0)
+    throw Error(HN_UNSUPPORTED, "[" + std::string(what) + "] flags: expected known ones (" +
+                                    std::to_string(known) + "), got also " +
+                                    std::to_string(unknown));
 }
 
 // The other way: fills as much of the peer's struct as it has room for, and leaves its struct_size

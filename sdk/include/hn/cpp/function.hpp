@@ -28,6 +28,8 @@ struct SlotSpec {
 class Saved {
  public:
   virtual ~Saved() = default;
+  // As Cond::last_use.
+  virtual void last_use(hn_stream) noexcept {}
 };
 
 // One encoded prompt.
@@ -35,18 +37,46 @@ class Cond {
  public:
   virtual ~Cond() = default;
   virtual std::uint64_t size_bytes() const = 0;
+  // It goes now; `stream` is where it was used last. For memory that is not freed in a stream's
+  // order by its allocator.
+  virtual void last_use(hn_stream) noexcept {}
 };
 
-// A checked hn_call: shapes, dtypes and prompt counts agree with the slots, absent trailing inputs
-// read as NULL.
+// A prompt as it comes (hn_prompt): borrowed for the call. A field that is absent is empty.
+class Prompt {
+ public:
+  explicit Prompt(const hn_prompt* raw) : raw_(known_part(raw)) {
+    check_flags(raw_.flags, 0, "prompt");
+  }
+  explicit Prompt(std::string_view text) { raw_.text = str(text); }
+
+  std::string_view text() const { return view(raw_.text); }
+  std::string_view negative() const { return view(raw_.negative); }
+  std::string_view json() const { return view(raw_.json); }
+  std::span<const hn_named_tensor> tensors() const { return {raw_.tensors, raw_.n_tensors}; }
+  // The tensor of that name, or NULL.
+  const DLTensor* tensor(std::string_view name) const {
+    for (const hn_named_tensor& t : tensors())
+      if (view(t.name) == name) return t.tensor;
+    return nullptr;
+  }
+
+ private:
+  hn_prompt raw_{};
+};
+
+// A checked hn_call: shapes, strides, dtypes and prompt counts agree with the slots, flags and
+// further arguments are known, absent trailing tensors read as NULL.
 class Call {
  public:
+  // outputs: empty where the call's outputs are not there yet (shapes).
   Call(const hn_call* raw, std::span<const SlotSpec> inputs, std::span<const SlotSpec> outputs,
        std::uint32_t fn_flags);
 
   std::int64_t batch() const { return batch_; }
   bool want_grad() const { return (raw_.flags & HN_CALL_WANT_GRAD) != 0; }
   bool deterministic() const { return (raw_.flags & HN_CALL_DETERMINISTIC) != 0; }
+  bool capturing() const { return (raw_.flags & HN_CALL_CAPTURING) != 0; }
   const DLTensor* in(std::size_t i) const { return i < raw_.n_in ? raw_.in[i] : nullptr; }
   const DLTensor* out(std::size_t i) const { return i < raw_.n_out ? raw_.out[i] : nullptr; }
   bool need_grad(std::size_t i) const {
@@ -82,6 +112,9 @@ class Function {
   const std::vector<SlotSpec>& outputs() const { return outputs_; }
   std::uint32_t flags() const { return flags_; }
 
+  // The shapes of all outputs for such a call, before they are allocated; needed where an output
+  // has HN_DIM_ANY. The default knows those without.
+  virtual std::vector<std::vector<std::int64_t>> shapes(const Call& call);
   // Bytes; the default says that there is no estimate.
   virtual hn_plan plan(const Call&) {
     throw Error(HN_UNSUPPORTED, "[plan] this function gives no estimate");
@@ -96,6 +129,42 @@ class Function {
   std::vector<SlotSpec> inputs_, outputs_;
   std::uint32_t flags_ = 0;
 };
+
+// Further arguments: whoever does not know one ignores it, unless it says that it matters.
+inline void refuse_unknown(const hn_next* next, const char* what) {
+  for (; next != nullptr; next = next->next)
+    if ((next->flags & HN_FLAGS_CRITICAL) != 0)
+      throw Error(HN_UNSUPPORTED, std::string("[") + what + "] the argument '" +
+                                      std::string(view(next->id)) + "' is not known here");
+}
+
+// Addresses and strides as tensor.h promises them; the text of what is wrong, or nothing.
+inline std::string layout_problem(const DLTensor& t) {
+  if (t.ndim < 0 || t.ndim > HN_MAX_DIMS)
+    return "a tensor of " + std::to_string(t.ndim) + " dimensions";
+  if (t.ndim > 0 && t.shape == nullptr) return "a tensor without shape";
+  if (t.ndim > 0 && t.strides == nullptr) return "a tensor without strides";
+  for (std::int32_t d = 0; d < t.ndim; ++d)
+    if (t.strides[d] < 0) return "a stride of " + std::to_string(t.strides[d]);
+  const std::size_t size = static_cast<std::size_t>(t.dtype.bits) * t.dtype.lanes / 8;
+  if (size > 0 && t.data != nullptr && reinterpret_cast<std::uintptr_t>(data_of<char>(t)) % size)
+    return "an address that its elements of " + std::to_string(size) + " bytes do not divide";
+  return {};
+}
+
+inline std::vector<std::vector<std::int64_t>> Function::shapes(const Call& call) {
+  std::vector<std::vector<std::int64_t>> all;
+  for (const SlotSpec& slot : outputs_) {
+    all.push_back(slot.shape);
+    for (std::int64_t& d : all.back()) {
+      if (d == HN_DIM_BATCH) d = call.batch();
+      if (d == HN_DIM_ANY)
+        throw Error(HN_UNSUPPORTED, "[shapes] output " + slot.name + " " + shape_text(slot.shape) +
+                                        ": the function does not say its size");
+    }
+  }
+  return all;
+}
 
 inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
                                 std::span<const SlotSpec> slots, const char* what) {
@@ -118,12 +187,11 @@ inline void Call::check_tensors(const DLTensor* const* tensors, std::uint64_t n,
       if ((slot.flags & HN_SLOT_OPTIONAL) == 0) fail(slot, "nothing");
       continue;
     }
-    if (t->ndim < 0 || (t->ndim > 0 && t->shape == nullptr)) fail(slot, "a tensor without shape");
+    if (const std::string wrong = layout_problem(*t); !wrong.empty()) fail(slot, wrong);
     const auto describe = [&] { return dtype_name(t->dtype) + " " + shape_text(shape_of(*t)); };
     if (!same_dtype(t->dtype, slot.dtype) ||
         t->ndim != static_cast<std::int32_t>(slot.shape.size()))
       fail(slot, describe());
-    if (t->ndim > 0 && t->strides == nullptr) fail(slot, "a tensor without strides");
     for (std::size_t d = 0; d < slot.shape.size(); ++d) {
       if (slot.shape[d] == HN_DIM_ANY && t->shape[d] >= 0) continue;
       if (slot.shape[d] == HN_DIM_BATCH) {
@@ -151,12 +219,14 @@ inline void Call::require_data() const {
 inline Call::Call(const hn_call* raw, std::span<const SlotSpec> inputs,
                   std::span<const SlotSpec> outputs, std::uint32_t fn_flags)
     : raw_(known_part(raw)) {
-  constexpr std::uint32_t known_flags = HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC;
-  if ((raw_.flags & ~known_flags) != 0)
-    throw Error(HN_UNSUPPORTED,
-                "[call] unknown flags " + std::to_string(raw_.flags & ~known_flags));
+  if (!HN_HAS(raw, hn_call, next))
+    throw Error(HN_INVALID_ARGUMENT,
+                "[call] struct_size: expected the fields of version 1.0, got " +
+                    std::to_string(raw->struct_size) + " bytes");
+  check_flags(raw_.flags, HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC | HN_CALL_CAPTURING, "call");
+  refuse_unknown(raw_.next, "call");
   check_tensors(raw_.in, raw_.n_in, inputs, "input");
-  check_tensors(raw_.out, raw_.n_out, outputs, "output");
+  if (!outputs.empty()) check_tensors(raw_.out, raw_.n_out, outputs, "output");
   if (batch_ < 0) batch_ = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (need_grad(i) && (inputs[i].flags & HN_SLOT_DIFF) == 0)

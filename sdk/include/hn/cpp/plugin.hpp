@@ -25,6 +25,11 @@ struct LayerSpec {
   std::int32_t kernel_h = 1, kernel_w = 1, groups = 1;
 };
 
+struct MemoryUse {
+  DLDevice device;
+  std::uint64_t bytes = 0;
+};
+
 // One created plugin. Entered by one thread at a time, by any thread.
 class Instance {
  public:
@@ -36,7 +41,10 @@ class Instance {
 
   // hn.cond/1: offered when has_cond() is true.
   virtual bool has_cond() const { return false; }
-  virtual std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view>, hn_stream) {
+  // HN_PROMPT_* of what encode reads beside the text; prompts with other fields do not come
+  // through.
+  virtual std::uint32_t prompt_fields() const { return 0; }
+  virtual std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt>, hn_stream) {
     return {};
   }
   virtual std::uint64_t embedding_size() const { return 0; }
@@ -51,8 +59,8 @@ class Instance {
     throw unknown_function(fn_name);
   }
 
-  // hn.memory/1.
-  virtual std::uint64_t used_bytes() const { return 0; }
+  // hn.memory/1: the bytes that are held on each device, the weights included.
+  virtual std::vector<MemoryUse> memory_use() const { return {}; }
   virtual void trim(hn_stream) {}
 
   const Host& host() const { return host_; }
@@ -70,19 +78,27 @@ class Instance {
 
 #include <hn/cpp/tables.hpp>
 
-// The one exported symbol. `needs_minor` of the ABI is 0: nothing here asks for more than
-// version 1.0.
-#define HN_PLUGIN(Class, id, version)                                     \
-  extern "C" {                                                            \
-  HN_EXPORT extern const hn_plugin_v1 hn_plugin_entry_v1;                 \
-  const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),          \
-                                           HN_ABI_MAJOR,                  \
-                                           0u,                            \
-                                           0u,                            \
-                                           HN_STR(id),                    \
-                                           HN_STR(version),               \
-                                           &::hn::tables::create<Class>,  \
-                                           &::hn::tables::destroy,        \
-                                           &::hn::tables::get_interface}; \
-  }                                                                       \
+namespace hn {
+// The least minor of the host that this layer needs: nothing here asks for more than version 1.0.
+inline constexpr std::uint32_t kNeedsMinor = 0;
+}  // namespace hn
+
+// The one exported symbol. A class may offer tables that need no instance by a static template
+// member, which gets the class itself:
+//   template <class Self> static const void* plugin_interface(std::string_view id);
+#define HN_PLUGIN(Class, id, version)                                                   \
+  extern "C" {                                                                          \
+  const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),                        \
+                                           HN_ABI_MAJOR,                                \
+                                           ::hn::kNeedsMinor,                           \
+                                           0u,                                          \
+                                           HN_STR(id),                                  \
+                                           HN_STR(version),                             \
+                                           &::hn::tables::create<Class>,                \
+                                           &::hn::tables::destroy,                      \
+                                           &::hn::tables::get_interface,                \
+                                           HN_ABI_MINOR,                                \
+                                           0u,                                          \
+                                           &::hn::tables::get_plugin_interface<Class>}; \
+  }                                                                                     \
   static_assert(true)

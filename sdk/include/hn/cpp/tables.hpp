@@ -13,6 +13,7 @@ template <class Class>
 hn_status HN_CALL create(const hn_host_v1* host, const hn_config* config, hn_instance** out,
                          hn_error* error) {
   return guard(error, [&] {
+    if (out == nullptr) throw Error(HN_INVALID_ARGUMENT, "[create] out is NULL");
     *out = nullptr;
     // The table of version 1.0 is the shortest there is; a newer host's is longer.
     if (host == nullptr || !HN_HAS(host, hn_host_v1, config_list))
@@ -64,6 +65,28 @@ inline hn_status HN_CALL fn_plan(hn_fn* p, const hn_call* call, hn_plan* out, hn
   return guard(error, [&] { fill_known_part(out, self(p).plan(checked(p, call))); });
 }
 
+inline hn_status HN_CALL fn_shapes(hn_fn* p, const hn_call* call, hn_shape* out,
+                                   std::uint64_t n_out, hn_error* error) {
+  return guard(error, [&] {
+    const std::size_t count = self(p).outputs().size();
+    if (n_out != count || (out == nullptr && count > 0))
+      throw Error(HN_INVALID_ARGUMENT, "[shapes] expected room for " + std::to_string(count) +
+                                           " shapes, got " + std::to_string(n_out));
+    const auto shapes = self(p).shapes(Call(call, self(p).inputs(), {}, self(p).flags()));
+    if (shapes.size() != count)
+      throw Error(HN_INTERNAL, "[shapes] the plugin gave another number of shapes");
+    for (std::size_t i = 0; i < count; ++i) {
+      if (shapes[i].size() > HN_MAX_DIMS)
+        throw Error(HN_INTERNAL, "[shapes] output " + self(p).outputs()[i].name +
+                                     " has more than " + std::to_string(HN_MAX_DIMS) +
+                                     " dimensions");
+      out[i] = {};
+      out[i].ndim = static_cast<std::int32_t>(shapes[i].size());
+      std::copy(shapes[i].begin(), shapes[i].end(), out[i].dim);
+    }
+  });
+}
+
 inline hn_status HN_CALL fn_forward(hn_fn* p, const hn_call* call, hn_saved** saved,
                                     hn_error* error) {
   return guard(error, [&] {
@@ -87,7 +110,7 @@ inline void check_vjp_side(const DLTensor* const* tensors, std::uint64_t n,
   for (std::uint64_t i = 0; i < n; ++i) {
     if (tensors[i] == nullptr) continue;
     const SlotSpec& slot = slots[i];
-    const DLDataType want = is_grad ? slot.grad_dtype : slot.dtype;
+    const DLDataType want = slot.grad_dtype;
     if ((slot.flags & HN_SLOT_DIFF) == 0)
       throw Error(HN_UNSUPPORTED,
                   std::string("[") + what + " " + slot.name + "] is not differentiable");
@@ -98,9 +121,11 @@ inline void check_vjp_side(const DLTensor* const* tensors, std::uint64_t n,
                                            ", got " + dtype_name(tensors[i]->dtype) + " " +
                                            shape_text(shape_of(*tensors[i])));
     const bool empty = element_count(*tensors[i]) == 0;
-    if (tensors[i]->strides == nullptr || (tensors[i]->data == nullptr && !empty))
+    std::string wrong = layout_problem(*tensors[i]);
+    if (wrong.empty() && tensors[i]->data == nullptr && !empty) wrong = "a tensor without data";
+    if (!wrong.empty())
       throw Error(HN_INVALID_ARGUMENT,
-                  std::string("[") + what + " " + slot.name + "] has no strides or no data");
+                  std::string("[") + what + " " + slot.name + "] got " + wrong);
   }
 }
 
@@ -109,37 +134,76 @@ inline hn_status HN_CALL fn_backward(hn_fn* p, hn_saved* saved, const hn_vjp* vj
   return guard(error, [&] {
     if (saved == nullptr)
       throw Error(HN_INVALID_ARGUMENT, "[backward] saved is NULL: forward ran without WANT_GRAD");
+    if (vjp == nullptr || !HN_HAS(vjp, hn_vjp, next))
+      throw Error(
+          HN_INVALID_ARGUMENT,
+          "[backward] struct_size: expected the fields of version 1.0, got a shorter struct");
     const hn_vjp known = known_part(vjp);
-    if (known.flags != 0)
-      throw Error(HN_UNSUPPORTED, "[backward] unknown flags " + std::to_string(known.flags));
+    check_flags(known.flags, 0, "vjp");
+    refuse_unknown(known.next, "vjp");
+    if ((known.n_out > 0 && known.cotangent == nullptr) ||
+        (known.n_in > 0 && known.grad == nullptr))
+      throw Error(HN_INVALID_ARGUMENT, "[backward] a list of tensors is NULL");
     check_vjp_side(known.cotangent, known.n_out, self(p).outputs(), false);
     check_vjp_side(known.grad, known.n_in, self(p).inputs(), true);
     self(p).backward(*reinterpret_cast<Saved*>(saved), known);
   });
 }
 
-inline void HN_CALL fn_saved_release(hn_fn*, hn_saved* saved, hn_stream) {
-  delete reinterpret_cast<Saved*>(saved);
+inline void HN_CALL fn_saved_release(hn_fn*, hn_saved* saved, hn_stream last_use) {
+  auto* kept = reinterpret_cast<Saved*>(saved);
+  if (kept != nullptr) kept->last_use(last_use);
+  delete kept;
 }
 
-inline constexpr hn_fn_v1 kFn = {&fn_open, &fn_close,   &fn_info,     &fn_slot,
-                                 &fn_plan, &fn_forward, &fn_backward, &fn_saved_release};
+inline constexpr hn_fn_v1 kFn = {&fn_open,    &fn_close,    &fn_info,          &fn_slot,  &fn_plan,
+                                 &fn_forward, &fn_backward, &fn_saved_release, &fn_shapes};
 
 // ---- hn.cond/1
 
-inline hn_status HN_CALL cond_encode(hn_instance* p, const hn_str* prompts, std::uint64_t n,
-                                     hn_stream stream, hn_cond** out, hn_error* error) {
+// A field that the plugin does not read would change nothing, in silence.
+inline Prompt read_prompt(const hn_prompt* raw, std::uint64_t index, std::uint32_t fields) {
+  const std::string where = "[prompt " + std::to_string(index) + "] ";
+  if (raw == nullptr || !HN_HAS(raw, hn_prompt, n_tensors))
+    throw Error(HN_INVALID_ARGUMENT, where + "expected the fields of version 1.0, got " +
+                                         (raw == nullptr ? "NULL" : "a shorter struct"));
+  Prompt prompt(raw);
+  const auto refuse = [&](const char* field) {
+    throw Error(HN_UNSUPPORTED, where + "this plugin reads no " + field);
+  };
+  if (!prompt.negative().empty() && (fields & HN_PROMPT_NEGATIVE) == 0) refuse("negative prompt");
+  if (!prompt.json().empty() && (fields & HN_PROMPT_JSON) == 0) refuse("json");
+  if (!prompt.tensors().empty() && (fields & HN_PROMPT_TENSORS) == 0) refuse("tensors");
+  for (const hn_named_tensor& named : prompt.tensors()) {
+    const std::string name(view(named.name));
+    if (named.tensor == nullptr)
+      throw Error(HN_INVALID_ARGUMENT, where + "the tensor '" + name + "' is NULL");
+    if (const std::string wrong = layout_problem(*named.tensor); !wrong.empty())
+      throw Error(HN_INVALID_ARGUMENT, where + "the tensor '" + name + "': got " + wrong);
+  }
+  return prompt;
+}
+
+inline hn_status HN_CALL cond_encode(hn_instance* p, const hn_prompt* const* prompts,
+                                     std::uint64_t n, hn_stream stream, hn_cond** out,
+                                     hn_error* error) {
   return guard(error, [&] {
-    std::vector<std::string_view> texts(n);
-    for (std::uint64_t i = 0; i < n; ++i) texts[i] = view(prompts[i]);
-    auto made = self(p).encode(texts, stream);
+    if (n > 0 && (prompts == nullptr || out == nullptr))
+      throw Error(HN_INVALID_ARGUMENT, "[encode] prompts or out is NULL");
+    for (std::uint64_t i = 0; i < n; ++i) out[i] = nullptr;
+    std::vector<Prompt> read;
+    const std::uint32_t fields = self(p).prompt_fields();
+    for (std::uint64_t i = 0; i < n; ++i) read.push_back(read_prompt(prompts[i], i, fields));
+    auto made = self(p).encode(read, stream);
     if (made.size() != n)
       throw Error(HN_INTERNAL, "[encode] the plugin made another number of handles");
     for (std::uint64_t i = 0; i < n; ++i) out[i] = reinterpret_cast<hn_cond*>(made[i].release());
   });
 }
-inline void HN_CALL cond_release(hn_instance*, hn_cond* cond) {
-  delete reinterpret_cast<Cond*>(cond);
+inline void HN_CALL cond_release(hn_instance*, hn_cond* cond, hn_stream last_use) {
+  auto* kept = reinterpret_cast<Cond*>(cond);
+  if (kept != nullptr) kept->last_use(last_use);
+  delete kept;
 }
 // Functions without a status answer 0 (or NULL) where the plugin throws: nothing else may cross.
 template <class Body>
@@ -166,8 +230,12 @@ inline hn_status HN_CALL cond_embedding(hn_instance* p, const hn_cond* cond, hn_
   });
 }
 
-inline constexpr hn_cond_v1 kCond = {&cond_encode, &cond_release, &cond_size_bytes,
-                                     &cond_embedding_size, &cond_embedding};
+inline std::uint32_t HN_CALL cond_prompt_fields(hn_instance* p) {
+  return value_or_zero([&] { return self(p).prompt_fields(); });
+}
+
+inline constexpr hn_cond_v1 kCond = {&cond_encode,         &cond_release,   &cond_size_bytes,
+                                     &cond_embedding_size, &cond_embedding, &cond_prompt_fields};
 
 // ---- hn.adapter/1
 
@@ -191,14 +259,23 @@ inline constexpr hn_adapter_v1 kAdapter = {&adapter_layer_count, &adapter_layer}
 
 // ---- hn.memory/1
 
-inline std::uint64_t HN_CALL memory_used_bytes(hn_instance* p) {
-  return value_or_zero([&] { return self(p).used_bytes(); });
+inline hn_status HN_CALL memory_use(hn_instance* p, std::uint64_t index, hn_memory_use* out,
+                                    hn_error* error) {
+  return guard(error, [&] {
+    const std::vector<MemoryUse> uses = self(p).memory_use();
+    if (index >= uses.size())
+      throw Error(HN_NOT_FOUND, "[memory] no device " + std::to_string(index) + " of " +
+                                    std::to_string(uses.size()));
+    const auto& [device, bytes] = uses[index];
+    fill_known_part(out, hn_memory_use{0, static_cast<std::int32_t>(device.device_type),
+                                       device.device_id, 0, bytes});
+  });
 }
 inline void HN_CALL memory_trim(hn_instance* p, hn_stream stream) {
   (void)guard(nullptr, [&] { self(p).trim(stream); });
 }
 
-inline constexpr hn_memory_v1 kMemory = {&memory_used_bytes, &memory_trim};
+inline constexpr hn_memory_v1 kMemory = {&memory_use, &memory_trim};
 
 inline const void* HN_CALL get_interface(hn_instance* p, const char* id) {
   return value_or_zero([&]() -> const void* {
@@ -208,6 +285,17 @@ inline const void* HN_CALL get_interface(hn_instance* p, const char* id) {
     if (wanted == HN_ADAPTER_V1) return self(p).has_adapters() ? &kAdapter : nullptr;
     if (wanted == HN_MEMORY_V1) return &kMemory;
     return nullptr;
+  });
+}
+
+// A plugin class may have tables that need no instance, see HN_PLUGIN.
+template <class Class>
+const void* HN_CALL get_plugin_interface(const hn_host_v1*, const char* id) {
+  return value_or_zero([&]() -> const void* {
+    if constexpr (requires { Class::template plugin_interface<Class>(std::string_view()); })
+      return Class::template plugin_interface<Class>(id == nullptr ? "" : id);
+    else
+      return nullptr;
   });
 }
 

@@ -10,17 +10,17 @@
 
 #include <functional>
 #include <hn/cpp/plugin.hpp>
+#include <hn/generator/functions.hpp>
+#include <hn/generator/latent_model.hpp>
+#include <hn/generator/prompt_store.hpp>
+#include <hn/nn/weight_audit.hpp>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include <hn/generator/functions.hpp>
-#include <hn/generator/latent_model.hpp>
-#include <hn/generator/prompt_store.hpp>
-
 namespace hn {
 
-class GeneratorInstance : public Instance {
+class GeneratorInstance : public Instance, public AuditsWeights {
  public:
   // Calls `load` once, with gradients off and LibTorch's errors translated. The options of `config`
   // become the defaults of every open call. Read here for every model: text_encoder
@@ -31,7 +31,7 @@ class GeneratorInstance : public Instance {
   std::unique_ptr<Function> open(std::string_view name, const Config& config) override;
 
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts,
                                             hn_stream stream) override;
   std::uint64_t embedding_size() const override;
   void embedding(const Cond& cond, hn_stream stream, const DLTensor& out) override;
@@ -40,7 +40,9 @@ class GeneratorInstance : public Instance {
   // Of noise_net and generate, which share the denoiser.
   const std::vector<LayerSpec>& layers(std::string_view function) override;
 
-  std::uint64_t used_bytes() const override { return model_->bytes(); }
+  std::vector<MemoryUse> memory_use() const override {
+    return {{dl_device(model_->device()), model_->bytes()}};
+  }
   void trim(hn_stream stream) override;
 
   const LatentModel& model() const { return *model_; }

@@ -17,12 +17,12 @@ at::Device device_option(const Config& config);
 // Option `dtype`: "float32" (default) or "bfloat16". HN_UNSUPPORTED for another.
 at::ScalarType dtype_option(const Config& config);
 
-// The folder that this library was loaded from: the bundle. Each plugin links its own copy of this
-// function.
-std::filesystem::path bundle_folder();
+// Option `bundle`: the folder of the plugin's manifest, which every host passes.
+// HN_INVALID_ARGUMENT without it.
+std::filesystem::path bundle_folder(const Config& config);
 
-// Option `weights`: a folder or file; without it `in_bundle` below bundle_folder(). HN_NOT_FOUND
-// names the path that does not exist.
+// Option `weights`: a folder or file; without it `in_bundle` below bundle_folder(config).
+// HN_NOT_FOUND names the path that does not exist.
 std::filesystem::path weights_option(const Config& config, const std::filesystem::path& in_bundle);
 
 // Option `weights` where the bundle brings none. `what` says what belongs there; HN_NOT_FOUND names

@@ -1,18 +1,20 @@
 // A dry run of a model's loading: which tensors it wants and which a folder has, without reading
-// them.
+// them; behind hn.weights_audit/1.
 //
-// A plugin that is created with device = "meta" and weights_report = FILE goes through its whole
-// constructor with tensors that have a shape alone. Each component's WeightMap::finish() then adds
-// one line of JSON to FILE instead of throwing, so that everything wrong with a folder is told at
-// once:
+//   class MyReward final : public hn::TorchReward, public hn::AuditsWeights { ... };
+//   HN_PLUGIN(MyReward, ...);
 //
-//   {"model", "path", "tensors", "parameters", "missing": [], "wrong_shape": [], "unexpected": []}
-//
-// `hnhost inspect --weights` reads it (docs/weights.md). Nothing of this is part of the ABI.
+// The plugin's whole constructor runs with tensors that have a shape alone: device_option() gives
+// at::kMeta, and each component's WeightMap::finish() reports instead of throwing, so that
+// everything wrong with a folder is told at once.
 #pragma once
+
+#include <hn/weights_audit.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <hn/cpp/plugin.hpp>
 #include <string>
 #include <vector>
 
@@ -25,12 +27,44 @@ struct WeightReport {
   std::vector<std::string> missing, wrong_shape, unexpected;
 };
 
-// The loading that is going on in this thread is one that is only reported, to `file`; an empty
-// path ends that. device_option() calls it for every plugin that is created, so it never outlives
-// the next one.
-void set_weight_report(std::filesystem::path file);
+// As the JSON object that hn_weights_audit_v1.audit hands out.
+std::string to_json(const WeightReport& report);
+
+// While it lives, loading in this thread is only reported, to `sink`.
+class WeightReporting {
+ public:
+  explicit WeightReporting(std::function<void(const WeightReport&)> sink);
+  ~WeightReporting();
+  WeightReporting(const WeightReporting&) = delete;
+  WeightReporting& operator=(const WeightReporting&) = delete;
+};
 bool reporting_weights();
-// Appends one line. HN_INTERNAL where the file cannot be written.
 void add_weight_report(const WeightReport& report);
+
+// A base for plugin classes that load through device_option() and WeightMap.
+class AuditsWeights {
+ public:
+  template <class Self>
+  static const void* plugin_interface(std::string_view id) {
+    static constexpr hn_weights_audit_v1 table = {&audit<Self>};
+    return id == HN_WEIGHTS_AUDIT_V1 ? &table : nullptr;
+  }
+
+ private:
+  template <class Self>
+  static hn_status HN_CALL audit(const hn_host_v1* host, const hn_config* config, void* ctx,
+                                 void(HN_CALL* component)(void* ctx, hn_str json),
+                                 hn_error* error) {
+    return guard(error, [&] {
+      if (host == nullptr || component == nullptr)
+        throw Error(HN_INVALID_ARGUMENT, "[audit] the host's table or component is NULL");
+      const WeightReporting reporting([&](const WeightReport& report) {
+        const std::string json = to_json(report);
+        component(ctx, str(json));
+      });
+      const Self dry{Host(host), Config(host, config)};
+    });
+  }
+};
 
 }  // namespace hn

@@ -14,16 +14,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <hn/nn/clip_files.hpp>
+#include <hn/nn/clip_model.hpp>
+#include <hn/nn/weight_audit.hpp>
+#include <hn/text/clip_tokenizer.hpp>
 #include <hn/torch/reward.hpp>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/text/clip_tokenizer.hpp>
-#include <hn/nn/clip_files.hpp>
-#include <hn/nn/clip_model.hpp>
 
 namespace hn {
 
@@ -46,7 +46,7 @@ struct ClipRewardSpec {
 // "quick_gelu".
 std::optional<ClipActivation> activation_option(const Config& config);
 
-class ClipReward : public TorchReward {
+class ClipReward : public TorchReward, public AuditsWeights {
  public:
   // Reads dtype, device and preprocess from `config`. Errors: those of ClipModel and ClipTokenizer;
   // HN_DATA_LOSS for a vocabulary of another model.
@@ -55,11 +55,13 @@ class ClipReward : public TorchReward {
   // image: float32 [B,3,H,W] in [0,1] on the model's device, H and W from 1 on.
   at::Tensor score(const at::Tensor& image, const Call& call) override;
   bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const std::string_view> prompts,
+  std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts,
                                             hn_stream stream) override;
   std::uint64_t embedding_size() const override;
   void embedding(const Cond& cond, hn_stream stream, const DLTensor& out) override;
-  std::uint64_t used_bytes() const override { return model_.weight_bytes(); }
+  std::vector<MemoryUse> memory_use() const override {
+    return {{dl_device(model_.device()), model_.weight_bytes()}};
+  }
 
  private:
   std::int32_t context_length(std::int64_t longest_prompt) const;

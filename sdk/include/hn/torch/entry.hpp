@@ -53,6 +53,13 @@ class Entry {
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
+  // What `later` is given from here on runs behind what `earlier` has been given.
+  static void follow(const c10::Stream& later, const c10::Stream& earlier) {
+    c10::Event event(at::kCUDA);
+    event.record(earlier);
+    later.wait(event);
+  }
+
   // The CUDA stream that the call's work goes to.
   std::optional<c10::Stream> stream() const {
     return stream_ ? std::optional(stream_->current_stream()) : std::nullopt;
@@ -61,11 +68,6 @@ class Entry {
  private:
   static constexpr std::uint64_t kPerThread = 2;
 
-  static void follow(const c10::Stream& later, const c10::Stream& earlier) {
-    c10::Event event(at::kCUDA);
-    event.record(earlier);
-    later.wait(event);
-  }
   // One for each thread and device, since LibTorch keeps memory apart by streams.
   static c10::Stream side_stream(at::Device device) {
     thread_local std::map<at::DeviceIndex, c10::Stream> streams;

@@ -24,7 +24,11 @@ class TorchFunction : public Function {
  private:
   struct Graph final : Saved {
     std::vector<at::Tensor> in, out;
+    std::optional<c10::Stream> made_on;
+    // Its memory goes back to the forward's stream, behind what still reads it on another.
+    void last_use(hn_stream stream) noexcept override;
   };
+  void require_graph(const Graph& graph, const Call& call) const;
 };
 
 inline std::unique_ptr<Saved> TorchFunction::forward(const Call& call) {
@@ -58,8 +62,35 @@ inline std::unique_ptr<Saved> TorchFunction::forward(const Call& call) {
       tensor_view(*call.out(i)).copy_(got.detach());
     }
     if (!call.want_grad()) return nullptr;
+    require_graph(*graph, call);
+    graph->made_on = entry.stream();
     return graph;
   });
+}
+
+inline void TorchFunction::Graph::last_use(hn_stream stream) noexcept {
+  if (!made_on) return;
+  (void)guard(nullptr, [&] {
+    const Entry entry(stream, false);
+    if (entry.stream() && *entry.stream() != *made_on) Entry::follow(*made_on, *entry.stream());
+  });
+}
+
+// A detach, an argmax, a round: the forward is right and every gradient is zero.
+inline void TorchFunction::require_graph(const Graph& graph, const Call& call) const {
+  bool asked = false, given = false;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) asked = asked || call.need_grad(i);
+  std::string names;
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if ((outputs_[i].flags & HN_SLOT_DIFF) == 0) continue;
+    names += (names.empty() ? "" : ", ") + outputs_[i].name;
+    given = given || (graph.out[i].defined() && graph.out[i].requires_grad());
+  }
+  if (asked && !given)
+    throw Error(HN_INTERNAL,
+                "[forward] a gradient is wanted, but " + names +
+                    " was computed without a graph (a detach, or an operation that has "
+                    "no derivative): every gradient would be zero");
 }
 
 inline void TorchFunction::backward(Saved& saved, const hn_vjp& vjp) {

@@ -46,6 +46,11 @@ inline at::Device device_of(DLDevice d) {
               "[tensor] DLPack device type " + std::to_string(d.device_type) + " is not supported");
 }
 
+inline DLDevice dl_device(at::Device device) {
+  if (device.is_cuda()) return {kDLCUDA, device.index()};
+  return {kDLCPU, 0};
+}
+
 // A view of borrowed memory: valid as long as the DLTensor's data is.
 inline at::Tensor tensor_view(const DLTensor& t) {
   const auto n = static_cast<std::size_t>(t.ndim);
@@ -61,7 +66,7 @@ inline at::Tensor tensor_view(const DLTensor& t) {
 inline DLTensor borrow(const at::Tensor& t) {
   DLTensor d{};
   d.data = t.data_ptr();
-  d.device = t.is_cuda() ? DLDevice{kDLCUDA, t.get_device()} : DLDevice{kDLCPU, 0};
+  d.device = dl_device(t.device());
   d.ndim = static_cast<std::int32_t>(t.dim());
   d.dtype = dtype_of(t.scalar_type());
   d.shape = const_cast<std::int64_t*>(t.sizes().data());
