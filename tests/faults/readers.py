@@ -19,6 +19,7 @@ CLIP = ROOT / "plugins/rewards/clip/weights/tiny-clip"
 PICTURE = GOLDEN / "images/rgb.png"
 SHORT, LONG = 2, 50
 MEMORY = 400  # MiB above what the whole file needs
+NOT_FINITE = re.compile(r"(the score|the picture|the latents|delta|gradient) is (not finite|nan|-?inf)")
 TIMES = re.compile(r'"(seconds|load_seconds|images_per_second|train_seconds|samples_per_second|peak_memory_bytes)": [^,\n]*')
 
 
@@ -55,7 +56,7 @@ def run(t, reader, count):
     whole, expected = attempt(t, reader)
     if whole.code != 0:
         raise Failed(f"the whole file was refused: {whole.err[-400:]}")
-    tally = {"refused": 0, "the same result": 0, "another result": 0}
+    tally = {"refused": 0, "no number (not finite, told)": 0, "the same result": 0, "another result": 0}
     problems = []
     for what, bytes_ in damaged(content, count, seed=reader.file.name):
         reader.file.write_bytes(bytes_)
@@ -68,6 +69,9 @@ def run(t, reader, count):
             problems.append(f"{what}: ended by signal {-outcome.code}")
         elif outcome.peak_mib > whole.peak_mib + MEMORY:
             problems.append(f"{what}: {outcome.peak_mib} MiB, {whole.peak_mib} for the whole file")
+        elif outcome.code != 0 and not reader.protected and NOT_FINITE.search(outcome.err + outcome.out):
+            # A flipped exponent reads as another weight; what it does to the score is seen and told.
+            tally["no number (not finite, told)"] += 1
         elif outcome.code != 0:
             tally["refused"] += 1
             if not any(name in outcome.err + outcome.out for name in reader.named):
