@@ -13,7 +13,7 @@
 namespace hn {
 namespace {
 
-std::string shape_text(at::IntArrayRef shape) {
+std::string dims_text(at::IntArrayRef shape) {
   std::ostringstream out;
   out << '[';
   for (std::size_t i = 0; i < shape.size(); ++i) out << (i ? "," : "") << shape[i];
@@ -112,10 +112,10 @@ bool WeightMap::check(const std::string& name, at::IntArrayRef shape) {
   requested_.push_back({name, shape.vec()});
   const StridedView* there = files_.find(prefix_ + name);
   if (there == nullptr) {
-    missing_.push_back(label(name) + " " + shape_text(shape));
+    missing_.push_back(label(name) + " " + dims_text(shape));
   } else if (at::IntArrayRef(there->shape) != shape) {
-    mismatched_.push_back(label(name) + ": expected " + shape_text(shape) + ", got " +
-                          shape_text(there->shape));
+    mismatched_.push_back(label(name) + ": expected " + dims_text(shape) + ", got " +
+                          dims_text(there->shape));
   } else if (const auto unread = unread_type(there->dtype)) {
     unread_.push_back(label(name) + ": expected F32, F16, BF16 or F64, got " +
                       std::string(dtype_name(there->dtype)) + "; " + *unread);

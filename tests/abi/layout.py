@@ -1,9 +1,9 @@
-"""Sizes and offsets of every struct of the contract, by every compiler and mode, against the recorded table layout.txt.
+"""Sizes and offsets of every struct of the contract, and its numbers and ids, by every compiler and mode, against layout.txt.
 
 Usage: layout.py SOURCE_DIR [--record]
 
-The structs and their fields are read from the headers, so that a new one cannot be forgotten. A released struct may only
-grow at its end: a line of layout.txt never changes, and new lines follow after the struct's last one.
+Structs, fields and macros are read from the headers, so that a new one cannot be forgotten. What of it may change once it is
+released, released.py says.
 """
 import pathlib
 import re
@@ -13,6 +13,8 @@ import tempfile
 
 import compilers
 
+# Flags, codes, kinds, ids: what a peer compiled in.
+CONSTANT = re.compile(r'^#define[ \t]+(HN[A-Z]*_\w+)[ \t]*(?:\\\n[ \t]*)?(\(?-?(?:0x[0-9a-f]+|\d+)u?\)?|"[^"]*")[ \t]*(?:/\*|$)', re.M)
 FUNCTION = re.compile(r"\(HN_CALL\*\s*(\w+)\)\s*\(")
 
 
@@ -53,6 +55,12 @@ def program(source):
             lines.append(f'  printf("{name} %zu\\n", sizeof({name}));')
             for field in fields:
                 lines.append(f'  printf("{name}.{field} %zu %zu\\n", offsetof({name}, {field}), sizeof((({name}*)0)->{field}));')
+    for header in headers:
+        for name, value in CONSTANT.findall(header.read_text()):
+            if value.startswith('"'):
+                lines.append(f'  printf("%s %s\\n", "{name}", {name});')
+            else:
+                lines.append(f'  printf("{name} %lld\\n", (long long)({name}));')
     # Of DLPack only what crosses the boundary.
     lines.append('  printf("DLDevice %zu\\n", sizeof(DLDevice));')
     for field in ("code", "bits", "lanes"):

@@ -189,9 +189,9 @@ Value tensor(const Call& call, std::optional<TensorDtype> dtype) {
   record.strides = call.sizes(3, "stride");
   if (record.shape.size() != record.strides.size())
     call.refuse("expected one stride a dimension, got " + std::to_string(record.strides.size()) +
-                " for " + shape_text(record.shape));
+                " for " + stored_shape_text(record.shape));
   if (!tensor_bytes(record.dtype, record.shape))
-    call.refuse("expected a size that fits into 64 bits, got " + shape_text(record.shape));
+    call.refuse("expected a size that fits into 64 bits, got " + stored_shape_text(record.shape));
   // The last element that is touched, plus one.
   std::uint64_t end = record.offset + 1;
   bool overflow = false, empty = false;
@@ -210,8 +210,8 @@ Value tensor(const Call& call, std::optional<TensorDtype> dtype) {
   if (empty ? record.offset > elements : overflow || end > elements)
     call.refuse("expected a tensor inside its storage \"" + storage.key + "\" of " +
                 std::to_string(elements) + " elements, got offset " +
-                std::to_string(record.offset) + ", size " + shape_text(record.shape) + ", stride " +
-                shape_text(record.strides));
+                std::to_string(record.offset) + ", size " + stored_shape_text(record.shape) + ", stride " +
+                stored_shape_text(record.strides));
   call.document().tensors.push_back(std::move(record));
   Value value;
   value.kind = Kind::kTensor;

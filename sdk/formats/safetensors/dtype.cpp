@@ -57,7 +57,7 @@ std::optional<std::uint64_t> tensor_bytes(TensorDtype dtype,
   return bits / 8;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
+std::string stored_shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i)
     text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);

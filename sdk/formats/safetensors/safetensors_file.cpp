@@ -166,7 +166,7 @@ Placed read_entry(const std::filesystem::path& path, const std::string& name, co
   if (!bytes)
     refuse_tensor(path, name,
                   "expected a size that fits in 64 bits and fills whole bytes, got " +
-                      std::string(dtype_name(*dtype)) + " " + shape_text(placed.view.shape));
+                      std::string(dtype_name(*dtype)) + " " + stored_shape_text(placed.view.shape));
   placed.view.nbytes = *bytes;
   return placed;
 }
@@ -194,7 +194,7 @@ void check_bytes(const std::filesystem::path& path, const Placed& placed) {
   refuse_tensor(path, placed.view.name,
                 "expected " + std::to_string(placed.view.nbytes) + " bytes for " +
                     std::string(dtype_name(placed.view.dtype)) + " " +
-                    shape_text(placed.view.shape) + ", got data_offsets over " +
+                    stored_shape_text(placed.view.shape) + ", got data_offsets over " +
                     std::to_string(range));
 }
 

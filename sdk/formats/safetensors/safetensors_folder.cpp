@@ -221,8 +221,8 @@ void SafetensorsFolder::require(std::span<const ExpectedTensor> expected) const 
   for (const ExpectedTensor& want : expected) {
     const TensorView* found = find(want.name);
     if (found != nullptr && found->shape == want.shape) continue;
-    wrong += (wrong.empty() ? "" : "; ") + want.name + " " + shape_text(want.shape) + " " +
-             (found == nullptr ? "is missing" : "has shape " + shape_text(found->shape));
+    wrong += (wrong.empty() ? "" : "; ") + want.name + " " + stored_shape_text(want.shape) + " " +
+             (found == nullptr ? "is missing" : "has shape " + stored_shape_text(found->shape));
     ++count;
   }
   if (count > 0) {

@@ -29,7 +29,7 @@ void check_tensor(const std::filesystem::path& path, const TensorToWrite& tensor
   if (tensor.name.empty() || tensor.name == "__metadata__")
     refuse(path, "expected a tensor name, got \"" + tensor.name + "\"");
   const auto bytes = tensor_bytes(tensor.dtype, tensor.shape);
-  const std::string kind = std::string(dtype_name(tensor.dtype)) + " " + shape_text(tensor.shape);
+  const std::string kind = std::string(dtype_name(tensor.dtype)) + " " + stored_shape_text(tensor.shape);
   if (!bytes)
     refuse(path, "tensor \"" + tensor.name +
                      "\": expected a size that fits in 64 bits and fills whole bytes, got " + kind);

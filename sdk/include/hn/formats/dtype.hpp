@@ -21,6 +21,6 @@ std::optional<std::uint64_t> tensor_bytes(TensorDtype dtype,
                                           const std::vector<std::int64_t>& shape);
 
 // "[2, 3]" for messages.
-std::string shape_text(const std::vector<std::int64_t>& shape);
+std::string stored_shape_text(const std::vector<std::int64_t>& shape);
 
 }  // namespace hn
