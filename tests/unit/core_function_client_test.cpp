@@ -59,7 +59,7 @@ TEST_F(CoreFunctionClient, ForwardAndBackwardCrossWithTheirStrides) {
     for (std::int64_t i = 0; i < fake::kNoise; ++i) matrix[j][i] = fake::weight(j, i);
   at::Tensor expected = at::mm(noise.view({3, 8}), matrix.t()) + 0.5;
   for (std::int64_t b = 0; b < 3; ++b)
-    expected[b] += 0.1f * fake::mark(prompts_[static_cast<std::size_t>(b)]);
+    expected[b] += 0.1f * fake::mark(prompts_[static_cast<std::size_t>(b)].text);
   EXPECT_TRUE(at::allclose(image.view({3, 12}), expected, 1e-5, 1e-6));
 
   const at::Tensor cotangent = at::randn({3, 3, 2, 2}), grad = at::ones({3, 2, 2, 2});

@@ -87,7 +87,7 @@ Request parse(std::string_view text) {
 
 std::vector<std::size_t> groups_of(const Run& run) {
   EvaluationPlan plan;
-  plan.prompts = run.prompts;
+  plan.prompts.assign(run.prompts.begin(), run.prompts.end());
   plan.seeds.resize(run.seeds);
   return prompt_groups(plan);
 }
