@@ -27,9 +27,9 @@ class Session final : public core::Session {
     core::ScoreResult result;
     for (std::size_t i = 0; i < request.prompts.size(); ++i) {
       const bool refused =
-          request.reward == 1 && request.prompts[i].find("dog") != std::string::npos;
-      if (refused) result.missing[i] = "judge: no word for " + request.prompts[i];
-      const float score = refused ? std::nanf("") : static_cast<float>(request.prompts[i].size());
+          request.reward == 1 && request.prompts[i].text.find("dog") != std::string::npos;
+      if (refused) result.missing[i] = "judge: no word for " + request.prompts[i].text;
+      const float score = refused ? std::nanf("") : static_cast<float>(request.prompts[i].text.size());
       result.scores.push_back(score);
       result.columns["count"].push_back(score);
     }
