@@ -130,7 +130,7 @@ TEST_F(CoreInstance, AnExceptionThatLeavesThePluginNamesIt) {
   misdeed = [] { throw 42; };
   EXPECT_FAILS(HN_INTERNAL, HasSubstr("wild: generate: an exception left the plugin"), forward());
   misdeed = [] { throw std::runtime_error("early"); };
-  const std::string other = "b";
+  const Prompt other = "b";
   EXPECT_FAILS(HN_INTERNAL, HasSubstr("wild: prompt 'b': an exception left the plugin: early"),
                cache_->get(*instance_, std::span(&other, 1)));
   instance_->trim();
@@ -146,7 +146,7 @@ TEST_F(CoreInstance, AModeLeftByAComputationIsPutBackAndRefused) {
                  forward(keep));
     EXPECT_EQ(std::fegetround(), FE_TONEAREST);
   }
-  const std::string other = "b";
+  const Prompt other = "b";
   EXPECT_FAILS(HN_INTERNAL, HasSubstr("wild: prompt 'b': the plugin changed the rounding mode"),
                cache_->get(*instance_, std::span(&other, 1)));
   misdeed = [] { std::setlocale(LC_ALL, "C.UTF-8"); };
