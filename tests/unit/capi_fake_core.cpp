@@ -96,7 +96,7 @@ class FakeSession : public Session {
     if (!(std::ifstream(file) >> step_))
       throw Error(HN_NOT_FOUND, "[fake] no checkpoint " + file.string());
   }
-  std::vector<double> lipschitz(const std::vector<core::Prompt>& prompts, std::uint64_t,
+  std::vector<double> lipschitz(const std::vector<Prompt>& prompts, std::uint64_t,
                                 int) override {
     return std::vector<double>(prompts.size(), 0.25);
   }

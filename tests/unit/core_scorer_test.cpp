@@ -29,7 +29,7 @@ TEST_F(CoreScorer, ScoresColumnsAndGradients) {
   const ScoreResult all = session->score(r);
   ASSERT_EQ(all.scores.size(), 5u);
   for (std::size_t b = 0; b < 5; ++b) {
-    const float target = fake::Quadratic::target(r.prompts[b]);
+    const float target = fake::Quadratic::target(r.prompts[b].text);
     double sum = 0, mean = 0;
     for (std::size_t i = 0; i < 60; ++i) {
       const float e = r.images.data[b * 60 + i] - target;

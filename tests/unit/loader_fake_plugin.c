@@ -52,14 +52,17 @@ __attribute__((unused)) static const void* HN_CALL get_interface(hn_instance* in
 #if defined(FAKE_NO_ENTRY)
 HN_EXPORT int some_other_symbol = 1;
 #elif defined(FAKE_FUNCTION_ENTRY)
-HN_EXPORT const void* hn_plugin_entry_v1(void) { return NULL; }
+/* Under the entry's name, which the header declares as what it should be. */
+HN_EXPORT const void* function_entry(void) __asm__("hn_plugin_entry_v1");
+HN_EXPORT const void* function_entry(void) { return NULL; }
 #elif defined(FAKE_LONG)
 /* As a plugin of a later minor would export it: known fields first, more behind them. */
 typedef struct long_entry {
   hn_plugin_v1 known;
   void (*later[4])(void);
 } long_entry;
-HN_EXPORT const long_entry hn_plugin_entry_v1 = {
+HN_EXPORT extern const long_entry later_entry __asm__("hn_plugin_entry_v1");
+const long_entry later_entry = {
     {(uint32_t)sizeof(long_entry), HN_ABI_MAJOR, 0u, 0u, ID, VERSION, create, destroy,
      get_interface, HN_ABI_MINOR, 0u, NULL},
     {NULL}};

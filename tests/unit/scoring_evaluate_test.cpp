@@ -39,7 +39,7 @@ class Session final : public core::Session {
   void load_adapter(const std::filesystem::path&) override {}
   void save_checkpoint(const std::filesystem::path&) override {}
   void load_checkpoint(const std::filesystem::path&) override {}
-  std::vector<double> lipschitz(const std::vector<std::string>&, std::uint64_t, int) override {
+  std::vector<double> lipschitz(const std::vector<core::Prompt>&, std::uint64_t, int) override {
     return {};
   }
 
