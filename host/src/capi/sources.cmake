@@ -8,4 +8,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/runs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/selftest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/session.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/tensors.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/tensors.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/validate.cpp)
