@@ -27,7 +27,7 @@ TEST(Help, EveryVerbExplainsItself) {
 }
 
 TEST(Help, Version) {
-  EXPECT_THAT(hnhost({"--version"}).out, HasSubstr("hnhost 0."));
+  EXPECT_THAT(hnhost({"--version"}).out, HasSubstr("hnhost 1."));
   EXPECT_EQ(hnhost({"version", "--json"}).json().at("abi").at("major"), 1);
 }
 

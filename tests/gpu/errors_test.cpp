@@ -76,7 +76,8 @@ TEST_F(GpuErrors, HandleZeroIsRefusedByName) {
       << "the caller's setting is kept, also by a call that is refused";
   c10::set_default_dtype(before);
   ErrorBuffer error;
-  RawPrompts text(std::vector{prompts()[0]});
+  const std::vector<std::string> one{prompts()[0]};
+  RawPrompts text(one);
   hn_cond* handle = nullptr;
   EXPECT_EQ(
       generator_->cond->encode(generator_->instance, text.data(), 1, none, &handle, error.get()),

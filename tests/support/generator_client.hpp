@@ -88,12 +88,21 @@ struct Outcome {
   std::string text;
 };
 
-// A built plugin's table, by the plugin's name; its library stays open. HN_TEST_PLUGINS names the
-// bundles' folder where the program has left its build tree.
-inline const hn_plugin_v1& plugin_entry(const std::string& plugin) {
+// HN_TEST_PLUGINS names the bundles' folder where the program has left its build tree.
+inline std::string bundle_of(const std::string& plugin) {
   const char* folder = std::getenv("HN_TEST_PLUGINS");
-  const std::string file = std::string(folder != nullptr ? folder : HN_PLUGIN_DIR) + "/" + plugin +
-                           ".hnp/lib" + plugin + ".so";
+  return std::string(folder != nullptr ? folder : HN_PLUGIN_DIR) + "/" + plugin + ".hnp";
+}
+
+// With the option that every host passes.
+inline Options with_bundle(const std::string& plugin, Options options) {
+  options.try_emplace("bundle", bundle_of(plugin));
+  return options;
+}
+
+// A built plugin's table, by the plugin's name; its library stays open.
+inline const hn_plugin_v1& plugin_entry(const std::string& plugin) {
+  const std::string file = bundle_of(plugin) + "/lib" + plugin + ".so";
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(dlerror());
   return *static_cast<const hn_plugin_v1*>(dlsym(library, HN_PLUGIN_ENTRY_V1));
@@ -114,7 +123,8 @@ inline hn_stream stream_of(at::Device device) {
 class Generator {
  public:
   // What creating one says.
-  static Outcome try_create(const std::string& plugin, const Options& options) {
+  static Outcome try_create(const std::string& plugin, const Options& given) {
+    const Options options = with_bundle(plugin, given);
     const hn_plugin_v1& entry = plugin_entry(plugin);
     ErrorBuffer error;
     hn_instance* instance = nullptr;
@@ -125,8 +135,9 @@ class Generator {
     return {s, error.text()};
   }
 
-  Generator(const std::string& plugin, const Options& options)
-      : device(option_device(options)), stream(stream_of(device)), entry_(plugin_entry(plugin)) {
+  Generator(const std::string& plugin, const Options& given)
+      : device(option_device(given)), stream(stream_of(device)), entry_(plugin_entry(plugin)) {
+    const Options options = with_bundle(plugin, given);
     ErrorBuffer error;
     check(entry_.create(&options_host(), reinterpret_cast<const hn_config*>(&options), &instance,
                         error.get()),

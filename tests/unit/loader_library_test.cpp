@@ -68,7 +68,7 @@ TEST_F(Library, LibrariesWithoutAnEntry) {
 
 TEST_F(Library, EntriesThatLie) {
   EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { open("short"); }),
-              HasSubstr("expected an entry of at least 72 bytes, its struct_size is 40"));
+              HasSubstr("expected an entry of at least 88 bytes, its struct_size is 40"));
   EXPECT_THAT(message_of(HN_UNSUPPORTED, [&] { open("newer_minor"); }),
               HasSubstr("needs version 1.1 of the ABI"));
   EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { open("other_id"); }),
@@ -119,12 +119,12 @@ TEST(CheckEntry, ATruncatedStructOfAnOlderPeer) {
   m.version = "1.0.0";
   hn_plugin_v1 entry{};
   entry.abi_major = HN_ABI_MAJOR;
-  for (const std::uint32_t size : {0u, 4u, 16u, 48u, 71u}) {
+  for (const std::uint32_t size : {0u, 4u, 16u, 48u, 72u, 87u}) {
     entry.struct_size = size;
     EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { check_entry(&entry, m); }),
-                HasSubstr("at least 72 bytes"));
+                HasSubstr("at least 88 bytes"));
   }
-  entry.struct_size = 72;
+  entry.struct_size = 88;
   EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [&] { check_entry(&entry, m); }),
               HasSubstr("its binary has no id"));
   entry.abi_major = 2;

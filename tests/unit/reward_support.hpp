@@ -144,8 +144,15 @@ class Reward {
     return *static_cast<const hn_plugin_v1*>(dlsym(library, HN_PLUGIN_ENTRY_V1));
   }
 
+  // As every host passes it.
+  static Options with_bundle(const std::string& name, Options options) {
+    options.try_emplace("bundle", std::string(HN_PLUGIN_DIR) + "/" + name + ".hnp");
+    return options;
+  }
+
   // What create says to these options; nothing is kept.
-  static Outcome create_outcome(const std::string& name, const Options& options) {
+  static Outcome create_outcome(const std::string& name, const Options& given) {
+    const Options options = with_bundle(name, given);
     hn_instance* instance = nullptr;
     ErrorBuffer error;
     const hn_plugin_v1& plugin = entry(name);
@@ -156,7 +163,7 @@ class Reward {
   }
 
   explicit Reward(const std::string& name, Options options = {})
-      : options_(std::move(options)), plugin_(entry(name)) {
+      : options_(with_bundle(name, std::move(options))), plugin_(entry(name)) {
     ErrorBuffer error;
     const auto* config = reinterpret_cast<const hn_config*>(&options_);
     check(plugin_.create(&fake_host(), config, &instance_, error.get()), error);

@@ -79,7 +79,7 @@ TEST_F(Firewall, CreateGivesCodeAndText) {
 
 TEST_F(Firewall, EncodeMakesAllHandlesOrNone) {
   const auto* table = static_cast<const hn_cond_v1*>(entry_->get_interface(instance_, HN_COND_V1));
-  hn::RawPrompts prompts(std::vector<std::string>{"fine", "runtime"});
+  hn::RawPrompts prompts(std::vector<const char*>{"fine", "runtime"});
   hn_cond* handles[2] = {};
   EXPECT_EQ(table->encode(instance_, prompts.data(), prompts.size(), {kDLCPU, 0, 0}, handles,
                           error_.get()),
@@ -92,7 +92,7 @@ TEST_F(Firewall, FunctionsWithoutAStatusAnswerZero) {
   const auto* cond = static_cast<const hn_cond_v1*>(entry_->get_interface(instance_, HN_COND_V1));
   const auto* memory =
       static_cast<const hn_memory_v1*>(entry_->get_interface(instance_, HN_MEMORY_V1));
-  hn::RawPrompts prompt(std::vector<std::string>{"fine"});
+  hn::RawPrompts prompt(std::vector<const char*>{"fine"});
   hn_cond* handle = nullptr;
   ASSERT_EQ(cond->encode(instance_, prompt.data(), 1, {kDLCPU, 0, 0}, &handle, error_.get()),
             HN_OK);

@@ -60,7 +60,8 @@ void texts(Context& c) {
   for (const std::string& text :
        {std::string(), std::string("   "), long_text, foreign, not_utf8}) {
     const std::string what = "the prompt '" + text.substr(0, 20) + "'";
-    RawPrompts raw(std::vector<std::string>{text});
+    RawPrompts raw;
+    raw.add(text);
     hn_cond* handle = nullptr;
     ErrorBuffer error;
     const hn_status status =

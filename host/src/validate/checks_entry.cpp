@@ -1,4 +1,6 @@
 // What the host reads before it runs any code of the plugin.
+#include <algorithm>
+
 #include "validate/check.hpp"
 #include "validate/elf.hpp"
 
@@ -39,7 +41,10 @@ void identity(Context& c) {
 }
 
 void exports(Context& c) {
-  const ElfFacts facts = read_elf(c.subject().library);
+  ElfFacts facts = read_elf(c.subject().library);
+  // What somebody exported on purpose is named before what a template left behind.
+  std::stable_partition(facts.exports.begin(), facts.exports.end(),
+                        [](const std::string& name) { return !name.starts_with("_Z"); });
   expect(facts.exports == std::vector<std::string>{HN_PLUGIN_ENTRY_V1},
          std::string("expected the one export ") + HN_PLUGIN_ENTRY_V1 +
              ", got: " + joined(facts.exports));

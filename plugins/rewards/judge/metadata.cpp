@@ -19,8 +19,13 @@ int known_word(const std::array<std::string_view, N>& words, const std::string& 
                hn::JsonObject& object, const std::string& key) {
   const auto it = std::find(words.begin(), words.end(), word);
   if (it != words.end()) return static_cast<int>(it - words.begin());
-  std::vector<std::string> known(words.begin(), words.end());
-  object.fail(key, "a known word" + hn::nearest_hint(word, known));
+  const std::vector<std::string> known(words.begin(), words.end());
+  std::string expected = "a known word" + hn::nearest_hint(word, known);
+  if (known.size() <= 8) {
+    expected = "one of";
+    for (const std::string& each : known) expected += (each == known[0] ? " " : ", ") + each;
+  }
+  object.fail(key, expected);
 }
 
 int relation_of(std::string word, hn::JsonObject& object) {

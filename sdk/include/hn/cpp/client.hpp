@@ -21,6 +21,7 @@ class RawPrompts {
   explicit RawPrompts(const Texts& texts) {
     for (const auto& text : texts) add(text);
   }
+  explicit RawPrompts(std::vector<std::string>&&) = delete;  // they would be gone
   RawPrompts(const RawPrompts&) = delete;
   RawPrompts& operator=(const RawPrompts&) = delete;
 
