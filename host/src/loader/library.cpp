@@ -55,7 +55,7 @@ void check_entry(const hn_plugin_v1* entry, const Manifest& m) {
   if (!HN_HAS(entry, hn_plugin_v1, get_plugin_interface))
     throw Error(HN_INVALID_ARGUMENT,
                 cat(who, "expected an entry of at least ",
-                    offsetof(hn_plugin_v1, get_interface) + sizeof(entry->get_interface),
+                    offsetof(hn_plugin_v1, get_plugin_interface) + sizeof(entry->get_plugin_interface),
                     " bytes, its struct_size is ", entry->struct_size));
   if (entry->abi_major != HN_ABI_MAJOR)
     throw Error(HN_UNSUPPORTED,
@@ -67,7 +67,7 @@ void check_entry(const hn_plugin_v1* entry, const Manifest& m) {
   if (entry->abi_minor != m.abi_min_minor)
     throw Error(HN_INVALID_ARGUMENT, cat(who, "the manifest says abi.min_minor ", m.abi_min_minor,
                                          ", the binary ", entry->abi_minor));
-  if (entry->flags != 0)
+  if ((entry->flags & HN_FLAGS_CRITICAL) != 0)  // the others are hints
     throw Error(HN_UNSUPPORTED,
                 cat(who, "has entry flags that this host does not know: ", entry->flags));
   check_text(who, "id", entry->id, m.id);
