@@ -1,14 +1,8 @@
-#include <hn/generator/clip_prompt_encoder.hpp>
-
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <hn/cpp/error.hpp>
-
-#include <hn/generator/pipeline_folder.hpp>
-#include <hn/generator/prompt_store.hpp>
 #include <hn/formats/json_file.hpp>
+#include <hn/generator/clip_prompt_encoder.hpp>
 
 namespace hn {
 namespace {
@@ -41,79 +35,46 @@ void check_both(const ClipTokenizer& tokenizer, const ClipTextConfig& config,
     problems.refuse("the tokenizer's model_max_length is " + std::to_string(length) +
                     ", the text encoder has " + std::to_string(config.max_positions) +
                     " positions");
-  if (tokenizer.id_limit() > config.vocab_size)
-    problems.refuse("the tokenizer has " + std::to_string(tokenizer.id_limit()) +
-                    " ids, the text encoder's vocabulary only " +
-                    std::to_string(config.vocab_size));
 }
 
-std::unique_ptr<ClipTextTower> make_tower(WeightMap& weights, const ClipTextConfig& config) {
-  const c10::NoGradGuard no_grad;
-  auto tower = std::make_unique<ClipTextTower>(config, weights, "");
-  weights.finish();
-  tower->prepare();
-  return tower;
+ClipPromptEncoder::Recipe recipe(const std::string& model) {
+  ClipPromptEncoder::Recipe recipe;
+  recipe.prefix = "text_model.";
+  recipe.quantises = false;
+  recipe.read_tokenizer = [](const auto& folder) {
+    return ClipTokenizer::from_hugging_face(folder);
+  };
+  recipe.read_config = [model](const auto& file) { return read_text_config(file, model); };
+  recipe.make = [](const ClipTextConfig& config, WeightMap& weights) {
+    return std::make_unique<ClipTextTower>(config, weights, "");
+  };
+  recipe.check = check_both;
+  return recipe;
 }
 
 }  // namespace
 
-ClipPromptEncoder::ClipPromptEncoder(const std::filesystem::path& folder, const std::string& model,
-                                     at::ScalarType dtype, at::Device device,
-                                     const std::string& variant, TextEncoderMode mode)
-    : folder_(folder),
-      model_(model),
-      dtype_(dtype),
-      device_(mode == TextEncoderMode::kCpu && !device.is_meta() ? at::Device(at::kCPU) : device),
-      variant_(variant),
-      mode_(mode),
-      parts_(read_parts()),
-      tower_([this] { return load(); }, /*now=*/false),
-      length_(padded_length(parts_.tokenizer, parts_.config)) {}
+ClipPromptEncoder::ClipPromptEncoder(const std::string& model, const std::filesystem::path& folder,
+                                     const PipelineOptions& options)
+    : TextEncoder(model, folder, options, recipe(model)) {}
 
-ClipPromptEncoder::Parts ClipPromptEncoder::read_parts() const {
-  return read_text_parts(
-      {model_, folder_}, [this] { return ClipTokenizer::from_hugging_face(folder_ / "tokenizer"); },
-      [this] { return read_text_config(folder_ / "text_encoder" / "config.json", model_); },
-      check_both,
-      [this](const ClipTextConfig* config) {
-        auto weights = open_weights(at::kMeta);
-        if (config != nullptr) make_tower(weights, *config);
-      });
-}
-
-WeightMap ClipPromptEncoder::open_weights(at::Device device) const {
-  return {open_part(folder_ / "text_encoder", variant_), dtype_, device, model_ + " text_encoder",
-          "text_model."};
-}
-
-std::unique_ptr<ClipTextTower> ClipPromptEncoder::load() {
-  auto weights = open_weights(device_);
-  auto tower = make_tower(weights, parts_.config);
-  bytes_ = weights.bytes();
-  return tower;
-}
+std::int64_t ClipPromptEncoder::length() const { return padded_length(tokenizer(), config()); }
 
 std::vector<std::string> ClipPromptEncoder::assumed() const {
-  if (parts_.tokenizer.max_length() > 0) return {};
-  return {(folder_ / "tokenizer").string() +
+  if (tokenizer().max_length() > 0) return {};
+  return {(folder_ / tokenizer_).string() +
           " has no model_max_length: prompts are brought to the text encoder's " +
-          std::to_string(length_) + " positions"};
-}
-
-std::string ClipPromptEncoder::key() const {
-  return "weights " + content_fingerprint(folder_ / "text_encoder") + ", tokenizer " +
-         content_fingerprint(folder_ / "tokenizer") + ", variant " + variant_ + ", " +
-         c10::toString(dtype_) + " on " + at::Device(device_.type()).str();
+          std::to_string(length()) + " positions"};
 }
 
 std::vector<std::int32_t> ClipPromptEncoder::tokenize(std::string_view prompt) const {
-  return parts_.tokenizer.encode(prompt, static_cast<std::int32_t>(length_)).ids;
+  return tokenizer().encode(prompt, static_cast<std::int32_t>(length())).ids;
 }
 
 ClipTextOutput ClipPromptEncoder::encode(std::string_view prompt) const {
   const auto tokens = tokenize(prompt);
   const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
-  return tower_.get().forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, /*deterministic=*/false);
+  return network().forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, /*deterministic=*/false);
 }
 
 }  // namespace hn

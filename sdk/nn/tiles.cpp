@@ -1,9 +1,8 @@
-#include <hn/nn/tiles.hpp>
-
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/tiles.hpp>
 #include <string>
 #include <vector>
 
@@ -28,12 +27,16 @@ at::Tensor blend(const at::Tensor& before, const at::Tensor& tile, std::int64_t 
 
 }  // namespace
 
-Tiling tiling_option(const Config& config, std::int64_t factor, std::int64_t overlap_share) {
-  const std::int64_t tile = config.i64("vae_tile", 0);
+TileOption tile_option(const Config& config) {
+  return {config.i64("vae_tile", 0), config.find_i64("vae_tile_overlap")};
+}
+
+Tiling make_tiling(const TileOption& option, std::int64_t factor, std::int64_t overlap_share) {
+  const std::int64_t tile = option.tile;
   if (tile < 0 || tile % factor != 0)
     throw Error(HN_INVALID_ARGUMENT, "[option vae_tile] expected 0 (no tiles) or a multiple of " +
                                          std::to_string(factor) + ", got " + std::to_string(tile));
-  const auto given = config.find_i64("vae_tile_overlap");
+  const auto given = option.overlap;
   if (tile == 0) return {};
   // Upstream rounds the stride down to whole latents.
   const std::int64_t stride =

@@ -6,12 +6,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <initializer_list>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::test {
 
@@ -19,11 +17,11 @@ namespace fs = std::filesystem;
 
 class ModelCopy {
  public:
-  ModelCopy(const fs::path& source, std::initializer_list<const char*> parts)
+  ModelCopy(const fs::path& source, const std::vector<std::string>& parts)
       : root_(fs::temp_directory_path() / ("hn_model_copy_" + std::to_string(::getpid()))) {
     fs::remove_all(root_);
     fs::create_directories(root_);
-    for (const char* part : parts)
+    for (const std::string& part : parts)
       fs::copy(source / part, root_ / part, fs::copy_options::recursive);
   }
   ~ModelCopy() { fs::remove_all(root_); }

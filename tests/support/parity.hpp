@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <hn/formats/safetensors.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -16,9 +18,7 @@
 #include <string>
 #include <vector>
 
-#include <hn/formats/safetensors.hpp>
 #include "support/counter_weights.hpp"
-#include <hn/nn/weight_map.hpp>
 
 namespace hn::test {
 
@@ -33,6 +33,13 @@ class GoldenFile {
     auto t = at::empty(view.shape, to_scalar_type(view.dtype));
     std::memcpy(t.mutable_data_ptr(), view.data, view.nbytes);
     return t;
+  }
+  bool has_text(const std::string& key) const { return file_.metadata().contains(key); }
+  std::vector<std::string> keys(const std::string& prefix) const {
+    std::vector<std::string> found;
+    for (const auto& t : file_.tensors())
+      if (t.name.starts_with(prefix)) found.push_back(t.name);
+    return found;
   }
   std::string text(const std::string& key) const { return file_.metadata().at(key); }
   double number(const std::string& key) const { return std::stod(text(key)); }

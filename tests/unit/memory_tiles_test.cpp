@@ -7,6 +7,7 @@
 #include <hn/nn/byte_count.hpp>
 #include <hn/nn/pass_bytes.hpp>
 #include <hn/nn/tiles.hpp>
+
 #include "unit/memory_support.hpp"
 
 namespace hn {
@@ -73,7 +74,7 @@ TEST(Tiles, OptionsThatDoNotFitAreNamed) {
   using test::config_of;
   using test::expect_error;
   const auto read = [](const test::Options& options, std::int64_t factor, std::int64_t share) {
-    return tiling_option(config_of(options), factor, share);
+    return make_tiling(tile_option(config_of(options)), factor, share);
   };
   using I = std::int64_t;
   EXPECT_EQ(read({}, 32, 8).tile, 0);

@@ -15,6 +15,7 @@
 
 #include "model.hpp"
 #include "support/counter_weights.hpp"
+#include "unit/memory_support.hpp"
 
 namespace hn::sd {
 namespace {
@@ -41,21 +42,24 @@ TEST(SdFullSize, OneStepAt512Pixels) {
   if (folder == nullptr) GTEST_SKIP() << "HN_SD_FOLDER names no folder of the published size";
   const char* type = std::getenv("HN_SD_DTYPE");
   const auto dtype = type != nullptr && std::string(type) == "float32" ? at::kFloat : at::kBFloat16;
-  LoadOptions options;
+  PipelineOptions options;
   options.dtype = dtype;
   const auto model = timed("load", [&] { return std::make_unique<Model>(folder, options); });
   EXPECT_EQ(model->bytes(), (865910724u + 83653863u + 340387840u) * c10::elementSize(dtype));
   const auto prompt = timed("text", [&] { return model->encode_prompt("a red apple"); });
-  const Prompt* const prompts[] = {prompt.get()};
+  const Cond* const prompts[] = {prompt.get()};
   const auto noise = counter::noise("full_size/noise", {1, 4, 64, 64});
   at::Tensor latents, image;
-  const auto schedule = euler_schedule(1, model->scheduler());
+  const test::Options none;
+  const auto settings = model->settings(test::config_of(none), 1, nullptr);
+  BlockRunner run;
+  const LoraSet plain;
+  const PassContext context{prompts, plain, *settings, run, {}};
   {
     const c10::NoGradGuard no_grad;
-    latents = timed("U-Net, one step", [&] { return model->sample(noise, prompts, {}, schedule); });
-    latents =
-        timed("U-Net, one step again", [&] { return model->sample(noise, prompts, {}, schedule); });
-    image = timed("decode", [&] { return model->decode(latents); });
+    latents = timed("U-Net, one step", [&] { return model->sample(noise, {}, context); });
+    latents = timed("U-Net, one step again", [&] { return model->sample(noise, {}, context); });
+    image = timed("decode", [&] { return model->decode(latents, context); });
   }
   ASSERT_EQ(image.sizes(), (std::vector<std::int64_t>{1, 3, 512, 512}));
   EXPECT_TRUE(at::isfinite(image).all().item<bool>());
@@ -77,8 +81,8 @@ TEST(SdFullSize, OneStepAt512Pixels) {
     params.push_back((at::randn(lora_b_shape(layer, 4, false)) * 0.02).requires_grad_(true));
     set.set(index, params[params.size() - 2], params.back());
   }
-  const auto offset =
-      timed("noise_net, forward", [&] { return model->noise_net(noise, prompts, set); });
+  const PassContext adapted{prompts, set, *settings, run, {}};
+  const auto offset = timed("noise_net, forward", [&] { return model->noise_net(noise, adapted); });
   const auto grads = timed("noise_net, backward",
                            [&] { return torch::autograd::grad({offset.square().sum()}, params); });
   for (const auto& g : grads) EXPECT_TRUE(at::isfinite(g).all().item<bool>());

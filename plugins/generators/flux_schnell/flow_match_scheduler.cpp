@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <hn/cpp/error.hpp>
+#include <hn/generator/latent_model.hpp>
 
 namespace hn::flux {
 namespace {
@@ -20,10 +20,7 @@ double shift_of(const SchedulerConfig& c, std::int64_t tokens) {
 
 std::vector<FlowStep> flow_match_schedule(std::int64_t n, const SchedulerConfig& config,
                                           std::int64_t tokens) {
-  if (n < 1 || n > config.num_train_timesteps)
-    throw Error(HN_INVALID_ARGUMENT, "[flux_schnell] steps: expected 1 to " +
-                                         std::to_string(config.num_train_timesteps) + ", got " +
-                                         std::to_string(n));
+  check_steps("flux_schnell", n, config.num_train_timesteps);
   if (config.shift_terminal && n == 1)
     throw Error(HN_INVALID_ARGUMENT,
                 "[flux_schnell] steps: expected at least 2 with the scheduler's shift_terminal, "

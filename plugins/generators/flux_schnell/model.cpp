@@ -1,178 +1,119 @@
 #include "model.hpp"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
-#include <hn/cpp/error.hpp>
-#include <map>
-#include <optional>
-
-#include <hn/generator/pipeline_folder.hpp>
-#include <hn/nn/stream_order.hpp>
+#include <hn/nn/autoencoder_kl.hpp>
 
 namespace hn::flux {
 namespace {
 
-void check_widths(const TransformerConfig& transformer,
-                  const std::optional<AutoencoderKLConfig>& vae, const PromptEncoder* prompts,
-                  PipelineProblems& problems) {
-  const auto require = [&](std::int64_t has, std::int64_t wanted, const char* what,
-                           const char* field) {
-    if (has != wanted)
-      problems.refuse(std::string(what) + " " + std::to_string(has) + ", the transformer's " +
-                      field + " is " + std::to_string(wanted));
-  };
-  if (vae)
-    require(4 * vae->latent_channels, transformer.in_channels,
-            "the VAE's latents, packed by four, have channels", "in_channels");
-  if (prompts == nullptr) return;
-  require(prompts->t5_config().d_model, transformer.text_dim, "text_encoder_2 has a width of",
-          "joint_attention_dim");
-  require(prompts->clip().width(), transformer.pooled_dim, "text_encoder has a width of",
-          "pooled_projection_dim");
-}
+// Latents of a side of the pictures that noise networks were trained on (512 px at factor 8).
+constexpr std::int64_t kDefaultSide = 64;
+constexpr std::int64_t kPatch = 2;  // latents of a token's side
+
+struct Settings final : ModelSettings {
+  std::int64_t steps = 1;
+  double guidance = 3.5;
+};
 
 }  // namespace
 
-Model::Model(const std::filesystem::path& folder, const LoadOptions& options) : options_(options) {
-  const c10::NoGradGuard no_grad;
-  const auto open = [&](const char* part, at::Device device) {
-    return WeightMap(SafetensorsFolder::open(folder / part, options.variant), options.dtype, device,
-                     std::string("flux_schnell ") + part);
+Model::Model(const std::filesystem::path& folder, const PipelineOptions& options,
+             std::int64_t max_length)
+    : Pipeline("flux_schnell", folder, options) {
+  Loading load(*this, "FluxPipeline",
+               {{"transformer", {"FluxTransformer2DModel"}},
+                {"scheduler", {"FlowMatchEulerDiscreteScheduler"}},
+                {"vae", {"AutoencoderKL"}},
+                {"text_encoder", {"CLIPTextModel"}},
+                {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}},
+                {"text_encoder_2", {"T5EncoderModel"}},
+                {"tokenizer_2", {"T5Tokenizer", "T5TokenizerFast"}}});
+  const auto transformer = load.network("transformer", TransformerConfig::read, transformer_);
+  const auto vae = load.autoencoder<AutoencoderKL>(
+      [](const auto& file) { return AutoencoderKLConfig::read(file, "flux_schnell"); });
+  load.configuration("scheduler/scheduler_config.json", SchedulerConfig::read, scheduler_);
+  load.text_encoder(clip_);
+  load.text_encoder(t5_, max_length);
+  const auto require = [&](std::int64_t has, std::int64_t wanted, const char* what,
+                           const char* field) {
+    load.require(has == wanted, std::string(what) + " " + std::to_string(has) +
+                                    ", the transformer's " + field + " is " +
+                                    std::to_string(wanted));
   };
-  const auto load_transformer = [&](const TransformerConfig* config, at::Device device) {
-    auto weights = open("transformer", device);
-    if (config == nullptr) return;
-    weights.set_quantise(options.quantise);
-    transformer_ = std::make_unique<Transformer>(*config, weights);
-    weights.finish();
-    bytes_ += weights.bytes();
-    report_ = weights.report();
-  };
-  const auto load_vae = [&](const AutoencoderKLConfig* config, at::Device device) {
-    auto weights = open("vae", device);
-    if (config == nullptr) return;
-    vae_ = std::make_unique<AutoencoderKL>(*config, weights);
-    weights.finish();
-    bytes_ += weights.bytes();
-  };
-
-  // The whole folder before any weight is read, so that a wrong one costs no time.
-  PipelineProblems problems("flux_schnell", folder);
-  check_pipeline_folder(folder, "flux_schnell", "FluxPipeline",
-                        {{"transformer", {"FluxTransformer2DModel"}},
-                         {"scheduler", {"FlowMatchEulerDiscreteScheduler"}},
-                         {"vae", {"AutoencoderKL"}},
-                         {"text_encoder", {"CLIPTextModel"}},
-                         {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}},
-                         {"text_encoder_2", {"T5EncoderModel"}},
-                         {"tokenizer_2", {"T5Tokenizer", "T5TokenizerFast"}}},
-                        problems);
-  const auto transformer = check_part(
-      problems, [&] { return TransformerConfig::read(folder / "transformer" / "config.json"); },
-      [&](const TransformerConfig* config) { load_transformer(config, at::kMeta); });
-  const auto vae = check_part(
-      problems,
-      [&] { return AutoencoderKLConfig::read(folder / "vae" / "config.json", "flux_schnell"); },
-      [&](const AutoencoderKLConfig* config) { load_vae(config, at::kMeta); });
-  problems.attempt(
-      [&] { scheduler_ = SchedulerConfig::read(folder / "scheduler" / "scheduler_config.json"); });
-  PromptOptions prompts = options.prompts;
-  prompts.quantise = options.quantise;
-  problems.attempt([&] {
-    prompts_ = std::make_unique<PromptEncoder>(folder, options.dtype, options.device,
-                                               options.variant, prompts);
-  });
-  if (transformer) check_widths(*transformer, vae, prompts_.get(), problems);
-  problems.finish();
-
-  if (!options.device.is_meta()) {
-    load_transformer(&*transformer, options.device);
-    load_vae(&*vae, options.device);
-  }
-  prompts_->prepare();
+  if (transformer && vae)
+    require(kPatch * kPatch * vae->latent_channels, transformer->in_channels,
+            "the VAE's latents, packed by four, have channels", "in_channels");
+  if (transformer && t5_ != nullptr)
+    require(t5_->config().d_model, transformer->text_dim, "text_encoder_2 has a width of",
+            "joint_attention_dim");
+  if (transformer && clip_ != nullptr)
+    require(clip_->width(), transformer->pooled_dim, "text_encoder has a width of",
+            "pooled_projection_dim");
+  load.finish();
+  has_shift_factor_ = vae->has_shift_factor;
 }
 
-std::unique_ptr<Prompt> Model::encode_prompt(std::string_view text) const {
-  const c10::NoGradGuard no_grad;
-  return restore_prompt(text, prompts_->encode(text));
+LatentGeometry Model::geometry() const {
+  return square(transformer_->config().latent_channels(), kPatch, kDefaultSide);
 }
 
-std::unique_ptr<Prompt> Model::restore_prompt(std::string_view text,
-                                              const PromptStates& states) const {
-  const auto check = [&](const at::Tensor& x, const char* what, std::int64_t dim,
-                         std::int64_t width) {
-    if (x.defined() && x.dim() == dim && x.size(-1) == width && x.scalar_type() == options_.dtype)
-      return;
-    throw Error(HN_DATA_LOSS, std::string("[flux_schnell] a prompt's ") + what + ": expected " +
-                                  at::toString(options_.dtype) + " of " + std::to_string(dim) +
-                                  " dimensions, the last one " + std::to_string(width) + ", got " +
-                                  (x.defined() ? std::string(at::toString(x.scalar_type())) + " " +
-                                                     c10::str(x.sizes())
-                                               : "nothing"));
-  };
-  check(states.states, "states", 2, transformer_->config().text_dim);
-  check(states.pooled, "pooled state", 1, transformer_->config().pooled_dim);
-  auto prompt = std::make_unique<Prompt>();
-  prompt->text = text;
-  prompt->states = {states.states.to(options_.device), states.pooled.to(options_.device)};
-  return prompt;
+std::unique_ptr<ModelSettings> Model::settings(const Config& options, std::int64_t steps,
+                                               const ModelSettings* defaults) const {
+  auto s = settings_from<Settings>(defaults);
+  s->steps = steps;
+  s->guidance = options.f64("guidance_scale", s->guidance);
+  // The size counts with dynamic shifting only; here the number of steps is checked.
+  flow_match_schedule(steps, scheduler_, scheduler_.base_image_seq_len);
+  return s;
 }
 
-Text Model::text(std::span<const Prompt* const> prompts) const {
-  std::map<const Prompt*, std::int64_t> number;
-  std::vector<std::int64_t> of_sample;
-  std::vector<at::Tensor> states, pooled;
-  for (const Prompt* prompt : prompts) {
-    const auto [place, fresh] = number.emplace(prompt, static_cast<std::int64_t>(states.size()));
-    of_sample.push_back(place->second);
-    if (!fresh) continue;
-    states.push_back(used_here(prompt->states.states));
-    pooled.push_back(used_here(prompt->states.pooled));
-  }
-  Text text{at::stack(states), at::stack(pooled), {}};
-  if (states.size() > 1 && states.size() < prompts.size())
-    text.prompt_of_sample = at::tensor(of_sample, at::kLong).to(options_.device);
-  return text;
+std::vector<std::string> Model::assumed() const {
+  std::vector<std::string> lines = Pipeline::assumed();
+  if (!has_shift_factor_) lines.emplace_back("vae/config.json has no shift_factor: 0 is taken");
+  return lines;
 }
 
-at::Tensor Model::noise_net(const at::Tensor& noise, const Pass& pass, BlockRunner& run) const {
-  return (*transformer_)(noise.to(options_.dtype), text(pass.prompts), 1.0, pass.guidance,
-                         pass.lora, run)
+std::vector<PromptState> Model::prompt_states() const {
+  const TransformerConfig& c = transformer_->config();
+  return {{"states", {-1, c.text_dim}}, {"pooled", {c.pooled_dim}}};
+}
+
+PromptTensors Model::encode(std::string_view text) const {
+  return {{"states", t5_->encode(text)}, {"pooled", clip_->encode(text).pooled.squeeze(0)}};
+}
+
+at::Tensor Model::embedding(const Cond& cond) const {
+  return static_cast<const EncodedPrompt&>(cond).at("pooled");
+}
+
+Text Model::text(const PassContext& context) const {
+  const DistinctPrompts prompts = distinct(context);
+  return {prompts.stacked("states"), prompts.stacked("pooled"), prompts.of_sample};
+}
+
+at::Tensor Model::noise_net(const at::Tensor& noise, const PassContext& context) const {
+  return (*transformer_)(noise.to(options().dtype), text(context), 1.0,
+                         settings_of<Settings>(context).guidance, context.lora, context.run)
       .to(noise.scalar_type());
 }
 
-at::Tensor Model::sample(const at::Tensor& noise, std::int64_t steps, const Pass& pass,
-                         BlockRunner& run, const std::function<void()>& between_steps) const {
-  const Text states = text(pass.prompts);
-  const auto wide = accumulate_type(options_.dtype);
-  const std::int64_t tokens = noise.size(2) * noise.size(3) / 4;
-  auto x = noise.to(wide);
-  for (const FlowStep& step : flow_match_schedule(steps, scheduler_, tokens)) {
-    if (between_steps) between_steps();
+at::Tensor Model::sample(const at::Tensor& noise, const at::Tensor&,
+                         const PassContext& context) const {
+  const Settings& settings = settings_of<Settings>(context);
+  const Text states = text(context);
+  const auto dtype = options().dtype;
+  const std::int64_t tokens = noise.size(2) * noise.size(3) / (kPatch * kPatch);
+  auto x = noise.to(wide());
+  for (const FlowStep& step : flow_match_schedule(settings.steps, scheduler_, tokens)) {
+    if (context.between_steps) context.between_steps();
     // Rounded as upstream's tensor is. Its divisor is 1000 whatever the scheduler says.
-    const double time = (at::full({}, step.timestep, options_.dtype) / 1000).item<double>();
+    const double time = (at::full({}, step.timestep, dtype) / 1000).item<double>();
     const auto velocity =
-        (*transformer_)(x.to(options_.dtype), states, time, pass.guidance, pass.lora, run);
-    x = x + velocity.to(wide) * step.delta;
+        (*transformer_)(x.to(dtype), states, time, settings.guidance, context.lora, context.run);
+    x = x + velocity.to(wide()) * step.delta;
   }
   return x;
-}
-
-at::Tensor Model::decode(const at::Tensor& latents, BlockRunner* run, const Tiling& tiling) const {
-  const auto input = latents.to(options_.dtype);
-  BlockRunner plain;
-  const auto decoded = tiling.cuts(input.size(2), input.size(3))
-                           ? decode_in_tiles(
-                                 input, tiling, vae_->config().factor(),
-                                 [this](const at::Tensor& tile) { return vae_->decode(tile); },
-                                 run != nullptr ? *run : plain)
-                           : vae_->decode(input, run);
-  return (decoded.to(accumulate_type(options_.dtype)) * 0.5 + 0.5).clamp(0, 1);
-}
-
-at::Tensor Model::encode(const at::Tensor& image, BlockRunner* run) const {
-  return vae_->encode((image * 2 - 1).to(options_.dtype), run).to(accumulate_type(options_.dtype));
 }
 
 }  // namespace hn::flux

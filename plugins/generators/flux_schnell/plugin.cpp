@@ -1,17 +1,19 @@
 // flux_schnell: one-step to four-step text-to-image with FLUX.1-schnell and other FLUX.1
-// transformers, from any folder in diffusers layout.
-//
-// Options and layout on disk: README.md. The glue between model and ABI: common/generator.
-#include "generator.hpp"
+// transformers, from any folder in diffusers layout. Options and layout on disk: README.md.
 #include <hn/generator/generator_instance.hpp>
+#include <hn/nn/model_options.hpp>
+
+#include "model.hpp"
 
 namespace {
 
-class FluxSchnell final : public hn::GeneratorInstance {
- public:
-  FluxSchnell(const hn::Host& host, const hn::Config& config)
-      : GeneratorInstance(host, config, [&] { return hn::flux::load_generator(config); }) {}
-};
+std::unique_ptr<hn::LatentModel> load(const hn::Config& config) {
+  return std::make_unique<hn::flux::Model>(
+      hn::required_weights_option(config, "a FLUX folder in diffusers layout"),
+      hn::pipeline_options(config), config.i64("max_sequence_length", hn::flux::kDefaultLength));
+}
+
+using FluxSchnell = hn::GeneratorPlugin<load>;
 
 }  // namespace
 

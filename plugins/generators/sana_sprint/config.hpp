@@ -17,7 +17,7 @@
 namespace hn::sana {
 
 struct TransformerConfig {
-  std::int64_t in_channels = 32, out_channels = 32;
+  std::int64_t in_channels = 32;  // and out_channels
   std::int64_t heads = 70, head_dim = 32, layers = 20;
   std::int64_t cross_heads = 20, cross_head_dim = 112, cross_dim = 2240, caption_channels = 2304;
   double mlp_ratio = 2.5, norm_eps = 1e-6;

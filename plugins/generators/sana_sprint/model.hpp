@@ -1,106 +1,63 @@
-// A SANA-Sprint folder in memory, and what it computes: prompts to handles, noise to offsets and
-// images, images to latents and back.
+// A SANA-Sprint folder as a generator.
 //
-// Source: diffusers 0.42.1, pipelines/sana/pipeline_sana_sprint.py. All functions are
-// differentiable in noise and adapters, none in the weights. One thread at a time.
+// Source: diffusers 0.42.1, pipelines/sana/pipeline_sana_sprint.py.
 #pragma once
 
-#include <filesystem>
-#include <functional>
-#include <hn/cpp/function.hpp>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
+#include <hn/generator/pipeline.hpp>
 
-#include "dc_ae_decoder.hpp"
-#include "dc_ae_encoder.hpp"
 #include "prompt_encoder.hpp"
 #include "scm_scheduler.hpp"
-#include <hn/nn/tiles.hpp>
 #include "transformer.hpp"
 
 namespace hn::sana {
 
-// One encoded prompt: what a host keeps as a handle.
-struct Prompt final : Cond {
-  std::string text;
-  at::Tensor states;   // [L, caption_channels], the text encoder's
-  at::Tensor caption;  // [L, width], projected by the frozen weights
-
-  std::uint64_t size_bytes() const override {
-    return sizeof(*this) + text.size() + states.nbytes() + caption.nbytes();
-  }
-};
-
-struct LoadOptions {
-  at::ScalarType dtype = at::kFloat;
-  at::Device device = at::kCPU;
-  std::string variant;                  // "", "bf16", "fp16"
-  Quantise quantise = Quantise::kNone;  // of the transformer's and the text encoder's weights
-  PromptOptions prompts;
-};
-
-struct SampleOptions {
-  double guidance_scale = 4.5;
-  std::vector<ScmStep> steps;
-  std::function<void()> between_steps;  // may throw to stop; empty: nothing
-  BlockRunner* run = nullptr;           // runs the transformer's blocks; null: all are kept
-};
-
-class Model {
+class Model final : public Pipeline {
  public:
   // Errors: those of the configurations and weights, with the file's name; HN_NOT_FOUND for a
-  // folder that is not there.
-  Model(const std::filesystem::path& folder, const LoadOptions& options);
+  // folder that is not there; HN_UNSUPPORTED for another pipeline's; HN_DATA_LOSS for parts that do
+  // not fit together.
+  Model(const std::filesystem::path& folder, const PipelineOptions& options,
+        const PromptOptions& prompts = {});
 
-  std::unique_ptr<Prompt> encode_prompt(std::string_view text) const;
-  // The handle that encode_prompt gave when its states were `states`. HN_DATA_LOSS for another
-  // shape or type than the text encoder's.
-  std::unique_ptr<Prompt> restore_prompt(std::string_view text, const at::Tensor& states) const;
+  LatentGeometry geometry() const override {
+    const TransformerConfig& c = transformer_->config();
+    return square(c.in_channels, c.patch_size, c.sample_size);
+  }
+  const std::vector<LayerInfo>& layers() const override { return transformer_->layers(); }
+  int output_layer() const override { return transformer_->proj_out_layer(); }
+  // Options guidance_scale, max_timestep, intermediate_timestep and bfloat16_timestep.
+  std::unique_ptr<ModelSettings> settings(const Config& options, std::int64_t steps,
+                                          const ModelSettings* defaults) const override;
+  bool draws_step_noise() const override { return true; }
 
-  // noise: [B, C, h, w], unit variance. Returns the offset of the same shape and dtype: the
-  // transformer at time 1 with hidden = noise, guidance 4.5 (guidance_scale) times its scale.
-  // `lora` should mark proj_out as branch_only.
-  at::Tensor noise_net(const at::Tensor& noise, std::span<const Prompt* const> prompts,
-                       const LoraSet& lora, double guidance_scale,
-                       BlockRunner* run = nullptr) const;
-
-  // Consistency sampling. noise: [B, C, h, w], unit variance; step_noise: [n-1, B, C, h, w], unit
-  // variance, may be undefined for n = 1. Returns the final latents, unit variance, [B, C, h, w],
-  // at least float32.
+  // The transformer at time 1 with hidden = noise.
+  at::Tensor noise_net(const at::Tensor& noise, const PassContext& context) const override;
+  // Consistency sampling.
   at::Tensor sample(const at::Tensor& noise, const at::Tensor& step_noise,
-                    std::span<const Prompt* const> prompts, const LoraSet& lora,
-                    const SampleOptions& options) const;
+                    const PassContext& context) const override;
+  void trim() const override { transformer_->trim(); }
 
-  // Unit-variance latents [B, C, h, w] to pictures [B, 3, H, W] in [0, 1]; values outside are
-  // clamped (gradient 0 there). Latents larger than a tile are decoded in tiles.
-  at::Tensor decode(const at::Tensor& latents, BlockRunner* run = nullptr,
-                    const Tiling& tiling = {}) const;
-  // Pictures in [0, 1] to unit-variance latents.
-  at::Tensor encode(const at::Tensor& image, BlockRunner* run = nullptr) const;
-
-  // The captions of a batch: one prompt a sample, or one for all.
-  Caption caption(std::span<const Prompt* const> prompts, const LoraSet& lora) const;
-
+  // The captions of a batch.
+  Caption caption(const PassContext& context) const;
   const Transformer& transformer() const { return *transformer_; }
   const PromptEncoder& prompts() const { return *prompts_; }
-  const VaeConfig& vae() const { return vae_; }
   const SchedulerConfig& scheduler() const { return scheduler_; }
-  const LoadOptions& options() const { return options_; }
-  std::uint64_t bytes() const { return bytes_ + prompts_->bytes(); }
-  const QuantiseReport& report() const { return report_; }  // of the transformer
 
  private:
-  LoadOptions options_;
-  VaeConfig vae_;
-  SchedulerConfig scheduler_;
-  std::unique_ptr<PromptEncoder> prompts_;
+  // The text encoder's; derived from them is "caption" [L, width], projected by the frozen weights.
+  std::vector<PromptState> prompt_states() const override {
+    return {{"states", {-1, transformer_->config().caption_channels}}};
+  }
+  PromptTensors encode(std::string_view text) const override {
+    return {{"states", prompts_->encode(text)}};
+  }
+  PromptTensors derive(const PromptTensors& states) const override {
+    return {{"caption", transformer_->caption(states.at("states"), {})}};
+  }
+
   std::unique_ptr<Transformer> transformer_;
-  std::unique_ptr<Encoder> encoder_;
-  std::unique_ptr<Decoder> decoder_;
-  std::uint64_t bytes_ = 0;  // without the text encoder
-  QuantiseReport report_;
+  const PromptEncoder* prompts_ = nullptr;
+  SchedulerConfig scheduler_;
 };
 
 }  // namespace hn::sana

@@ -2,16 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <hn/cpp/error.hpp>
+#include <hn/generator/latent_model.hpp>
 
 namespace hn::sana {
 
 std::vector<ScmStep> scm_schedule(std::int64_t n, const SchedulerConfig& config,
                                   const ScmOptions& options) {
-  if (n < 1 || n > config.num_train_timesteps)
-    throw Error(HN_INVALID_ARGUMENT, "[sana_sprint] steps: expected 1 to " +
-                                         std::to_string(config.num_train_timesteps) + ", got " +
-                                         std::to_string(n));
+  check_steps("sana_sprint", n, config.num_train_timesteps);
   const auto times =
       n == 2 ? at::tensor({options.max_timestep, options.intermediate_timestep, 0.0}, at::kFloat)
              : at::linspace(options.max_timestep, 0, n + 1, at::kFloat);

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/nn/ops.hpp>
 #include <hn/nn/stream_order.hpp>
 
@@ -42,7 +41,7 @@ Transformer::Transformer(const TransformerConfig& config, WeightMap& weights) : 
     blocks_.push_back(std::move(block));
   }
   last_table_ = weights.take("scale_shift_table", {2, width});
-  proj_out_ = Linear(build, "proj_out", width, p * p * config.out_channels, true);
+  proj_out_ = Linear(build, "proj_out", width, p * p * config.in_channels, true);
 }
 
 void Transformer::prepare() {
@@ -154,9 +153,9 @@ at::Tensor Transformer::operator()(const at::Tensor& x, const Caption& caption, 
 
   const auto last = at::layer_norm(tokens, {config_.width()}, m.last[1], m.last[0], 1e-6);
   const auto out = proj_out_(last, lora);
-  return out.view({batch, h, w, p, p, config_.out_channels})
+  return out.view({batch, h, w, p, p, config_.in_channels})
       .permute({0, 5, 1, 3, 2, 4})
-      .reshape({batch, config_.out_channels, h * p, w * p});
+      .reshape({batch, config_.in_channels, h * p, w * p});
 }
 
 }  // namespace hn::sana

@@ -6,6 +6,7 @@
 // layer norms; 1x1 convolutions and the patch embedding are matrix products on the tokens.
 #pragma once
 
+#include <hn/nn/checkpoint.hpp>
 #include <map>
 #include <memory>
 #include <utility>
@@ -15,7 +16,6 @@
 #include "config.hpp"
 #include "embeddings.hpp"
 #include "glumbconv.hpp"
-#include <hn/nn/checkpoint.hpp>
 
 namespace hn::sana {
 
@@ -35,7 +35,7 @@ class Transformer {
   bool caption_adapted(const LoraSet& lora) const { return caption_.adapted(lora); }
 
   // x: [B, in_channels, h, w] in the weights' dtype, h and w multiples of patch_size. Returns [B,
-  // out_channels, h, w]. guidance: already times guidance_embeds_scale; ignored where the model has
+  // in_channels, h, w]. guidance: already times guidance_embeds_scale; ignored where the model has
   // no guidance embedding. run: runs the blocks; without one all of them keep what they need.
   at::Tensor operator()(const at::Tensor& x, const Caption& caption, double timestep,
                         double guidance, const LoraSet& lora, BlockRunner* run = nullptr) const;

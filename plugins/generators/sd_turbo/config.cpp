@@ -1,7 +1,6 @@
 #include "config.hpp"
 
 #include <algorithm>
-
 #include <hn/formats/model_config.hpp>
 #include <hn/nn/ops.hpp>
 
@@ -19,10 +18,10 @@ std::vector<bool> read_types(ModelConfig& config, const std::string& key, const 
                                         std::to_string(n) + " block_out_channels, got " +
                                         std::to_string(types.size()));
   std::vector<bool> attends;
+  const Texts known{"CrossAttn" + kind + "Block2D", kind + "Block2D"};
   for (const auto& type : types) {
-    attends.push_back(type == "CrossAttn" + kind + "Block2D");
-    if (!attends.back() && type != kind + "Block2D")
-      config.refuse(key, "CrossAttn" + kind + "Block2D or " + kind + "Block2D", type);
+    config.check_choice(key, type, known);
+    attends.push_back(type == known[0]);
   }
   return attends;
 }
@@ -120,11 +119,8 @@ UNetConfig UNetConfig::read(const std::filesystem::path& file) {
   ModelConfig config(file, "sd_turbo", "UNet2DConditionModel");
   auto& o = config.object;
   UNetConfig c;
-  c.channels = o.get_or("in_channels", c.channels);
-  const auto out = o.get_or<std::int64_t>("out_channels", 4);
-  config.require(out == c.channels, "expected out_channels equal to in_channels (" +
-                                        std::to_string(c.channels) + "), got " +
-                                        std::to_string(out));
+  config.read("in_channels", c.channels);
+  config.require_out_channels(c.channels, 4);
   read_sample_size(config, c);
 
   const auto channels = o.get_or<Ints>("block_out_channels", {320, 640, 1280, 1280});
@@ -160,25 +156,23 @@ UNetConfig UNetConfig::read(const std::filesystem::path& file) {
                         .only_cross_attention = only_cross[i]});
   c.mid = read_mid(config);
   c.mid_transformers = depth.back();
-  c.mid_scale = o.get_or("mid_block_scale_factor", c.mid_scale);
+  config.read("mid_block_scale_factor", c.mid_scale);
 
-  c.center_input = o.get_or("center_input_sample", c.center_input);
-  c.flip_sin_to_cos = o.get_or("flip_sin_to_cos", c.flip_sin_to_cos);
-  c.freq_shift = o.get_or("freq_shift", c.freq_shift);
+  config.read("center_input_sample", c.center_input);
+  config.read("flip_sin_to_cos", c.flip_sin_to_cos);
+  config.read("freq_shift", c.freq_shift);
   c.time_dim = o.get_or("time_embedding_dim", 4 * channels[0]);
   c.activation = read_activation(config, "act_fn", "silu");
   c.time_act = read_activation(config, "time_embedding_act_fn", "");
   c.time_post_act = read_activation(config, "timestep_post_act", "");
-  c.groups = o.get_or("norm_num_groups", c.groups);
-  c.norm_eps = o.get_or("norm_eps", c.norm_eps);
-  c.linear_projection = o.get_or("use_linear_projection", c.linear_projection);
-  const auto shift = o.get_or<std::string>("resnet_time_scale_shift", "default");
-  if (shift != "default" && shift != "scale_shift")
-    config.refuse("resnet_time_scale_shift", "default or scale_shift", shift);
-  c.time_scale_shift = shift == "scale_shift";
-  c.downsample_padding = o.get_or("downsample_padding", c.downsample_padding);
-  c.conv_in_kernel = o.get_or("conv_in_kernel", c.conv_in_kernel);
-  c.conv_out_kernel = o.get_or("conv_out_kernel", c.conv_out_kernel);
+  config.read("norm_num_groups", c.groups);
+  config.read("norm_eps", c.norm_eps);
+  config.read("use_linear_projection", c.linear_projection);
+  c.time_scale_shift = config.choice("resnet_time_scale_shift", "default",
+                                     {"default", "scale_shift"}) == "scale_shift";
+  config.read("downsample_padding", c.downsample_padding);
+  config.read("conv_in_kernel", c.conv_in_kernel);
+  config.read("conv_out_kernel", c.conv_out_kernel);
   refuse_the_rest(config);
   o.finish();
   check(config, c);

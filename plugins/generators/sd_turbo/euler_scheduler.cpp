@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <hn/cpp/error.hpp>
-
 #include <hn/formats/model_config.hpp>
+#include <hn/generator/latent_model.hpp>
 
 namespace hn::sd {
 namespace {
@@ -67,51 +66,37 @@ double interpolate(double at, const std::vector<float>& values) {
   return a + (b - a) * (where - static_cast<double>(below));
 }
 
-double number(ModelConfig& config, const std::string& key, double otherwise) {
-  return config.object.get_or<double>(key, otherwise);
-}
-
 }  // namespace
 
 SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
   ModelConfig config(file, "sd_turbo", "EulerDiscreteScheduler");
-  auto& o = config.object;
   SchedulerConfig c;
-  c.num_train_timesteps = o.get_or("num_train_timesteps", c.num_train_timesteps);
-  c.beta_start = number(config, "beta_start", c.beta_start);
-  c.beta_end = number(config, "beta_end", c.beta_end);
-  const auto choose = [&](const char* key, const std::string& otherwise,
-                          std::initializer_list<const char*> known) {
-    const auto got = o.get_or<std::string>(key, otherwise);
-    std::string list;
-    for (const char* name : known) {
-      if (got == name) return got;
-      list += (list.empty() ? "" : " or ") + std::string(name);
-    }
-    config.refuse(key, list, got);
-  };
+  config.read("num_train_timesteps", c.num_train_timesteps);
+  config.read("beta_start", c.beta_start);
+  config.read("beta_end", c.beta_end);
   c.scaled_linear =
-      choose("beta_schedule", "linear", {"linear", "scaled_linear"}) == "scaled_linear";
+      config.choice("beta_schedule", "linear", {"linear", "scaled_linear"}) == "scaled_linear";
   c.v_prediction =
-      choose("prediction_type", "epsilon", {"epsilon", "v_prediction"}) == "v_prediction";
-  const auto spacing = choose("timestep_spacing", "linspace", {"linspace", "leading", "trailing"});
+      config.choice("prediction_type", "epsilon", {"epsilon", "v_prediction"}) == "v_prediction";
+  const auto spacing =
+      config.choice("timestep_spacing", "linspace", {"linspace", "leading", "trailing"});
   c.spacing = spacing == "linspace"  ? Spacing::kLinspace
               : spacing == "leading" ? Spacing::kLeading
                                      : Spacing::kTrailing;
   c.final_sigma_is_least =
-      choose("final_sigmas_type", "zero", {"zero", "sigma_min"}) == "sigma_min";
-  choose("interpolation_type", "linear", {"linear"});
-  choose("timestep_type", "discrete", {"discrete"});
-  c.steps_offset = o.get_or("steps_offset", c.steps_offset);
-  c.zero_terminal_snr = o.get_or("rescale_betas_zero_snr", c.zero_terminal_snr);
+      config.choice("final_sigmas_type", "zero", {"zero", "sigma_min"}) == "sigma_min";
+  config.choice("interpolation_type", "linear", {"linear"});
+  config.choice("timestep_type", "discrete", {"discrete"});
+  config.read("steps_offset", c.steps_offset);
+  config.read("rescale_betas_zero_snr", c.zero_terminal_snr);
   config.only("trained_betas", nullptr);
   for (const char* key : {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"})
     config.only(key, false);
   // Bounds of the sigmas refused above; and fields of other schedulers that published files carry.
-  o.ignore({"sigma_min", "sigma_max", "clip_sample", "clip_sample_range", "sample_max_value",
-            "set_alpha_to_one", "skip_prk_steps", "thresholding", "dynamic_thresholding_ratio",
-            "variance_type"});
-  o.finish();
+  config.object.ignore({"sigma_min", "sigma_max", "clip_sample", "clip_sample_range",
+                        "sample_max_value", "set_alpha_to_one", "skip_prk_steps", "thresholding",
+                        "dynamic_thresholding_ratio", "variance_type"});
+  config.object.finish();
   config.require(c.num_train_timesteps > 1 && c.beta_start > 0 && c.beta_end > c.beta_start &&
                      c.beta_end < 1 && c.steps_offset >= 0,
                  "expected at least 2 num_train_timesteps, 0 < beta_start < beta_end < 1 and "
@@ -120,10 +105,7 @@ SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
 }
 
 EulerSchedule euler_schedule(std::int64_t n, const SchedulerConfig& config) {
-  if (n < 1 || n > config.num_train_timesteps)
-    throw Error(HN_INVALID_ARGUMENT, "[sd_turbo] steps: expected 1 to " +
-                                         std::to_string(config.num_train_timesteps) + ", got " +
-                                         std::to_string(n));
+  check_steps("sd_turbo", n, config.num_train_timesteps);
   const auto all = training_sigmas(config).contiguous();
   const std::vector<float> levels(all.const_data_ptr<float>(),
                                   all.const_data_ptr<float>() + all.numel());

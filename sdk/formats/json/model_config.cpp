@@ -1,6 +1,5 @@
-#include <hn/formats/model_config.hpp>
-
 #include <hn/cpp/error.hpp>
+#include <hn/formats/model_config.hpp>
 
 namespace hn {
 
@@ -12,6 +11,23 @@ ModelConfig::ModelConfig(const std::filesystem::path& file, const std::string& m
   object.ignore({"_diffusers_version", "_name_or_path"});
 }
 
+std::string ModelConfig::choice(const std::string& key, const std::string& otherwise,
+                                const std::vector<std::string>& known) {
+  auto got = object.get_or<std::string>(key, otherwise);
+  check_choice(key, got, known);
+  return got;
+}
+
+void ModelConfig::check_choice(const std::string& key, const std::string& got,
+                               const std::vector<std::string>& known) const {
+  std::string list;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (got == known[i]) return;
+    list += (i == 0 ? "" : i + 1 == known.size() ? " or " : ", ") + known[i];
+  }
+  refuse(key, list, got);
+}
+
 void ModelConfig::refuse(const std::string& key, const std::string& expected,
                          const std::string& got) const {
   throw Error(HN_UNSUPPORTED,
@@ -20,6 +36,12 @@ void ModelConfig::refuse(const std::string& key, const std::string& expected,
 
 void ModelConfig::require(bool condition, const std::string& text) const {
   if (!condition) throw Error(HN_DATA_LOSS, object.where() + ": " + text);
+}
+
+void ModelConfig::require_out_channels(std::int64_t in_channels, std::int64_t otherwise) {
+  const auto out = object.get_or<std::int64_t>("out_channels", otherwise);
+  require(out == in_channels, "expected out_channels equal to in_channels (" +
+                                  std::to_string(in_channels) + "), got " + std::to_string(out));
 }
 
 void ModelConfig::only(const std::string& key, const nlohmann::json& only) {

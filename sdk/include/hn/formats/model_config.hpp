@@ -3,10 +3,9 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/json_file.hpp>
 #include <string>
 #include <vector>
-
-#include <hn/formats/json_file.hpp>
 
 namespace hn {
 
@@ -20,11 +19,25 @@ class ModelConfig {
   ModelConfig(const ModelConfig&) = delete;
   ModelConfig& operator=(const ModelConfig&) = delete;
 
+  // The key's value; left as it is where the key is missing or null, so that a default is what the
+  // member was made with.
+  template <class T>
+  void read(const std::string& key, T& value) {
+    value = object.get_or<T>(key, value);
+  }
+  // The text of a key, or `otherwise`. HN_UNSUPPORTED lists what is
+  // `known` for another.
+  std::string choice(const std::string& key, const std::string& otherwise,
+                     const std::vector<std::string>& known);
+  void check_choice(const std::string& key, const std::string& got,
+                    const std::vector<std::string>& known) const;
   // HN_UNSUPPORTED "FILE: KEY: expected EXPECTED, got GOT".
   [[noreturn]] void refuse(const std::string& key, const std::string& expected,
                            const std::string& got) const;
   // HN_DATA_LOSS "FILE: TEXT" unless `condition` holds.
   void require(bool condition, const std::string& text) const;
+  // Reads out_channels, which have to be as many as the input's.
+  void require_out_channels(std::int64_t in_channels, std::int64_t otherwise);
   // A value that upstream has and this code does not: HN_UNSUPPORTED unless the key is missing,
   // null or equal to `only`.
   void only(const std::string& key, const nlohmann::json& only);

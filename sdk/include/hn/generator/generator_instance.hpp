@@ -1,11 +1,11 @@
 // A LatentModel as a plugin: functions, prompts, adapters, memory. The whole of a plugin.cpp:
 //
-//   class MyModel final : public hn::GeneratorInstance {
-//    public:
-//     MyModel(const hn::Host& host, const hn::Config& config)
-//         : GeneratorInstance(host, config, [&] { return load(config); }) {}
-//   };
-//   HN_PLUGIN(MyModel, "hn.generator.my_model", "0.1.0");
+//   std::unique_ptr<hn::LatentModel> load(const hn::Config& config) {
+//     return std::make_unique<MyModel>(hn::required_weights_option(config, "a folder of my model"),
+//                                      hn::pipeline_options(config));
+//   }
+//   using Plugin = hn::GeneratorPlugin<load>;
+//   HN_PLUGIN(Plugin, "org.example.generator.my_model", "0.1.0");
 #pragma once
 
 #include <functional>
@@ -54,6 +54,14 @@ class GeneratorInstance : public Instance, public AuditsWeights {
   std::optional<PromptStore> store_;
   FunctionOptions defaults_;
   std::vector<LayerSpec> layers_;
+};
+
+// The instance of a plugin whose model is made by `load`.
+template <std::unique_ptr<LatentModel> (*load)(const Config&)>
+class GeneratorPlugin final : public GeneratorInstance {
+ public:
+  GeneratorPlugin(const Host& host, const Config& config)
+      : GeneratorInstance(host, config, [&config] { return load(config); }) {}
 };
 
 }  // namespace hn

@@ -1,8 +1,9 @@
 // A latent-diffusion generator as the shared glue sees it: prompts to handles, noise to offsets and
 // latents, latents to pictures and back.
 //
-// A plugin implements LatentModel; functions.hpp turns it into hn.fn/1 (noise_net, generate,
-// decode, encode) and generator_instance.hpp into the whole plugin. Everything is differentiable in
+// A plugin implements LatentModel, most of it by deriving from Pipeline (pipeline.hpp), which loads
+// a folder in diffusers layout; functions.hpp turns it into hn.fn/1 (noise_net, generate, decode,
+// encode) and generator_instance.hpp into the whole plugin. Everything is differentiable in
 // noise, latents, images and adapters, never in the weights. One thread at a time; grad mode,
 // device and stream are set by the caller. Errors are hn::Error.
 #pragma once
@@ -13,15 +14,14 @@
 #include <functional>
 #include <hn/cpp/config.hpp>
 #include <hn/cpp/function.hpp>
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/lora.hpp>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/nn/checkpoint.hpp>
-#include <hn/nn/lora.hpp>
 
 namespace hn {
 
@@ -50,12 +50,22 @@ struct PassContext {
   std::function<void()> between_steps;  // to be called before each step, may throw; may be empty
 };
 
-// The call's handles as the kind that the model's encode_prompt makes.
-template <class Prompt>
-std::vector<const Prompt*> handles(const PassContext& context) {
-  std::vector<const Prompt*> prompts;
-  for (const Cond* cond : context.prompts) prompts.push_back(static_cast<const Prompt*>(cond));
-  return prompts;
+// The call's settings as the class that the model's settings() makes.
+template <class Settings>
+const Settings& settings_of(const PassContext& context) {
+  return static_cast<const Settings&>(context.settings);
+}
+// What LatentModel::settings() begins with: a copy of the defaults, or the model's own.
+template <class Settings>
+std::unique_ptr<Settings> settings_from(const ModelSettings* defaults) {
+  if (defaults == nullptr) return std::make_unique<Settings>();
+  return std::make_unique<Settings>(static_cast<const Settings&>(*defaults));
+}
+// HN_INVALID_ARGUMENT "[model] steps: expected 1 to MOST, got STEPS" where that is so.
+inline void check_steps(const std::string& model, std::int64_t steps, std::int64_t most) {
+  if (steps < 1 || steps > most)
+    throw Error(HN_INVALID_ARGUMENT, "[" + model + "] steps: expected 1 to " +
+                                         std::to_string(most) + ", got " + std::to_string(steps));
 }
 
 // A prompt's tensors by name, as they are kept on disk.

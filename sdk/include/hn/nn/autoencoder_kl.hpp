@@ -5,14 +5,13 @@
 // padding, attention and norms are the same sums in channels-last memory.
 #pragma once
 
+#include <hn/nn/autoencoder.hpp>
+#include <hn/nn/autoencoder_kl_config.hpp>
+#include <hn/nn/resnet_block.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <hn/nn/autoencoder_kl_config.hpp>
-#include <hn/nn/checkpoint.hpp>
-#include <hn/nn/resnet_block.hpp>
-#include <hn/nn/weight_map.hpp>
 
 namespace hn {
 
@@ -33,19 +32,18 @@ class AutoencoderMid {
   Linear q_, k_, v_, out_;
 };
 
-class AutoencoderKL {
+class AutoencoderKL final : public Autoencoder {
  public:
   // Takes "encoder.", "decoder.", "quant_conv." and "post_quant_conv." from `weights`; the caller
   // then calls weights.finish(). The attention's old names (query, key, value, proj_attn) are read
   // too.
   AutoencoderKL(const AutoencoderKLConfig& config, WeightMap& weights);
 
-  // Unit-variance latents [B, latent_channels, h, w] in the weights' dtype to pictures
-  // [B, 3, factor h, factor w], nominally in [-1, 1], not clamped. `run` runs the blocks; nullptr
-  // keeps what their backward needs.
-  at::Tensor decode(const at::Tensor& latents, BlockRunner* run = nullptr) const;
-  // Pictures in [-1, 1], height and width multiples of factor, to unit-variance latents.
-  at::Tensor encode(const at::Tensor& picture, BlockRunner* run = nullptr) const;
+  std::int64_t factor() const override { return config_.factor(); }
+  std::int64_t overlap_share() const override { return 4; }
+  // Both scale and shift by the configuration's numbers: latents are unit-variance ones.
+  at::Tensor decode(const at::Tensor& latents, BlockRunner* run) const override;
+  at::Tensor encode(const at::Tensor& picture, BlockRunner* run) const override;
 
   const AutoencoderKLConfig& config() const { return config_; }
 

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <functional>
 #include <hn/cpp/config.hpp>
-
 #include <hn/nn/checkpoint.hpp>
+#include <optional>
 
 namespace hn {
 
@@ -26,11 +26,17 @@ struct Tiling {
   }
 };
 
-// Options `vae_tile` and `vae_tile_overlap`, in pixels; factor: pixels a latent. Without an
-// overlap: 1/overlap_share of the tile, in whole latents, as upstream rounds it.
-// HN_INVALID_ARGUMENT for sizes that are no multiple of the factor or an overlap that is not below
-// the tile.
-Tiling tiling_option(const Config& config, std::int64_t factor, std::int64_t overlap_share);
+// Options `vae_tile` and `vae_tile_overlap`, in pixels.
+struct TileOption {
+  std::int64_t tile = 0;  // 0: no tiles
+  std::optional<std::int64_t> overlap;
+};
+TileOption tile_option(const Config& config);
+
+// The same in latents; factor: pixels a latent. Without an overlap: 1/overlap_share of the tile, in
+// whole latents, as upstream rounds it. HN_INVALID_ARGUMENT for sizes that are no multiple of the
+// factor or an overlap that is not below the tile.
+Tiling make_tiling(const TileOption& option, std::int64_t factor, std::int64_t overlap_share);
 
 // latents: [B, C, h, w]. decode: a pure function of a tile [B, C, <= tile, <= tile] to its picture,
 // factor times as large. Returns [B, 3, factor h, factor w].
