@@ -151,6 +151,30 @@ int inspect_weights(const std::string& path, const std::string& name, const Comm
   return fits ? kOk : kFailure;
 }
 
+// The layers that lora.targets chooses among: a line a layer.
+int inspect_layers(const std::string& name, const std::string& weights, const Command& command) {
+  const HostHandle host(command);
+  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
+    return hnhost_inspect_layers(host.get(), str(name), str(weights), out, error);
+  });
+  if (command.json) {
+    print_json(text);
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"layer", "kind", "in", "out", "kernel", "groups", "functions"}};
+  for (const auto& layer : ordered_json::parse(text).at("layers")) {
+    const bool conv = layer.at("kind") == "conv2d";
+    const auto& kernel = layer.at("kernel");
+    rows.push_back({layer.at("name").get<std::string>(), layer.at("kind").get<std::string>(),
+                    layer.at("in").dump(), layer.at("out").dump(),
+                    conv ? kernel[0].dump() + "x" + kernel[1].dump() : "-",
+                    conv ? layer.at("groups").dump() : "-", value_text(layer.at("functions"))});
+  }
+  std::cout << table_text(rows, {false, false, true, true, true, true, false});
+  return kOk;
+}
+
 // Sums compared with the known ones: a line a file.
 int verify_weights(const std::string& path, const Command& command) {
   const HostHandle host(command);
@@ -200,6 +224,7 @@ void add_inspect(CLI::App& app, Command& command) {
       "Examples:\n  hnhost inspect clip\n  hnhost inspect ./my_reward.hnp --json\n"
       "  hnhost inspect --weights DIR              # what it is, who can read it, what is wrong\n"
       "  hnhost inspect sd-turbo --weights DIR     # asks one plugin\n"
+      "  hnhost inspect sd-turbo --layers --weights DIR    # what lora.targets chooses among\n"
       "  hnhost inspect --weights DIR --verify     # only compares sums with the known ones");
   add_common(*verb, command);
   verb->add_option("name", *name, "Name, alias, id, or path of a bundle")->type_name("NAME");
@@ -207,8 +232,15 @@ void add_inspect(CLI::App& app, Command& command) {
   auto verify = std::make_shared<bool>(false);
   verb->add_flag("--verify", *verify,
                  "With --weights: compare the files' sums with those that are known, nothing else");
-  verb->callback([name, weights, verify, &command] {
-    command.run = [name, weights, verify, &command] {
+  auto layers = std::make_shared<bool>(false);
+  verb->add_flag("--layers", *layers,
+                 "Load the generator NAME and list its layers that can carry a LoRA");
+  verb->callback([name, weights, verify, layers, &command] {
+    command.run = [name, weights, verify, layers, &command] {
+      if (*layers && (*verify || name->empty()))
+        throw UsageError(HN_INVALID_ARGUMENT,
+                         "inspect: expected a NAME and no --verify with --layers");
+      if (*layers) return inspect_layers(*name, *weights, command);
       if (*verify && (weights->empty() || !name->empty()))
         throw UsageError(HN_INVALID_ARGUMENT,
                          "inspect: expected --weights PATH and no NAME with --verify");

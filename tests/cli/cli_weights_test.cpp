@@ -156,6 +156,35 @@ TEST_F(Weights, AdaptersAndOtherThings) {
   EXPECT_THAT(unknown.err, HasSubstr("or 'sana-sprint'"));
 }
 
+TEST_F(Weights, TheLayersThatCarryALoraAreListed) {
+  const Outcome outcome = hnhost({"inspect", "emoji-sprint", "--layers", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto all = outcome.json();
+  EXPECT_EQ(all.at("plugin"), "sana_sprint");
+  EXPECT_EQ(all.at("layers").size(), 75u);
+  const auto& first = all.at("layers").front();
+  EXPECT_EQ(first.at("name"), "patch_embed.proj");
+  EXPECT_EQ(first.at("kind"), "conv2d");
+  EXPECT_EQ(first.at("kernel"), (nlohmann::json{2, 2}));
+  EXPECT_EQ(first.at("functions").size(), 2u) << "noise_net and generate share the network";
+  EXPECT_EQ(all.at("layers").back().at("name"), "proj_out");
+  const Outcome text =
+      hnhost({"inspect", "emoji-sprint", "--layers", "--weights", kEmoji.string()});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("transformer_blocks.0.attn1.to_q"), HasSubstr("2x2")));
+
+  const Outcome none = hnhost({"inspect", "sd-turbo", "--layers"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("expected --weights PATH"));
+  const Outcome reward = hnhost({"inspect", "clip", "--layers"});
+  EXPECT_EQ(reward.code, 1);
+  EXPECT_THAT(reward.err, HasSubstr("no layers that carry a LoRA"));
+  const Outcome gone = hnhost({"inspect", "sd-turbo", "--layers", "--weights", "/no/such/folder"});
+  EXPECT_EQ(gone.code, 1);
+  EXPECT_THAT(gone.err, HasSubstr("/no/such/folder"));
+  EXPECT_EQ(hnhost({"inspect", "--layers"}).code, 2);
+}
+
 TEST_F(Weights, PullFetchesAsksAndFinds) {
   const FakeHub hub({{"config.json", "{}"}, {"w.safetensors", std::string(200'000, 'x')}});
   ::setenv("HF_ENDPOINT", hub.url().c_str(), 1);

@@ -67,6 +67,11 @@ HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct
  * (docs/weights.md) [one-at-a-time] */
 HN_EXPORT hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
                                            hn_error*);
+/* JSON: the layers of a generator that can carry a LoRA, of the loaded plugin: name, kind, sizes.
+ * weights: a folder; "" for the model's own. HN_UNSUPPORTED where the plugin has no adapters.
+ * [one-at-a-time] */
+HN_EXPORT hn_status hnhost_inspect_layers(hnhost*, hn_str name, hn_str weights, hnhost_text** out,
+                                          hn_error*);
 /* JSON: the sums of a folder's files, or of one file, compared with those that are known: by their
  * names in Hugging Face's cache, by the list of weights. Each file is "right", "wrong" or "unknown"
  * (docs/weights.md). What is wrong is no error. HN_CANCELLED through the hooks. [any-thread] */

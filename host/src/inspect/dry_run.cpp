@@ -6,16 +6,13 @@
 #include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
 
-#include "core/surroundings.hpp"
-#include "loader/plugin_calls.hpp"
-#include "support/cat.hpp"
+#include "inspect/ask.hpp"
 #include "validate/services.hpp"
 
 namespace hn::inspect {
 namespace {
 
 namespace fs = std::filesystem;
-using host::cat;
 using nlohmann::ordered_json;
 
 bool takes_weights(const host::Manifest& plugin) {
@@ -39,32 +36,18 @@ void HN_CALL take_component(void* ctx, hn_str json) {
 // The plugin's own loading as hn.weights_audit/1 goes through it, without a number.
 void audit(host::Host& host, const host::Choice& choice, const fs::path& weights,
            ordered_json& components) {
-  const core::Plugin plugin = host.open_plugin(*choice.plugin);
-  const hn_plugin_v1& entry = *plugin.entry;
+  const Asked asked(host, choice, weights);
+  const hn_plugin_v1& entry = asked.entry();
   const auto* table =
       HN_HAS(&entry, hn_plugin_v1, get_plugin_interface) && entry.get_plugin_interface != nullptr
           ? static_cast<const hn_weights_audit_v1*>(
                 entry.get_plugin_interface(validate::services(), HN_WEIGHTS_AUDIT_V1))
           : nullptr;
   if (table == nullptr) return;
-  core::Options options = choice.model == nullptr ? core::Options{} : choice.model->options;
-  options["weights"] = weights.string();
-  options["bundle"] = choice.plugin->bundle.string();
-  ErrorBuffer error;
-  hn_status status = HN_OK;
-  const std::string& name = choice.plugin->name;
-  const core::PluginCallScope told(&host::plugin_calls(),
-                                   {name.c_str(), plugin.library.c_str(), "audit"});
-  const core::Surroundings before(core::Surroundings::Depth::kWhole);
-  const hn_status thrown = guard(error.get(), [&] {
-    status = table->audit(validate::services(), validate::as_config(options), &components,
-                          &take_component, error.get());
+  asked.call("audit", [&](hn_error* error) {
+    return table->audit(validate::services(), validate::as_config(asked.options), &components,
+                        &take_component, error);
   });
-  if (const std::string changed = before.restore(); !changed.empty())
-    host.log(HN_LOG_WARNING,
-             cat(name, ": audit: the plugin changed ", changed, "; it was put back"));
-  check(thrown, error, name + ": audit: an exception left the plugin");
-  check(status, error);
 }
 
 ordered_json dry_run(host::Host& host, const host::Choice& choice, const fs::path& weights) {
