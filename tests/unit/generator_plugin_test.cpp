@@ -171,9 +171,9 @@ TEST_P(GeneratorPlugin, DecodeIsTheEndOfGenerateAndEncodeRuns) {
   ASSERT_EQ(back.outcome.status, HN_OK) << back.outcome.text;
   EXPECT_TRUE(at::isfinite(back.outputs[0]).all().item<bool>());
   EXPECT_GT(size_of(back.grads[0]), 0.0);
-  if (c.plugin == "sana_sprint")  // the one with trained weights: an autoencoder, not an inverse {
+  if (c.plugin == "sana_sprint") {  // the one with trained weights: an autoencoder, no inverse
     EXPECT_LT((back.outputs[0] - r.outputs[1]).square().mean().sqrt().item<double>(), 0.5);
-}
+  }
 }
 
 TEST_P(GeneratorPlugin, EmptyBatchAndStrangeStrides) {

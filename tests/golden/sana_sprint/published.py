@@ -4,7 +4,7 @@
 
 Configurations: diffusers' scripts/convert_sana_to_diffusers.py (SanaSprint_600M_P1_D28, SanaSprint_1600M_P1_D20, 1024 px) and
 convert_dcae_to_diffusers.py (dc-ae-f32c32-sana), transformers' defaults of Gemma2Config, which are gemma-2-2b's.
-Compared with what the plugin asks for by tests/unit/sana_published_test.cpp.
+Compared with what the plugin asks for by tests/golden/generator/published_test.cpp.
 """
 import json, os, sys
 import torch

@@ -6,7 +6,7 @@
 Configurations: those of Stable Diffusion 2.1, which SD-Turbo was distilled from, as diffusers' scripts/convert_original_stable_diffusion_to_diffusers.py
 makes them (create_unet_diffusers_config, create_vae_diffusers_config; convert_open_clip_checkpoint for the text model of 23 layers) and as
 stabilityai/sd-turbo has them: heads 5, 10, 20, 20, linear projections, text width 1024, 64 x 64 latents, VAE scale 0.18215, Euler trailing.
-Compared with what the plugin asks for by tests/unit/sd_turbo_published_test.cpp.
+Compared with what the plugin asks for by tests/golden/generator/published_test.cpp.
 """
 import json, os, sys
 import torch
