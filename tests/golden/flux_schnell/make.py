@@ -10,19 +10,19 @@ in its metadata. Weights, inputs and cotangents are computed from their names (t
 "plain" is stored whole, by save_pretrained in bfloat16, as users' folders are. Vocabularies: the tiny CLIP's, and ../tokenizers/t5. Large tensors
 are kept as their products with 8 directions. Compared by golden_test.cpp: |C++ - golden| <= 1e-4 of the golden's largest magnitude.
 """
-import copy, gzip, json, os, re, shutil, sys, tempfile
+import copy, gzip, json, os, shutil, sys, tempfile
 import torch
 import transformers
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../../support")]
+sys.path[:0] = [HERE, os.path.join(HERE, "../../support"), os.path.join(HERE, "../generator")]
 import counter_weights  # noqa: E402
-from counter_weights import digest, digest_all, fill, inventory, noise, uniform, weight  # noqa: E402
+from counter_weights import digest, fill, inventory, noise, uniform  # noqa: E402
 from models import MODELS, PROMPTS, STEPS  # noqa: E402
+from reference import grads, picture, with_lora  # noqa: E402
 import tensor_list  # noqa: E402
 
 transformers.utils.logging.set_verbosity_error()
@@ -89,11 +89,6 @@ def unpack(pipe, x, shape):
     return FluxPipeline._unpack_latents(x, shape[2] * pipe.vae_scale_factor, shape[3] * pipe.vae_scale_factor, pipe.vae_scale_factor)
 
 
-def picture(pipe, latents):
-    config = pipe.vae.config
-    return (pipe.vae.decode(latents / config.scaling_factor + (config.shift_factor or 0)).sample * 0.5 + 0.5).clamp(0, 1)
-
-
 def sample(pipe, spec, prompts, x, steps, grad=False):
     """The pipeline itself, from given unit-variance noise to latents, both unpacked."""
     call = FluxPipeline.__call__.__wrapped__ if grad else FluxPipeline.__call__
@@ -111,49 +106,6 @@ def denoise(pipe, net, spec, embeds, x, time):
     y = net(hidden_states=pack(x), encoder_hidden_states=states, pooled_projections=pooled, timestep=full(time), img_ids=ids, txt_ids=text_ids,
             guidance=full(spec["guidance"]) if net.config.guidance_embeds else None).sample
     return unpack(pipe, y, x.shape)
-
-
-def lora_names(net, targets):
-    """The layers that the plugin's targets choose, with proj_out."""
-    linear = [n for n, m in net.named_modules() if isinstance(m, torch.nn.Linear)]
-    chosen = {"proj_out"}
-    for t in targets:
-        if t == "all-linear":
-            chosen.update(linear)
-        elif t.startswith("re:"):
-            chosen.update(n for n in linear if re.fullmatch(t[3:], n))
-        else:
-            chosen.update(n for n in linear if n == t or n.endswith("." + t))
-    return sorted(chosen)
-
-
-def with_lora(transformer, name, only_branch):
-    net = copy.deepcopy(transformer)
-    rank = MODELS[name]["rank"]
-    names = "|".join(re.escape(n) for n in lora_names(transformer, MODELS[name]["targets"]))  # a regular expression: no name chosen by its end alone
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=5 * rank, target_modules=names), net)
-    params = {}
-    for n, p in net.named_parameters():
-        p.requires_grad_("lora_" in n)
-        if "lora_" in n:
-            key = n.replace(".default", "")
-            p.data = weight(f"{name}/lora/{key}", p.shape) * (0.2 if "lora_B" in n else 1.0)
-            params[key] = p
-    if only_branch:   # the last layer gives its branch alone: the base's numbers are 0
-        for p in net.proj_out.base_layer.parameters():
-            p.data.zero_()
-    return net, params
-
-
-def grads(out, key, value, cotangent, by, params=None):
-    """Stores the gradient by a tensor and by adapter matrices."""
-    names = sorted(params or {})
-    leaves = [by, *(params[n] for n in names)]
-    # Without single blocks the text stream of the last double block reaches nothing.
-    got = [torch.zeros_like(p) if g is None else g for p, g in zip(leaves, torch.autograd.grad(value, leaves, cotangent, allow_unused=True))]
-    digest(out, key, got[0])
-    if names:
-        digest_all(out, key, dict(zip(names, got[1:])))
 
 
 def schedules(scheduler, tokens, prefix="schedule", numbers=(1, 2, 3, 4, 7, 30)):
@@ -222,13 +174,13 @@ def make(name):
         digest(out, f"image.{n}", image)
         grads(out, f"image.{n}.grad", image, image_cotangent, x)
 
-    adapted, params = with_lora(net, name, True)
+    adapted, params = with_lora(net, name, spec, "proj_out", 5, 0.2, True)
     x = x0.clone().requires_grad_(True)
     offset = denoise(pipe, adapted, spec, embeds, x, 1.0)
     digest(out, "offset", offset)
     grads(out, "offset.grad", offset, latent_cotangent, x, params)
 
-    pipe.transformer, params = with_lora(net, name, False)
+    pipe.transformer, params = with_lora(net, name, spec, "proj_out", 5, 0.2, False)
     x = x0.clone().requires_grad_(True)
     latents = sample(pipe, spec, prompts, x, 2, grad=True)
     digest(out, "tuned.latents", latents)

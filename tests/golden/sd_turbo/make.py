@@ -12,14 +12,14 @@ products with 8 directions. Compared by golden_test.cpp: |C++ - golden| <= 1e-4 
 import copy, gzip, json, os, shutil, sys
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../../support")]
-from counter_weights import digest, digest_all, fill, fnv1a64, inventory, noise, uniform, weight  # noqa: E402
+sys.path[:0] = [HERE, os.path.join(HERE, "../../support"), os.path.join(HERE, "../generator")]
+from counter_weights import digest, fill, fnv1a64, inventory, noise, uniform  # noqa: E402
 from models import MODELS, PROMPTS, SCHEDULERS, STEPS  # noqa: E402
+from reference import grads, picture, with_lora  # noqa: E402
 
 VOCABULARY = os.path.join(HERE, "../../../plugins/rewards/clip/weights/tiny-clip")
 PARTS = ("unet", "vae", "text_encoder")
@@ -62,58 +62,11 @@ def store(pipe, name, folder):
             os.symlink(os.path.relpath(os.path.join(VOCABULARY, file), os.path.join(folder, "tokenizer")), os.path.join(folder, "tokenizer", file))
 
 
-def picture(pipe, latents):
-    config = pipe.vae.config
-    return (pipe.vae.decode(latents / config.scaling_factor + (config.shift_factor or 0)).sample * 0.5 + 0.5).clamp(0, 1)
-
-
 def sample(pipe, prompts, x, steps, grad=False):
     """The pipeline itself, from given unit-variance noise to latents."""
     call = StableDiffusionPipeline.__call__.__wrapped__ if grad else StableDiffusionPipeline.__call__
     h, w = (s * pipe.vae_scale_factor for s in x.shape[2:])
     return call(pipe, prompt=prompts, num_inference_steps=steps, height=h, width=w, latents=x, guidance_scale=0.0, output_type="latent", return_dict=False)[0]
-
-
-def lora_names(unet, targets):
-    """The layers that the plugin's targets choose, with conv_out."""
-    import re
-    linear = [n for n, m in unet.named_modules() if isinstance(m, torch.nn.Linear)]
-    conv = [n for n, m in unet.named_modules() if isinstance(m, torch.nn.Conv2d)]
-    chosen = {"conv_out"}
-    for t in targets:
-        if t in ("all-linear", "all-conv"):
-            chosen.update(linear if t == "all-linear" else conv)
-        elif t.startswith("re:"):
-            chosen.update(n for n in linear + conv if re.fullmatch(t[3:], n))
-        else:
-            chosen.update(n for n in linear + conv if n == t or n.endswith("." + t))
-    return sorted(chosen)
-
-
-def with_lora(unet, name, only_branch):
-    net = copy.deepcopy(unet)
-    rank = MODELS[name]["rank"]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2.5 * rank, target_modules=lora_names(unet, MODELS[name]["targets"])), net)
-    params = {}
-    for n, p in net.named_parameters():
-        p.requires_grad_("lora_" in n)
-        if "lora_" in n:
-            key = n.replace(".default", "")
-            p.data = weight(f"{name}/lora/{key}", p.shape) * (0.5 if "lora_B" in n else 1.0)
-            params[key] = p
-    if only_branch:   # the last layer gives its branch alone: the base's numbers are 0
-        for p in net.conv_out.base_layer.parameters():
-            p.data.zero_()
-    return net, params
-
-
-def grads(out, key, value, cotangent, by, params=None):
-    """Stores the gradient by a tensor and by adapter matrices."""
-    names = sorted(params or {})
-    got = torch.autograd.grad(value, [by, *(params[n] for n in names)], cotangent)
-    digest(out, key, got[0])
-    if names:
-        digest_all(out, key, dict(zip(names, got[1:])))
 
 
 def schedules(scheduler, prefix=""):
@@ -219,13 +172,13 @@ def make(name):
         x = x0.clone().requires_grad_(True)
         grads(out, f"image.{n}.grad", picture(pipe, sample(pipe, prompts, x, n, grad=True)), image_cotangent, x)
 
-    net, params = with_lora(unet, name, True)
+    net, params = with_lora(unet, name, spec, "conv_out", 2.5, 0.5, True)
     x = x0.clone().requires_grad_(True)
     offset = net(x, pipe.scheduler.config.num_train_timesteps - 1, embeds).sample
     digest(out, "offset", offset)
     grads(out, "offset.grad", offset, latent_cotangent, x, params)
 
-    tuned, params = with_lora(unet, name, False)
+    tuned, params = with_lora(unet, name, spec, "conv_out", 2.5, 0.5, False)
     pipe.unet = tuned
     x = x0.clone().requires_grad_(True)
     latents = sample(pipe, prompts, x, 2, grad=True)
