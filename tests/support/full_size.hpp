@@ -1,11 +1,20 @@
-// Models of published sizes with random weights: what their tests share.
+// Models of published sizes with random weights: what their tests share, and what a pass of one
+// keeps and needs.
 #pragma once
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <hn/nn/byte_count.hpp>
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/lora.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,6 +61,57 @@ inline double relative_error(const at::Tensor& got, const at::Tensor& want) {
       .item<double>();
 }
 
+// A noise network's adapter on every linear layer, and its matrices as leaves.
+struct RandomLora {
+  RandomLora(const std::vector<LayerInfo>& layers, int output_layer, std::int64_t rank)
+      : set(layers.size(), 2.0, output_layer) {
+    for (const int i : match_targets(layers, std::vector<std::string>{"all-linear"})) {
+      const LayerInfo& layer = layers[static_cast<std::size_t>(i)];
+      for (const auto& shape : {lora_a_shape(layer, rank), lora_b_shape(layer, rank, false)})
+        leaves.push_back((at::randn(shape) * 0.02).set_requires_grad(true));
+      set.set(i, leaves[leaves.size() - 2], leaves.back());
+    }
+  }
+  LoraSet set;
+  std::vector<at::Tensor> leaves;
+};
+
+// One forward and backward.
+struct Measured {
+  at::Tensor output, by_noise;
+  std::uint64_t kept = 0, peak = 0;
+  std::size_t recomputed = 0;
+  double seconds = 0;
+};
+// budget: BlockRunner's. `by`: what gradients are taken by beside the noise.
+inline Measured measure(const at::Tensor& noise, const std::vector<at::Tensor>& by,
+                        std::uint64_t budget, const std::shared_ptr<BlockCosts>& costs,
+                        const std::function<at::Tensor(const at::Tensor&, BlockRunner&)>& forward) {
+  Measured m;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto x = noise.detach().clone().set_requires_grad(true);
+  const ByteCount count;
+  BlockRunner run(budget, costs, {1});
+  m.output = forward(x, run);
+  m.kept = count.live();
+  if (budget > 0) run.finish(m.kept, "full size");
+  m.recomputed = run.recomputed();
+  auto leaves = by;
+  leaves.push_back(x);
+  const auto grads = torch::autograd::grad({m.output.to(at::kFloat).square().sum()}, leaves);
+  m.by_noise = grads.back();
+  m.peak = count.peak();
+  m.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return m;
+}
+
 inline double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+// A row of the tables of docs/results/memory.md.
+inline void print(const char* what, const Measured& m) {
+  std::printf("| %s | %.1f MB | %.1f MB | %zu | %.1f s |\n", what, megabytes(m.kept),
+              megabytes(m.peak), m.recomputed, m.seconds);
+  std::fflush(stdout);
+}
 
 }  // namespace hn::test

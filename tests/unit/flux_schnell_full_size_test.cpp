@@ -4,16 +4,15 @@
 // of docs/results/memory.md.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <hn/nn/autoencoder_kl.hpp>
+#include <hn/nn/byte_count.hpp>
 #include <nlohmann/json.hpp>
 
 #include "model.hpp"
 #include "support/full_size.hpp"
-#include <hn/nn/byte_count.hpp>
 
 namespace hn::flux {
 namespace {
@@ -63,19 +62,6 @@ Loaded load(const TransformerConfig& config, const fs::path& folder, Quantise ki
   return loaded;
 }
 
-struct Measured {
-  at::Tensor output, by_noise;
-  std::uint64_t kept = 0, peak = 0;
-  std::size_t recomputed = 0;
-  double seconds = 0;
-};
-
-void print(const char* what, const Measured& m) {
-  std::printf("| %s | %.1f MB | %.1f MB | %zu | %.1f s |\n", what, megabytes(m.kept),
-              megabytes(m.peak), m.recomputed, m.seconds);
-  std::fflush(stdout);
-}
-
 TEST(FluxFullSize, ABlockOfEachKindTrainsWithinABudget) {
   at::manual_seed(2);
   const auto config = short_config();
@@ -83,58 +69,40 @@ TEST(FluxFullSize, ABlockOfEachKindTrainsWithinABudget) {
   const Loaded plain = load(config, random.folder(), Quantise::kNone);
   EXPECT_LT(plain.allocated, plain.bytes / 50) << "the file is the memory";
 
-  const auto& layers = plain.transformer->layers();
-  LoraSet lora(layers.size(), 2.0, plain.transformer->proj_out_layer());
-  std::vector<at::Tensor> leaves;
-  for (const int i : match_targets(layers, std::vector<std::string>{"all-linear"})) {
-    const LayerInfo& layer = layers[static_cast<std::size_t>(i)];
-    for (const auto& shape : {lora_a_shape(layer, kRank), lora_b_shape(layer, kRank, false)})
-      leaves.push_back((at::randn(shape) * 0.02).set_requires_grad(true));
-    lora.set(i, leaves[leaves.size() - 2], leaves.back());
-  }
+  const test::RandomLora lora(plain.transformer->layers(), plain.transformer->proj_out_layer(),
+                              kRank);
   Text text{at::randn({1, kTextTokens, config.text_dim}).to(at::kBFloat16),
             at::randn({1, config.pooled_dim}).to(at::kBFloat16),
             {}};
   const auto costs = std::make_shared<BlockCosts>();
+  const auto noise = at::linspace(-2, 2, config.latent_channels() * kSide * kSide)
+                         .view({1, config.latent_channels(), kSide, kSide});
   const auto pass = [&](const Transformer& t, std::uint64_t budget) {
-    Measured m;
-    const auto begin = std::chrono::steady_clock::now();
-    const auto noise = at::linspace(-2, 2, config.latent_channels() * kSide * kSide)
-                           .view({1, config.latent_channels(), kSide, kSide})
-                           .set_requires_grad(true);
-    const ByteCount count;
-    BlockRunner run(budget, costs, {1});
-    m.output = t(noise.to(at::kBFloat16), text, 1.0, 0, lora, run);
-    m.kept = count.live();
-    run.finish(m.kept, "full size");
-    m.recomputed = run.recomputed();
-    auto by = leaves;
-    by.push_back(noise);
-    const auto grads = torch::autograd::grad({m.output.to(at::kFloat).square().sum()}, by);
-    m.by_noise = grads.back();
-    m.peak = count.peak();
-    m.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return m;
+    return test::measure(noise, lora.leaves, budget, costs,
+                         [&](const at::Tensor& x, BlockRunner& run) {
+                           return t(x.to(at::kBFloat16), text, 1.0, 0, lora.set, run);
+                         });
   };
-  const Measured full = pass(*plain.transformer, 0);
-  const Measured least = pass(*plain.transformer, full.kept);  // measures: every block again
+  const test::Measured full = pass(*plain.transformer, 0);
+  const test::Measured least = pass(*plain.transformer, full.kept);  // measures: every block again
   EXPECT_EQ(least.recomputed, 2u);
   EXPECT_TRUE(at::equal(least.output, full.output));
   EXPECT_TRUE(at::equal(least.by_noise, full.by_noise));
   const Loaded small = load(config, random.folder(), Quantise::kInt8);
-  const Measured coded = pass(*small.transformer, 0);
-  const Measured coded_least = pass(*small.transformer, 1 + least.kept);
+  const test::Measured coded = pass(*small.transformer, 0);
+  const test::Measured coded_least = pass(*small.transformer, 1 + least.kept);
 
   const auto input =
       static_cast<std::uint64_t>((kSide * kSide / 4 + kTextTokens) * config.width()) * 2;
   std::printf(
       "FLUX width %lld, one block of each kind, 512 px, batch 1, bfloat16, rank %lld on %zu "
       "layers:\n",
-      static_cast<long long>(config.width()), static_cast<long long>(kRank), leaves.size() / 2);
-  print("no budget", full);
-  print("least", least);
-  print("int8, no budget", coded);
-  print("int8, least", coded_least);
+      static_cast<long long>(config.width()), static_cast<long long>(kRank),
+      lora.leaves.size() / 2);
+  test::print("no budget", full);
+  test::print("least", least);
+  test::print("int8, no budget", coded);
+  test::print("int8, least", coded_least);
   const auto& extra = costs->record().extra;
   ASSERT_EQ(extra.size(), 2u);
   std::printf(
@@ -163,23 +131,15 @@ TEST(FluxFullSize, ATileOfTheDecoder) {
   const AutoencoderKL vae(config, weights);
   weights.finish();
   const std::int64_t side = 256 / config.factor();
-  const auto latents =
-      at::randn({1, config.latent_channels, side, side}).to(at::kBFloat16).set_requires_grad(true);
+  const auto latents = at::randn({1, config.latent_channels, side, side}).to(at::kBFloat16);
   std::uint64_t least_peak = 0, whole_kept = 0;
   std::printf("decoder of %.1f MB, a tile of 256 px, bfloat16:\n", megabytes(weights.bytes()));
   for (const std::uint64_t budget : {std::uint64_t{0}, std::uint64_t{1} << 40}) {
-    const auto begin = std::chrono::steady_clock::now();
-    const ByteCount count;
-    BlockRunner run(budget, std::make_shared<BlockCosts>(), {1});
-    const auto picture = vae.decode(latents, &run);
-    Measured m;
-    m.kept = count.live();
-    const auto grads = torch::autograd::grad({picture.to(at::kFloat).square().sum()}, {latents});
-    EXPECT_TRUE(at::isfinite(grads[0]).all().item<bool>());
-    m.peak = count.peak();
-    m.recomputed = run.recomputed();
-    m.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    print(budget == 0 ? "whole graph" : "every block again", m);
+    const auto m =
+        test::measure(latents, {}, budget, std::make_shared<BlockCosts>(),
+                      [&](const at::Tensor& x, BlockRunner& run) { return vae.decode(x, &run); });
+    EXPECT_TRUE(at::isfinite(m.by_noise).all().item<bool>());
+    test::print(budget == 0 ? "whole graph" : "every block again", m);
     (budget == 0 ? whole_kept : least_peak) = budget == 0 ? m.kept : m.peak;
   }
   EXPECT_LT(least_peak, whole_kept);

@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/clip_model.hpp>
 
 #include "../plugins/rewards/aesthetic/head.hpp"
 #include "support/tensor_list.hpp"
-#include <hn/nn/clip_model.hpp>
 
 namespace hn::test {
 namespace {

@@ -3,14 +3,11 @@
 // Slow: 3 GB on the disk, some minutes. Prints the table of docs/results/memory.md.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
-#include <chrono>
 #include <cstdio>
 
 #include "model.hpp"
 #include "support/full_size.hpp"
-#include <hn/nn/byte_count.hpp>
 
 namespace hn::sana {
 namespace {
@@ -18,13 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kFolder = fs::path(HN_SOURCE_DIR) / "tests/golden/sana_sprint/published";
-
-struct Pass {
-  at::Tensor output, by_noise;
-  std::uint64_t kept = 0, peak = 0;
-  std::size_t recomputed = 0;
-  double seconds = 0;
-};
 
 class FullSize : public testing::TestWithParam<const char*> {};
 
@@ -50,58 +40,36 @@ TEST_P(FullSize, ANoiseNetworkTrainsWithinABudget) {
   const auto transformer = load(Quantise::kNone, mapped_taken, mapped);
   EXPECT_LT(mapped_taken, mapped / 50) << "the file is the memory";
 
-  LoraSet lora(transformer->layers().size(), 2.0, transformer->proj_out_layer());
-  std::vector<at::Tensor> leaves;
-  for (const int i : match_targets(transformer->layers(), std::vector<std::string>{"all-linear"})) {
-    const LayerInfo& layer = transformer->layers()[static_cast<std::size_t>(i)];
-    for (const auto& shape : {lora_a_shape(layer, 16), lora_b_shape(layer, 16, false)})
-      leaves.push_back((at::randn(shape) * 0.02).set_requires_grad(true));
-    lora.set(i, leaves[leaves.size() - 2], leaves.back());
-  }
+  const test::RandomLora lora(transformer->layers(), transformer->proj_out_layer(), 16);
   const auto text = at::randn({1, 20, 2304}).to(at::kBFloat16);
+  const auto noise = at::linspace(-2, 2, 32 * 16 * 16).view({1, 32, 16, 16});
   const auto costs = std::make_shared<BlockCosts>();
   const auto pass = [&](const Transformer& t, std::uint64_t budget) {
-    Pass p;
-    const auto begin = std::chrono::steady_clock::now();
-    const auto noise =
-        at::linspace(-2, 2, 32 * 16 * 16).view({1, 32, 16, 16}).set_requires_grad(true);
-    const ByteCount count;
-    BlockRunner run(budget, costs, {1});
-    Caption caption;
-    caption.states = t.caption(text, lora);
-    p.output = t(noise.to(at::kBFloat16), caption, 1.0, 0.45, lora, &run);
-    p.kept = count.live();
-    run.finish(p.kept, "full size");
-    p.recomputed = run.recomputed();
-    auto by = leaves;
-    by.push_back(noise);
-    const auto grads = torch::autograd::grad({p.output.to(at::kFloat).square().sum()}, by);
-    p.by_noise = grads.back();
-    p.peak = count.peak();
-    p.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return p;
+    return test::measure(noise, lora.leaves, budget, costs,
+                         [&](const at::Tensor& x, BlockRunner& run) {
+                           Caption caption;
+                           caption.states = t.caption(text, lora.set);
+                           return t(x.to(at::kBFloat16), caption, 1.0, 0.45, lora.set, &run);
+                         });
   };
-  const Pass full = pass(*transformer, 0);
-  const Pass least = pass(*transformer, full.kept);  // measures: computes every block again
-  const Pass half = pass(*transformer, (full.kept + least.kept) / 2);
+  const test::Measured full = pass(*transformer, 0);
+  const test::Measured least =
+      pass(*transformer, full.kept);  // measures: computes every block again
+  const test::Measured half = pass(*transformer, (full.kept + least.kept) / 2);
   EXPECT_LE(half.kept, (full.kept + least.kept) / 2);
   EXPECT_LT(half.recomputed, least.recomputed);
-  for (const Pass* p : {&least, &half}) {
+  for (const test::Measured* p : {&least, &half}) {
     EXPECT_TRUE(at::equal(p->output, full.output));
     EXPECT_TRUE(at::equal(p->by_noise, full.by_noise));
   }
   const auto small = load(Quantise::kInt8, int8_taken, int8);
-  const Pass coded = pass(*small, 0);
+  const test::Measured coded = pass(*small, 0);
   std::printf("%s, 512 px, batch 1, bfloat16, rank 16 on %zu layers:\n", name.c_str(),
-              leaves.size() / 2);
-  const auto row = [](const char* what, const Pass& p) {
-    std::printf("| %s | %.1f MB | %.1f MB | %zu | %.1f s |\n", what, test::megabytes(p.kept),
-                test::megabytes(p.peak), p.recomputed, p.seconds);
-  };
-  row("no budget", full);
-  row("half", half);
-  row("least", least);
-  row("int8, no budget", coded);
+              lora.leaves.size() / 2);
+  test::print("no budget", full);
+  test::print("half", half);
+  test::print("least", least);
+  test::print("int8, no budget", coded);
   std::printf(
       "weights %.1f MB, of them allocated %.1f MB; int8 %.1f MB, offset off by %.2g, "
       "gradient by noise by %.2g\n",
