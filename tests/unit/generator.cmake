@@ -1,6 +1,6 @@
 # What the text-to-image plugins share, and the three of them: parity with the references, then the plugins through their ABI.
 if(TARGET hn::generator)
-  hn_add_test(NAME generator_problems_test SOURCES unit/generator_pipeline_problems_test.cpp LIBS hn::generator TORCH LABELS unit)
+  hn_add_test(NAME generator_problems_test SOURCES unit/generator_pipeline_problems_test.cpp unit/generator_prompts_test.cpp LIBS hn::generator TORCH LABELS unit)
 
   # hn_add_generator_tests(NAME PREFIX TIMEOUT): one program of the bodies that all share, over what golden_test.cpp says of it.
   function(hn_add_generator_tests NAME PREFIX TIMEOUT)

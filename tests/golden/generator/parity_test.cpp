@@ -146,13 +146,42 @@ TEST_P(GeneratorGolden, TheLoaderAsksForTheReferencesTensors) {
 TEST_P(GeneratorGolden, TokensAndTextStates) {
   const auto texts = golden->file().texts("prompts");
   for (const std::size_t i : {0u, 1u}) {
-    const std::string n = "." + std::to_string(i);
+    const std::string n = std::to_string(i);
     EXPECT_TRUE(at::equal(at::tensor(golden->tokens(*loaded->model, texts[i]), at::kLong),
-                          golden->file().get("ids" + n)))
+                          golden->file().get("ids." + n)))
         << texts[i];
     const auto states = loaded->model->prompt_tensors(*loaded->prompts[i]);
     for (const auto& [name, stage] : golden->text_stages())
-      golden->expect("text encoder, " + name, states.at(name), stage + n);
+      golden->expect("text encoder, " + name, states.at(name), stage + "." + n);
+  }
+}
+
+TEST_P(GeneratorGolden, PromptsComeBackFromTheirTensorsAndNoOthers) {
+  const hn::Cond& first = *loaded->prompts[0];
+  const auto states = loaded->model->prompt_tensors(first);
+  const auto again = loaded->model->restore_prompt("text", states);
+  EXPECT_TRUE(at::equal(loaded->model->embedding(*again), loaded->model->embedding(first)));
+  EXPECT_EQ(loaded->model->embedding(first).numel(), loaded->model->embedding_size());
+  const auto refused = [&](const hn::PromptTensors& others, const std::string& what) {
+    try {
+      loaded->model->restore_prompt("text", others);
+      ADD_FAILURE() << "accepted: " << what;
+    } catch (const hn::Error& error) {
+      EXPECT_EQ(error.code(), HN_DATA_LOSS);
+      EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+    }
+  };
+  for (const auto& [name, state] : states) {
+    auto others = states;
+    others.erase(name);
+    refused(others, "a prompt's " + name + ": expected Float [");
+    refused(others, "got nothing");
+    others[name] = state.to(at::kHalf);
+    refused(others, "got Half [");
+    others[name] = at::cat({state, state}, -1);
+    refused(others, "got Float [");
+    others[name] = state.unsqueeze(0);
+    refused(others, "got Float [1, ");
   }
 }
 
