@@ -307,10 +307,15 @@ class Quadratic final : public Instance {
         reads_(static_cast<std::uint32_t>(config.i64("reads", 0))),
         mixes_(config.boolean("mixes", false)),
         differentiable_(config.boolean("differentiable", true)),
+        blends_(config.boolean("blends", false)),
+        detached_(config.boolean("detached", false)),
         counted_(state().instances) {}
   std::unique_ptr<Function> open(std::string_view name, const Config&) override {
     if (name != "score") throw unknown_function(name);
-    return std::make_unique<Score>(prompts_, differentiable_, mixes_);
+    auto score = std::make_unique<Score>(prompts_, differentiable_, mixes_);
+    score->blends = blends_;
+    score->detached = detached_;
+    return score;
   }
   bool has_cond() const override { return prompts_; }
   std::uint32_t prompt_fields() const override { return reads_; }
@@ -334,6 +339,8 @@ class Quadratic final : public Instance {
                   {"brightness", "column", {HN_DIM_BATCH}, HN_SLOT_OPTIONAL}};
       flags_ = (prompts ? HN_FN_NEEDS_COND : 0u) | (mixes ? HN_FN_MIXES_SAMPLES : 0u);
     }
+    bool blends = false;    // every score is that of the batch
+    bool detached = false;  // the gradient is zero
     std::unique_ptr<hn::Saved> forward(const Call& call) override {
       state().raise_at("score.forward");
       state().note_determinism(call.deterministic());
@@ -352,6 +359,7 @@ class Quadratic final : public Instance {
         if (call.out(1) != nullptr)
           *at(call.out(1), b) = static_cast<float>(mean / static_cast<double>(n));
       }
+      if (blends && call.batch() > 1) *at(call.out(0), 0) += *at(call.out(0), 1);
       return call.want_grad() ? std::move(kept) : nullptr;
     }
     void backward(hn::Saved& saved, const hn_vjp& vjp) override {
@@ -365,7 +373,8 @@ class Quadratic final : public Instance {
         for (std::int64_t j = 0; j < n; ++j) {
           const float g = *at(vjp.cotangent[0], b) * -2.0f * (image[j] - kept.target(b)) /
                           static_cast<float>(n);
-          grad[j] = add ? grad[j] + g : g;
+          const float own = detached ? 0.0f : g;
+          grad[j] = add ? grad[j] + own : own;
         }
       }
       float* first = at(vjp.grad[0], 0);
@@ -390,6 +399,7 @@ class Quadratic final : public Instance {
   std::uint32_t reads_;                 // HN_PROMPT_*
   bool mixes_;
   bool differentiable_;
+  bool blends_, detached_;
   Counted counted_;
 };
 

@@ -132,10 +132,11 @@ TEST_F(CoreSession, AnyThreadMayCall) {
 TEST_F(CoreSession, DeterminismIsAskedOfEveryPluginOnTheCpu) {
   SessionSpec spec = fake_spec();
   open_session(spec, {})->train_step();
-  EXPECT_EQ(fake::state().calls["deterministic"], 3) << "noise_net, generate, score";
+  EXPECT_EQ(fake::state().calls["deterministic"], 4)
+      << "noise_net, generate, score, and score of one sample alone";
   spec.deterministic = Determinism::kNo;
   open_session(spec, {})->train_step();
-  EXPECT_EQ(fake::state().calls["deterministic"], 3);
+  EXPECT_EQ(fake::state().calls["deterministic"], 4);
 }
 
 TEST_F(CoreSession, ARefusedDeterminismIsAWarningOrAnErrorAsTheUserWants) {

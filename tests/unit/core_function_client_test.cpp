@@ -40,7 +40,8 @@ TEST_F(CoreFunctionClient, ReadsTheSlots) {
   EXPECT_EQ(fn.inputs()[2].shape, (std::vector<std::int64_t>{8, 2}));
   EXPECT_EQ(fn.output("offset"), 0u);
   EXPECT_EQ(fn.find_input("none"), -1);
-  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("linear: noise_net has no output 'image_rgb01'"),
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               HasSubstr("linear: noise_net has no output of semantic 'image_rgb01'"),
                (void)fn.output("image_rgb01"));
 }
 

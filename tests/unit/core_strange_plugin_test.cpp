@@ -110,6 +110,42 @@ TEST_F(CoreStrangePlugin, AnInputThatNobodyCanGiveIsRefusedWhenItIsOpened) {
                AllOf(HasSubstr("generate: input 'depth'"), HasSubstr("org.example.depth")), open());
 }
 
+TEST_F(CoreStrangePlugin, SlotsAreFoundByTheirSemantic) {
+  change_slot = [](std::int32_t, std::uint64_t, hn_slot& slot) {
+    if ((slot.flags & HN_SLOT_PARAM) != 0) return;
+    slot.name = view(slot.semantic) == "noise" ? hn_str{"z", 1} : hn_str{"y", 1};
+  };
+  EXPECT_EQ(open()->train_step().step, 1u) << "names are for messages";
+  change_slot = [](std::int32_t, std::uint64_t, hn_slot& slot) {
+    if (view(slot.semantic) == "noise") slot.semantic = HN_STR("org.example.noise");
+  };
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("org.example.noise"), open());
+  change_slot = [](std::int32_t direction, std::uint64_t, hn_slot& slot) {
+    if (direction == HN_SLOT_OUTPUT && view(slot.semantic) == "image_rgb01")
+      slot.semantic = HN_STR("org.example.picture");
+  };
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               AllOf(HasSubstr("generate has no output of semantic 'image_rgb01'"),
+                     HasSubstr("the one of that name has the semantic 'org.example.picture'")),
+               open());
+  change_slot = [](std::int32_t, std::uint64_t, hn_slot& slot) {
+    if (view(slot.semantic) == "step_noise") slot.semantic = HN_STR("noise");
+  };
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               HasSubstr("generate has two inputs of semantic 'noise': 'noise' and 'step_noise'"),
+               open());
+}
+
+TEST_F(CoreStrangePlugin, ASizeThatIsNotKeptIsRefused) {
+  SessionSpec spec = fake_spec();
+  spec.generator.options["width"] = std::int64_t{64};
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               AllOf(HasSubstr("linear: option width = 64 was given"), HasSubstr("2 x 2")),
+               open_session(spec, {}));
+  spec.generator.options["width"] = std::int64_t{fake::kSide};
+  (void)open_session(spec, {});
+}
+
 TEST_F(CoreStrangePlugin, ALayerOfAnUnknownKindIsRefused) {
   change_layer = [](hn_layer& layer) { layer.kind = 7; };
   Services services;

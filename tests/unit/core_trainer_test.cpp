@@ -4,6 +4,7 @@ namespace hn::core::test {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class CoreTrainer : public CoreTest {};
@@ -43,6 +44,52 @@ TEST_F(CoreTrainer, ReportsWhatItSays) {
   const StepReport busy = session->train_step();
   EXPECT_NEAR(busy.delta_rms, std::sqrt(2 * busy.kl / fake::kNoise), 1e-9);
   EXPECT_NEAR(busy.loss, busy.kl / fake::kNoise + 2 * (1 - busy.rewards[0]), 1e-6);
+}
+
+// The warnings of the first steps.
+std::vector<std::string> warnings_of(Session& session, int steps) {
+  std::vector<std::string> all;
+  for (int i = 0; i < steps; ++i)
+    for (const std::string& text : session.train_step().warnings) all.push_back(text);
+  return all;
+}
+
+TEST_F(CoreTrainer, ARewardWhoseGradientIsZeroIsTold) {
+  // Behind another reward too, whose gradient is in the same buffer.
+  for (const std::size_t which : {0u, 1u}) {
+    SessionSpec spec = fake_spec();
+    spec.rewards = {quadratic("first"), quadratic("second")};
+    spec.rewards[which].options["detached"] = true;
+    const auto session = open_session(spec, {});
+    EXPECT_THAT(warnings_of(*session, 2), ::testing::IsEmpty());
+    EXPECT_THAT(warnings_of(*session, 6),
+                ElementsAre(AllOf(HasSubstr("reward " + spec.rewards[which].name + ": "),
+                                  HasSubstr("exactly zero everywhere in 3 steps"))));
+  }
+  EXPECT_THAT(warnings_of(*open_session(fake_spec(), {}), 4), ::testing::IsEmpty());
+}
+
+TEST_F(CoreTrainer, LookingAtGradientsChangesNoBit) {
+  SessionSpec spec = fake_spec();
+  spec.rewards = {quadratic("a"), quadratic("b", 7)};
+  const auto run = [&](std::int64_t watch) {
+    spec.train.watch = watch;
+    const auto session = open_session(spec, {});
+    for (int i = 0; i < 4; ++i) session->train_step();
+    return adapter_of(*session, folder_);
+  };
+  EXPECT_EQ(largest_difference(run(20), run(0)), 0);
+}
+
+TEST_F(CoreTrainer, ARewardThatMixesItsBatchIsToldOnce) {
+  SessionSpec spec = fake_spec();
+  spec.rewards[0].options["blends"] = true;
+  const auto session = open_session(spec, {});
+  EXPECT_THAT(warnings_of(*session, 3),
+              ElementsAre(AllOf(HasSubstr("reward quad: it mixes its batch"),
+                                HasSubstr("alone and"), HasSubstr("HN_FN_MIXES_SAMPLES"))));
+  spec.rewards[0].options["mixes"] = true;  // it says so
+  EXPECT_THAT(warnings_of(*open_session(spec, {}), 2), ::testing::IsEmpty());
 }
 
 TEST_F(CoreTrainer, SameSeedSameBitsOtherSeedOtherRun) {

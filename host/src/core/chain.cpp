@@ -100,6 +100,26 @@ bool Chain::blind_to_prompts(RewardBuffers& r, std::span<const Prompt> prompts,
   return at::equal(again, scores);
 }
 
+std::optional<double> Chain::score_alone(RewardBuffers& r, const at::Tensor& pictures,
+                                         std::span<const hn_cond* const> cond,
+                                         const at::Tensor& scores) {
+  const at::Tensor one = at::empty({1}, scores.options());
+  r.score.in[r.model->image_slot()] = pictures.narrow(0, 0, 1);
+  r.score.out[r.model->score_slot()] = one;
+  r.score.forward(cond.first(std::min<std::size_t>(cond.size(), 1)), false);
+  r.score.in[r.model->image_slot()] = pictures;
+  r.score.out[r.model->score_slot()] = scores;
+  // Products are blocked differently for one sample, and weights of 16 bits round coarsely.
+  const Options& options = r.model->spec().options;
+  const auto dtype = options.find("dtype");
+  const auto* name = dtype == options.end() ? nullptr : std::get_if<std::string>(&dtype->second);
+  const double relative = name == nullptr || *name == "float32" ? 1e-3 : 5e-2;
+  const double alone = one.item<double>(), among = scores[0].item<double>();
+  const double scale = std::max(scores.abs().max().item<double>(), std::abs(alone));
+  if (std::abs(alone - among) <= relative * scale) return std::nullopt;
+  return alone;
+}
+
 bool Chain::leave_out_unanswered(RewardBuffers& r, std::span<const Prompt> prompts,
                                  std::vector<Prompt>& answered, at::Tensor& pictures,
                                  StepScores& step) {
@@ -165,15 +185,25 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
       // all of them for one that comes from another device, begin at zero.
       const at::Tensor target = shared != nullptr ? shared->gradient() : image_grad;
       const bool begun = shared != nullptr || written;
-      const at::Tensor into = here ? rows(target, count) : at::empty_like(input);
+      // Its own gradient can be looked at where it is not added to another's.
+      const bool straight = here && !(begun && turn.check_gradient);
+      const at::Tensor into = straight ? rows(target, count) : at::empty_like(input);
       if (!begun && !here) target.zero_();
       if (!begun && here && count < samples) target.narrow(0, count, samples - count).zero_();
       r.score.grad[r.model->image_slot()] = into;
-      r.score.backward(saved, here && begun);
-      if (!here) rows(target, count).add_(into.to(target.device()));
+      r.score.backward(saved, straight && begun);
+      if (turn.check_gradient) {
+        const bool zero = !into.any().item<bool>();
+        if (!zero || step.gradient == StepScores::Gradient::kUnseen)
+          step.gradient = zero ? StepScores::Gradient::kZero : StepScores::Gradient::kSome;
+      }
+      if (!straight) rows(target, count).add_(into.to(target.device()));
       written = written || shared == nullptr;
       require_finite_rows(rows(target, count), "gradient of " + name, prompts);
     }
+    if (turn.check_mixing && batch.position == 0 && n > 1 && !step.alone &&
+        !r.score.fn->mixes_samples())
+      step.alone = score_alone(r, input, pins.handles(), scores);
     if (turn.check_prompts && batch.position == 0 && n > 1 && r.model->needs_prompts())
       step.blind = blind_to_prompts(r, prompts, scores);
   }

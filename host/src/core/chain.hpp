@@ -6,6 +6,7 @@
 // Fine-tuning: the LoRA sits on generate itself, x = x0, no R.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@ namespace hn::core {
 // What a step does with one reward.
 struct RewardTurn {
   bool run = true;
-  bool check_prompts = false;  // also score exchanged prompts, see RewardStates
+  bool check_prompts = false;   // also score exchanged prompts, see RewardStates
+  bool check_gradient = false;  // look whether its own gradient is zero
+  bool check_mixing = false;    // also score the first sample alone
   double slope = 0;        // dL / d score of a sample that it sees, without `share`; 0: no backward
   std::int64_t batch = 0;  // it sees the first so many samples of an optimiser batch; 0: all
 };
@@ -70,6 +73,9 @@ class Chain {
   // and `pictures` are then those that are left, and the step says how many are not.
   bool leave_out_unanswered(RewardBuffers& reward, std::span<const Prompt> prompts,
                             std::vector<Prompt>& answered, at::Tensor& pictures, StepScores& step);
+  // The first sample's score alone, when that is another than `scores` has for it.
+  std::optional<double> score_alone(RewardBuffers& reward, const at::Tensor& pictures,
+                                    std::span<const hn_cond* const> cond, const at::Tensor& scores);
   // True when the reward gives these pictures the same scores with the prompts exchanged.
   bool blind_to_prompts(RewardBuffers& reward, std::span<const Prompt> prompts,
                         const at::Tensor& scores);

@@ -76,22 +76,37 @@ std::vector<Slot> FunctionClient::read_slots(std::int32_t direction, std::uint64
   return slots;
 }
 
-int FunctionClient::find(const std::vector<Slot>& slots, std::string_view name) {
-  for (std::size_t i = 0; i < slots.size(); ++i)
-    if (slots[i].name == name) return static_cast<int>(i);
-  return -1;
+int FunctionClient::find(const std::vector<Slot>& slots, std::string_view semantic,
+                         const char* kinds) const {
+  int found = -1;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i].semantic != semantic) continue;
+    if (found >= 0)
+      throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + " has two " + kinds +
+                                      " of semantic '" + std::string(semantic) + "': '" +
+                                      slots[static_cast<std::size_t>(found)].name + "' and '" +
+                                      slots[i].name + "'");
+    found = static_cast<int>(i);
+  }
+  return found;
 }
 
-std::size_t FunctionClient::require(const std::vector<Slot>& slots, std::string_view name,
+std::size_t FunctionClient::require(const std::vector<Slot>& slots, std::string_view semantic,
                                     const char* kind) const {
-  const int i = find(slots, name);
-  if (i < 0)
-    throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + " has no " + kind + " '" +
-                                    std::string(name) + "'");
-  if (slots[i].dtype != at::kFloat)
+  const int i = find(slots, semantic, (std::string(kind) + "s").c_str());
+  if (i < 0) {
+    std::string names;
+    for (const Slot& slot : slots)
+      if (slot.name == semantic)
+        names = "; the one of that name has the semantic '" + slot.semantic + "'";
+    throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + " has no " + kind +
+                                    " of semantic '" + std::string(semantic) + "'" + names);
+  }
+  const Slot& slot = slots[static_cast<std::size_t>(i)];
+  if (slot.dtype != at::kFloat)
     throw Error(HN_UNSUPPORTED, instance_.name() + ": " + name_ + ": expected " + kind + " '" +
-                                    std::string(name) + "' in float32, got " +
-                                    at::toString(slots[i].dtype));
+                                    slot.name + "' (" + std::string(semantic) +
+                                    ") in float32, got " + at::toString(slot.dtype));
   return static_cast<std::size_t>(i);
 }
 

@@ -83,13 +83,16 @@ class FunctionClient {
   const std::vector<Slot>& outputs() const { return outputs_; }
   bool needs_cond() const { return (flags_ & HN_FN_NEEDS_COND) != 0; }
   bool mixes_samples() const { return (flags_ & HN_FN_MIXES_SAMPLES) != 0; }
-  // The slot's index, or -1.
-  int find_input(std::string_view slot) const { return find(inputs_, slot); }
-  int find_output(std::string_view slot) const { return find(outputs_, slot); }
-  // As find_*; HN_UNSUPPORTED names the plugin, the function and the slot. The slot must be
+  // The index of the slot of a semantic, or -1. Names are for messages; a semantic that two slots
+  // have (lora_a, column) is not asked for here: HN_UNSUPPORTED names both.
+  int find_input(std::string_view semantic) const { return find(inputs_, semantic, "inputs"); }
+  int find_output(std::string_view semantic) const { return find(outputs_, semantic, "outputs"); }
+  // As find_*; HN_UNSUPPORTED names the plugin, the function and the semantic. The slot must be
   // float32.
-  std::size_t input(std::string_view slot) const { return require(inputs_, slot, "input"); }
-  std::size_t output(std::string_view slot) const { return require(outputs_, slot, "output"); }
+  std::size_t input(std::string_view semantic) const { return require(inputs_, semantic, "input"); }
+  std::size_t output(std::string_view semantic) const {
+    return require(outputs_, semantic, "output");
+  }
 
   // HN_UNSUPPORTED names an input that must be given and is none of these semantics; adapters'
   // matrices come from the adapter.
@@ -133,8 +136,8 @@ class FunctionClient {
     return instance_.name() + ": " + name_ + ": " + what;
   }
   std::vector<Slot> read_slots(std::int32_t direction, std::uint64_t count);
-  static int find(const std::vector<Slot>& slots, std::string_view name);
-  std::size_t require(const std::vector<Slot>& slots, std::string_view name,
+  int find(const std::vector<Slot>& slots, std::string_view semantic, const char* kinds) const;
+  std::size_t require(const std::vector<Slot>& slots, std::string_view semantic,
                       const char* kind) const;
 
   Instance& instance_;

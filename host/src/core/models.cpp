@@ -63,6 +63,22 @@ std::int64_t steps_of(const FunctionClient& generate, int step_noise, const Opti
   return steps != nullptr ? *steps : 1;
 }
 
+// A width or height that was asked for and is not what comes out would be passed over in silence.
+void require_size(const std::string& name, const Options& options,
+                  const std::vector<std::int64_t>& image) {
+  for (const auto& [key, dimension] : {std::pair("height", 1), std::pair("width", 2)}) {
+    const auto found = options.find(key);
+    if (found == options.end()) continue;
+    const auto* wanted = std::get_if<std::int64_t>(&found->second);
+    const std::int64_t got = image[static_cast<std::size_t>(dimension)];
+    if (wanted != nullptr && *wanted != got)
+      throw Error(HN_UNSUPPORTED, name + ": option " + key + " = " + std::to_string(*wanted) +
+                                      " was given, but its pictures are " +
+                                      std::to_string(image[2]) + " x " + std::to_string(image[1]) +
+                                      " (width x height)");
+  }
+}
+
 }  // namespace
 
 GeneratorModel::GenerateSlots GeneratorModel::slots(const FunctionClient& generate) {
@@ -83,6 +99,7 @@ GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec,
   const GenerateSlots at = slots(*generate_);
   noise_shape_ = sample_shape(*generate_, generate_->inputs()[at.noise]);
   image_shape_ = image_shape_of(*generate_, at);
+  require_size(name_, options_, image_shape_);
   steps_ = steps_of(*generate_, at.step_noise, options_);
 }
 

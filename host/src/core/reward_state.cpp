@@ -9,7 +9,8 @@
 namespace hn::core {
 namespace {
 
-constexpr unsigned kConstant = 1, kFlat = 2, kBlind = 4, kAlarm = 8, kUnanswered = 16;
+constexpr unsigned kConstant = 1, kFlat = 2, kBlind = 4, kAlarm = 8, kUnanswered = 16,
+                   kZeroGradient = 32, kMixes = 64;
 constexpr double kGuardStart = 3;    // measurements that make a guard's start; it is idle in them
 constexpr double kGuardWait = 3;     // measurements between two lowerings
 constexpr double kGuardShare = 0.3;  // of a new measurement in the smoothed score
@@ -52,7 +53,8 @@ RewardState RewardState::from(std::span<const double> n) {
   return s;
 }
 
-RewardStates::RewardStates(const SessionSpec& spec) : spec_(spec), states_(spec.rewards.size()) {}
+RewardStates::RewardStates(const SessionSpec& spec)
+    : spec_(spec), states_(spec.rewards.size()), zero_steps_(spec.rewards.size(), 0) {}
 
 bool RewardStates::runs(std::size_t k, std::uint64_t step) const {
   const auto every = static_cast<std::uint64_t>(std::max<std::int64_t>(spec_.rewards[k].every, 0));
@@ -62,6 +64,16 @@ bool RewardStates::runs(std::size_t k, std::uint64_t step) const {
 bool RewardStates::checks_prompts(std::size_t k, std::uint64_t step) const {
   if (spec_.train.watch == 0 || !runs(k, step)) return false;
   return states_[k].steps == static_cast<double>(spec_.train.watch - 1);  // once a window
+}
+
+bool RewardStates::checks_gradient(std::size_t k, std::uint64_t step) const {
+  if (spec_.train.watch == 0 || !spec_.rewards[k].train || !runs(k, step)) return false;
+  const auto every = static_cast<std::uint64_t>(spec_.rewards[k].every);
+  return (step - 1) / every % kGradientWindow < kZeroSteps;
+}
+
+bool RewardStates::checks_mixing(std::size_t k, std::uint64_t step) const {
+  return step == 1 && spec_.train.watch != 0 && spec_.rewards[k].train;
 }
 
 double RewardStates::slope(std::size_t k) const {
@@ -89,6 +101,28 @@ void RewardStates::warn_once(std::size_t k, unsigned bit, bool now, const std::s
   if (now && (told & bit) == 0) report.warnings.push_back("reward " + spec_.rewards[k].name + text);
   told = now ? told | bit : told & ~bit;
   states_[k].warned = told;
+}
+
+void RewardStates::watch_gradient(std::size_t k, const StepScores& step, StepReport& report) {
+  if (step.alone)
+    warn_once(k, kMixes, true,
+              ": it mixes its batch: the first sample's score is " + number(*step.alone) +
+                  " alone and " + number(step.scores.front()) +
+                  " among its neighbours; what it gives depends on batch and micro_batch (a reward "
+                  "that is meant so says "
+                  "HN_FN_MIXES_SAMPLES)",
+              report);
+  if (step.gradient == StepScores::Gradient::kUnseen) return;
+  if (step.gradient == StepScores::Gradient::kSome)
+    zero_steps_[k] = 0;
+  else
+    ++zero_steps_[k];
+  if (zero_steps_[k] != 0 && zero_steps_[k] < kZeroSteps) return;
+  warn_once(k, kZeroGradient, zero_steps_[k] >= kZeroSteps,
+            ": its gradient with respect to the picture was exactly zero everywhere in " +
+                std::to_string(zero_steps_[k]) +
+                " steps: nothing is learned from it (is its graph cut off, a detach?)",
+            report);
 }
 
 void RewardStates::watch(std::size_t k, const StepScores& step, StepReport& report) {
@@ -170,6 +204,7 @@ void RewardStates::finish_step(std::span<const StepScores> steps, StepReport& re
     s.last = sum / static_cast<double>(scores.size());
     for (const double score : scores) s.scale.add(score);
     watch(k, steps[k], report);
+    watch_gradient(k, steps[k], report);
     s.measured += 1;
     s.smooth += (s.last - s.smooth) * std::max(1 / s.measured, kGuardShare);
     if (s.measured <= kGuardStart) s.start += (s.last - s.start) / s.measured;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@ struct StepScores {
   // Samples whose prompts a reward that is only measured could not answer, and why the first.
   std::size_t unanswered = 0;
   std::string why{};
+  // Its own image gradient over the step: none looked at, some of it not zero, all of it zero.
+  enum class Gradient { kUnseen, kSome, kZero };
+  Gradient gradient = Gradient::kUnseen;
+  // The first sample's score alone, where that is another than among its neighbours.
+  std::optional<double> alone{};
 };
 
 // Mean and deviation over the last samples: the plain ones up to kHorizon samples, then each new
@@ -67,6 +73,13 @@ class RewardStates {
   bool runs(std::size_t k, std::uint64_t step) const;
   // True when this step should also score exchanged prompts, to see whether the reward reads them.
   bool checks_prompts(std::size_t k, std::uint64_t step) const;
+  // True when this step should look whether the reward's own image gradient is zero everywhere: the
+  // first kZeroSteps runs, and as many in each kGradientWindow. A function of the step alone, so
+  // that a resumed run does the same.
+  static constexpr std::uint64_t kZeroSteps = 3, kGradientWindow = 50;
+  bool checks_gradient(std::size_t k, std::uint64_t step) const;
+  // True when this step should score one sample alone, to see whether the reward mixes its batch.
+  bool checks_mixing(std::size_t k, std::uint64_t step) const;
   // dL / d score of one sample that it sees, times the number of samples of an optimiser batch over
   // those that it sees. 0: no gradient is wanted.
   double slope(std::size_t k) const;
@@ -85,12 +98,14 @@ class RewardStates {
 
  private:
   void watch(std::size_t k, const StepScores& step, StepReport& report);
+  void watch_gradient(std::size_t k, const StepScores& step, StepReport& report);
   void warn_once(std::size_t k, unsigned bit, bool now, const std::string& text,
                  StepReport& report);
   void guard(const GuardSpec& guard, std::size_t k, StepReport& report);
 
   const SessionSpec& spec_;
   std::vector<RewardState> states_;
+  std::vector<std::uint64_t> zero_steps_;  // in a row, of those that were looked at
   double factor_ = 1;
   std::string stopped_;
 };

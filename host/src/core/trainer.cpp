@@ -119,9 +119,10 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
   const std::uint64_t first_of_step = steps_done_ * static_cast<std::uint64_t>(samples);
   std::vector<RewardTurn> turns;
   for (std::size_t k = 0; k < states_.size(); ++k)
-    turns.push_back({states_.runs(k, steps_done_ + 1) && off_[k] == 0,
-                     states_.checks_prompts(k, steps_done_ + 1), states_.slope(k),
-                     spec_.rewards[k].batch});
+    turns.push_back(
+        {states_.runs(k, steps_done_ + 1) && off_[k] == 0,
+         states_.checks_prompts(k, steps_done_ + 1), states_.checks_gradient(k, steps_done_ + 1),
+         states_.checks_mixing(k, steps_done_ + 1), states_.slope(k), spec_.rewards[k].batch});
   std::vector<Prompt> prompts;
   // Accumulation and micro batches are the same sum; the former keeps its own batches.
   for (std::int64_t done = 0; done < samples;) {
