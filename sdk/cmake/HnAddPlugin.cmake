@@ -3,7 +3,8 @@
 #
 # Builds the bundle NAME.hnp/{plugin.toml, libNAME.so, FILES...} with every property that the ABI asks of a plugin: one exported
 # symbol, no unique symbols, everything resolved at link time, a run path relative to the bundle, and without LibTorch a
-# libstdc++ of its own. The manifest gets the library's name and sha256, the ABI version and LibTorch's build id.
+# libstdc++ of its own. The manifest is checked strictly (a missing or misspelt key fails the build, with file and line), and gets
+# the library's name and sha256, the ABI version of its entry and LibTorch's build id. A bundle whose build fails has no manifest.
 # MODEL: files that become a static library NAME_model first, for tests that reach behind the plugin's glue.
 # NO_INSTALL: a bundle for tests, neither installed nor listed in the properties HN_PLUGIN_BUNDLES and HN_PLUGIN_TARGETS.
 set(HN_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
@@ -88,12 +89,41 @@ function(hn_add_plugin NAME)
                          COMMAND ${CMAKE_COMMAND} -E copy_if_different ${source} ${bundle}/${path})
     endif()
   endforeach()
+  # What was finished before the sources changed says nothing of them: it goes before they are compiled.
+  set(changed ${manifest})
+  foreach(source IN LISTS ARG_SOURCES ARG_MODEL)
+    get_filename_component(source ${source} ABSOLUTE)
+    if(EXISTS ${source})
+      list(APPEND changed ${source})
+    endif()
+  endforeach()
+  set(stamp ${CMAKE_CURRENT_BINARY_DIR}/${NAME}_changed.stamp)
+  add_custom_command(OUTPUT ${stamp} DEPENDS ${changed}
+    COMMAND ${CMAKE_COMMAND} -E rm -f ${bundle}/plugin.toml COMMAND ${CMAKE_COMMAND} -E touch ${stamp} VERBATIM
+    COMMENT "")
+  add_custom_target(${NAME}_changed DEPENDS ${stamp})
+  add_dependencies(${NAME} ${NAME}_changed)
+  add_custom_command(TARGET ${NAME} PRE_LINK COMMAND ${CMAKE_COMMAND} -E rm -f ${bundle}/plugin.toml VERBATIM)
+  # As manifests name it: "linux-x86_64".
+  string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" platform)
+  string(REPLACE "-amd64" "-x86_64" platform ${platform})
+  string(REPLACE "-arm64" "-aarch64" platform ${platform})
+  # The program that checks the manifest: of this tree, or of the install.
+  set(helper "")
+  if(HN_BUILD_HOST)
+    set(helper $<TARGET_FILE:hnhost_helper>)
+  elseif(EXISTS "${HN_PREFIX}/libexec/hn/hnhost_helper")
+    set(helper ${HN_PREFIX}/libexec/hn/hnhost_helper)
+  endif()
   # A custom target beside the link step, so that an edited manifest or data file is taken in without a new link.
   add_custom_target(${NAME}_bundle ALL
     COMMAND ${CMAKE_COMMAND} -DMANIFEST=${manifest} -DLIBRARY=$<TARGET_FILE:${NAME}> -DOUT=${bundle}/plugin.toml
-            -DKIND=${ARG_KIND} -DLIBTORCH=${libtorch} -P ${here}/finish_manifest.cmake
+            -DKIND=${ARG_KIND} -DPLATFORM=${platform} -DLIBTORCH=${libtorch} -DHELPER=${helper} -P ${here}/finish_manifest.cmake
     ${copies} VERBATIM COMMENT "Bundling ${NAME}.hnp")
   add_dependencies(${NAME}_bundle ${NAME})
+  if(HN_BUILD_HOST)
+    add_dependencies(${NAME}_bundle hnhost_helper)
+  endif()
   if(ARG_NO_INSTALL)
     return()
   endif()

@@ -132,6 +132,7 @@ class MyGenerator final : public hn::Instance {
       : Instance(host), model_(weights_file(config)) {
     if (!hn::device_from(config).is_cpu())
       throw hn::Error(HN_UNSUPPORTED, "[my_generator] runs on the CPU only");
+    check_size(config);
   }
 
   std::unique_ptr<hn::Function> open(std::string_view name, const hn::Config& config) override {
@@ -159,6 +160,14 @@ class MyGenerator final : public hn::Instance {
   std::vector<hn::MemoryUse> memory_use() const override { return {{{kDLCPU, 0}, model_.bytes()}}; }
 
  private:
+  // It makes pictures of one size: another one is refused, not passed over.
+  static void check_size(const hn::Config& config) {
+    for (const char* key : {"width", "height"})
+      if (config.i64(key, kSize * kScale) != kSize * kScale)
+        throw hn::Error(HN_UNSUPPORTED, std::string("[my_generator] expected ") + key + " = " +
+                                            std::to_string(kSize * kScale) + ", got " +
+                                            std::to_string(config.i64(key, 0)));
+  }
   static std::filesystem::path weights_file(const hn::Config& config) {
     const auto folder = config.find_str("weights");
     if (!folder)

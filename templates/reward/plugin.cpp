@@ -9,7 +9,7 @@ class MyReward final : public hn::TorchReward {
   // Runs once, when the host loads the plugin: read options, load weights. A hn::Error thrown here
   // reaches the user as text.
   MyReward(const hn::Host& host, const hn::Config& config)
-      : TorchReward(host, config), target_(config.f64("target", 0.25)) {
+      : TorchReward(host, config), target_(config.f64("org.example.target", 0.25)) {
     if (target_ < 0 || target_ > 1)
       throw hn::Error(HN_INVALID_ARGUMENT,
                       "[my_reward] expected target in 0..1, got " + std::to_string(target_));

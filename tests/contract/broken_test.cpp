@@ -29,7 +29,7 @@ Subject subject(const std::string& library, const std::string& id, const std::st
 }
 
 Subject brightness(const std::string& defect) {
-  return subject("broken.hnp/libbroken.so", "test.reward.brightness", defect);
+  return subject("broken.hnp/libbroken.so", "hn.test.brightness", defect);
 }
 
 const Row* find(const std::vector<Row>& rows, const std::string& check) {

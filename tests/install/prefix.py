@@ -16,6 +16,7 @@ import stranger
 
 def libraries(prefix):
     yield prefix / "bin/hnhost"
+    yield prefix / "libexec/hn/hnhost_helper"
     for path in sorted((prefix / "lib").rglob("*.so*")):
         if path.is_file() and not path.is_symlink() and "libtorch" not in path.relative_to(prefix).parts:
             yield path

@@ -2,6 +2,7 @@
 #include <hn/plugin.h>
 
 #include "loader/library.hpp"
+#include "support/cat.hpp"
 #include "unit/loader_support.hpp"
 
 namespace hn::host {
@@ -43,6 +44,17 @@ TEST_F(Library, OpensAGoodPlugin) {
 
 TEST_F(Library, OpensAPluginWithFieldsOfALaterMinor) {
   EXPECT_GT(open("long").entry->struct_size, sizeof(hn_plugin_v1));
+}
+
+TEST_F(Library, WhatTheManifestHoldsBesideIsToldWhenItIsUsed) {
+  std::string text = replaced(reward_text(), "text_limit", "gamma = 2.0\ntext_limit");
+  for (const char* key : {"crop", "strength"})
+    text = replaced(text, cat("\"", key, "\""), cat("\"test.", key, "\""));
+  std::vector<std::string> told;
+  open_plugin(read_manifest(make_bundle(folder_ / "newer.hnp", text)), "none",
+              [&](const std::string& warning) { told.push_back(warning); });
+  EXPECT_THAT(told, ::testing::Contains(AllOf(HasSubstr("plugin fake: "), HasSubstr("plugin.toml:"),
+                                              HasSubstr("[reward] gamma: unknown key"))));
 }
 
 TEST_F(Library, AChangedLibraryIsNotOpened) {

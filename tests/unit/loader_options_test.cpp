@@ -44,5 +44,15 @@ TEST_F(Options, BadOnes) {
   EXPECT_THAT(refused({{"zzz", true}}), HasSubstr("known: "));
 }
 
+TEST_F(Options, DefaultsOfTheManifestAreAdded) {
+  core::Options options = {{"strength", 0.5}};
+  add_defaults(manifest_, options);
+  EXPECT_EQ(options.size(), 2u) << "strength has no default, and is given";
+  EXPECT_EQ(std::get<bool>(options.at("crop")), true);
+  options = {{"crop", false}};
+  add_defaults(manifest_, options);
+  EXPECT_EQ(std::get<bool>(options.at("crop")), false) << "what is given stays";
+}
+
 }  // namespace
 }  // namespace hn::host

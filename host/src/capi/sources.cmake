@@ -1,6 +1,7 @@
 # The roof: every function of hnhost.h.
 target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/basics.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/helper.cpp
   ${CMAKE_CURRENT_LIST_DIR}/inspect.cpp
   ${CMAKE_CURRENT_LIST_DIR}/listing.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pull.cpp

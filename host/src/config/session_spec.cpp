@@ -22,6 +22,7 @@ core::Options merged(const Choice& choice, const core::Options& user, const std:
       for (const auto& [option, path] : pulled->options) options.try_emplace(option, path.string());
     }
   }
+  add_defaults(*choice.plugin, options);
   return options;
 }
 

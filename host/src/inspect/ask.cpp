@@ -11,6 +11,7 @@ namespace hn::inspect {
 Asked::Asked(host::Host& h, const host::Choice& choice, const std::filesystem::path& weights)
     : host(h), name(choice.plugin->name), plugin(h.open_plugin(*choice.plugin)) {
   if (choice.model != nullptr) options = choice.model->options;
+  host::add_defaults(*choice.plugin, options);
   options["weights"] = weights.string();
   options["bundle"] = choice.plugin->bundle.string();
 }

@@ -83,6 +83,7 @@ core::Plugin open_plugin(const Manifest& m, std::string_view core_libtorch,
     if (warn) warn(text);
   };
   check_requirements(m, core_libtorch);
+  for (const std::string& note : m.notes) tell(cat("plugin ", m.name, ": ", note));
   for (const std::string& doubt : bundle_doubts(m)) tell(doubt);
   const LibraryFile file(m.library);
   check_hash(m, file);

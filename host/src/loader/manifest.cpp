@@ -57,6 +57,9 @@ void read_head(TomlTable& top, Manifest& m) {
     top.fail("summary", "expected one line of text");
   m.licence = top.need_str("licence");
   m.functions = top.find_list("functions").value_or(std::vector<std::string>());
+  for (const std::string& function : m.functions)
+    check_word(top, "functions", function, {"score", "generate", "noise_net", "decode", "encode"},
+               m);
   const std::string needed = m.kind == PluginKind::kReward ? "score" : "generate";
   if (std::find(m.functions.begin(), m.functions.end(), needed) == m.functions.end())
     top.fail(top.has("functions") ? "functions" : "",
@@ -79,8 +82,16 @@ void read_source_and_capabilities(TomlTable& top, Manifest& m) {
   }
 }
 
+constexpr const char* kBuildTables[] = {"abi", "library", "requires"};
+
 // [abi], [library.<platform>] and [requires]: what hn_add_plugin appends.
 void read_build_tables(TomlTable& top, Manifest& m) {
+  if (std::none_of(std::begin(kBuildTables), std::end(kBuildTables),
+                   [&](const char* table) { return top.has(table); }))
+    top.fail("", cat("this is a plugin's source, not built yet (the build writes [abi], "
+                     "[library.*] and [requires]): build first, then name the bundle, "
+                     "build/lib/hn/plugins/",
+                     m.name, ".hnp"));
   TomlTable abi = top.need_table("abi");
   m.abi_major = abi.need_i64("major");
   m.abi_min_minor = abi.need_i64("min_minor");
@@ -155,6 +166,57 @@ void check_library_inside(const Manifest& m, const std::filesystem::path& file) 
                   "; what runs must be in the bundle: put a copy there"));
 }
 
+// [x."org.example"]: tables of third parties, which no hn reads.
+void read_third_parties(TomlTable& top) {
+  auto all = top.find_table("x");
+  if (!all) return;
+  for (const std::string& name : all->keys()) {
+    if (name.find('.') == std::string::npos)
+      all->object(name, "expected a reverse domain in quotes: [x.\"org.example\"]");
+    all->find_table(name);
+  }
+}
+
+// After everything was read: what the author says must not be passed over.
+void check_must_understand(TomlTable& top) {
+  const auto paths = top.find_list("must_understand");
+  if (!paths) return;
+  for (const std::string& path : *paths) {
+    if (path == "x" || path.starts_with("x."))
+      top.fail("must_understand", cat("'", path, "': x is for third parties, no hn reads it"));
+    if (!top.stands(path))
+      top.fail("must_understand",
+               cat("no key '", path,
+                   "' stands in this file; one of a table is \"reward.min\", one "
+                   "of the entries of [[options]] \"options.key\""));
+    if (!top.understood(path))
+      top.fail("must_understand", cat("this hn does not know '", path,
+                                      "', and the plugin must not run without it: a "
+                                      "newer hn is needed"));
+  }
+}
+
+// Everything that its author writes.
+void read_author_tables(TomlTable& top, Manifest& m) {
+  read_head(top, m);
+  read_source_and_capabilities(top, m);
+  if (m.kind == PluginKind::kReward) {
+    m.reward = read_reward(top.need_table("reward"), nullptr);
+  } else if (top.has("reward")) {
+    top.fail("reward", "only a reward has this table");
+  }
+  for (TomlTable& table : top.find_tables("options")) {
+    OptionSpec option = read_option(table, m);
+    for (const OptionSpec& other : m.options)
+      if (other.key == option.key) table.fail("key", cat("'", option.key, "' is given twice"));
+    m.options.push_back(std::move(option));
+  }
+  for (TomlTable& table : top.find_tables("weights")) m.weights.push_back(read_weight_file(table));
+  read_models(top, m);
+  read_self_test(top, m);
+  read_third_parties(top);
+}
+
 }  // namespace
 
 std::string_view kind_name(PluginKind kind) {
@@ -166,6 +228,10 @@ std::string_view platform_name() {
   return "linux-x86_64";
 #elif defined(__linux__) && defined(__aarch64__)
   return "linux-aarch64";
+#elif defined(__linux__) && defined(__riscv) && __riscv_xlen == 64
+  return "linux-riscv64";
+#elif defined(__linux__) && defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+  return "linux-ppc64le";
 #else
   return "unknown";
 #endif
@@ -177,7 +243,22 @@ const ModelSpec* Manifest::default_model() const {
   return nullptr;
 }
 
-Manifest read_manifest(const std::filesystem::path& bundle) {
+void check_author_manifest(const std::filesystem::path& file, PluginKind kind) {
+  Manifest m;
+  m.bundle = tidy(file).parent_path();
+  TomlTable top = TomlTable::parse(read_file(file, kMaxManifestBytes), file.string());
+  for (const char* table : kBuildTables)
+    if (top.has(table))
+      top.fail(table, "the build writes this table (hn_add_plugin): take it out of the source");
+  read_author_tables(top, m);
+  if (m.kind != kind)
+    top.fail("kind", cat("expected \"", kind_name(kind), "\" as in hn_add_plugin, got \"",
+                         kind_name(m.kind), "\""));
+  check_must_understand(top);
+  top.finish();
+}
+
+Manifest read_manifest(const std::filesystem::path& bundle, Reading reading) {
   std::error_code ignored;
   if (!std::filesystem::exists(bundle, ignored))
     throw Error(HN_NOT_FOUND, cat(bundle.string(), ": no such bundle"));
@@ -189,24 +270,12 @@ Manifest read_manifest(const std::filesystem::path& bundle) {
   const std::filesystem::path file = m.bundle / "plugin.toml";
   TomlTable top = TomlTable::parse(read_file(file, kMaxManifestBytes), file.string());
 
-  read_head(top, m);
-  read_source_and_capabilities(top, m);
-  if (m.kind == PluginKind::kReward) {
-    m.reward = read_reward(top.need_table("reward"), nullptr);
-  } else if (top.has("reward")) {
-    top.fail("reward", "only a reward has this table");
-  }
-  for (TomlTable& table : top.find_tables("options")) {
-    OptionSpec option = read_option(table);
-    for (const OptionSpec& other : m.options)
-      if (other.key == option.key) table.fail("key", cat("'", option.key, "' is given twice"));
-    m.options.push_back(std::move(option));
-  }
-  for (TomlTable& table : top.find_tables("weights")) m.weights.push_back(read_weight_file(table));
-  read_models(top, m);
-  read_self_test(top, m);
+  if (reading == Reading::kTolerant) top.tolerate();
+  read_author_tables(top, m);
   read_build_tables(top, m);
+  check_must_understand(top);
   top.finish();
+  m.notes = top.notes();
 
   if (m.library.empty())
     throw Error(HN_NOT_FOUND, cat(file.string(), ": no library for this platform ([library.",

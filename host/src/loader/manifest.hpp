@@ -101,6 +101,9 @@ struct Manifest {
   std::vector<ModelSpec> models;
   std::vector<KnownValue> known_values;  // rewards only
   std::vector<Detector> detectors;       // rewards only
+  // What this hn does not understand of it, "FILE:LINE: [where] key: unknown key; ...": perhaps a
+  // newer hn's, perhaps a slip of the pen. Such a bundle runs all the same.
+  std::vector<std::string> notes;
 
   // The model that the plugin's own name stands for; null for a plugin without models, or with
   // several of which none is the default.
@@ -110,10 +113,18 @@ struct Manifest {
 // The platform whose [library.*] table is read: "linux-x86_64".
 std::string_view platform_name();
 
+// kTolerant: a host's way, so that a bundle of a newer 1.x runs; what is not understood is noted,
+// unless must_understand names it. kStrict: its author's way, where the same is refused.
+enum class Reading { kTolerant, kStrict };
+
 // Reads and checks BUNDLE/plugin.toml. Nothing of the library is opened; that its file exists is
 // checked. Throws HN_NOT_FOUND (no bundle, no manifest, no library for this platform) or
 // HN_INVALID_ARGUMENT, "FILE:LINE: [where] expected ..., got ...".
-Manifest read_manifest(const std::filesystem::path& bundle);
+Manifest read_manifest(const std::filesystem::path& bundle, Reading reading = Reading::kTolerant);
+
+// The file as its author writes it, strictly, for the build: the tables of the build must not stand
+// in it. kind: what the build was told. Throws as read_manifest does.
+void check_author_manifest(const std::filesystem::path& file, PluginKind kind);
 
 // A user's models file: [[models]] entries, each with the plugin that it belongs to. find gives the
 // manifest for a plugin's name, or throws; its message is then given file and line.
@@ -136,6 +147,12 @@ const OptionSpec* find_option(const Manifest& manifest, std::string_view key);
 
 // Checks options against the manifest: unknown keys (nearest named), types, choices, ranges.
 // Integers become floats where a float is wanted. `where` opens the message: "[reward clip]".
-void check_options(const Manifest& manifest, core::Options& options, const std::string& where);
+// unknown: gets the message of each unknown key instead of the first one being thrown.
+void check_options(const Manifest& manifest, core::Options& options, const std::string& where,
+                   std::vector<std::string>* unknown = nullptr);
+
+// Adds the manifest's default of every option that is not given: a plugin gets them all, so that
+// the manifest is where a default stands.
+void add_defaults(const Manifest& manifest, core::Options& options);
 
 }  // namespace hn::host

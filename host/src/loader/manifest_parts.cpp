@@ -38,6 +38,31 @@ std::vector<std::string> read_names(TomlTable& table, const std::string& key) {
   return names;
 }
 
+core::Options read_options(TomlTable& table, const Manifest& plugin) {
+  core::Options options = table.find_options("options");
+  std::vector<std::string> unknown;
+  try {
+    check_options(plugin, options, "options:", &unknown);
+  } catch (const Error& e) {
+    table.fail("options", e.what());
+  }
+  // The plugin gets them all the same: it may be newer than this hn and know better.
+  for (const std::string& text : unknown) table.object("options", text);
+  return options;
+}
+
+void check_word(const TomlTable& table, const std::string& key, const std::string& word,
+                const std::vector<std::string>& known, const Manifest& plugin) {
+  if (word.find('.') != std::string::npos) return;
+  if (std::find(known.begin(), known.end(), word) != known.end()) return;
+  const std::string& id = plugin.id;
+  const std::string domain = id.substr(0, id.find('.', id.find('.') + 1));
+  const std::vector<std::string> near = nearest(word, known, 1);
+  table.object(
+      key, cat("'", word, "' has no dot, and such words are hn's: expected \"", domain, ".", word,
+               "\"", near.empty() ? "" : cat(", or is '", near[0], "' meant?")));
+}
+
 void check_inside(const TomlTable& table, const std::string& key, const std::string& path) {
   const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
   if (path.empty() || normal.is_absolute() || *normal.begin() == "..")
@@ -84,7 +109,7 @@ RewardFacts read_reward(TomlTable table, const RewardFacts* base) {
   return facts;
 }
 
-OptionSpec read_option(TomlTable& table) {
+OptionSpec read_option(TomlTable& table, const Manifest& plugin) {
   OptionSpec option;
   option.key = table.need_str("key");
   if (!lower_word(option.key, "._"))
@@ -93,6 +118,11 @@ OptionSpec read_option(TomlTable& table) {
   if (is_host_option(option.key))
     table.fail("key",
                cat(option.key, " belongs to the host; a plugin reads it without listing it"));
+  if (!plugin.id.starts_with("hn.")) {
+    std::vector<std::string> known;
+    for (const OptionSpec& standard : standard_options()) known.push_back(standard.key);
+    check_word(table, "key", option.key, known, plugin);
+  }
   option.type = table.need_str("type");
   const std::vector<std::string> types = {"bool", "int", "float", "str", "list"};
   if (std::find(types.begin(), types.end(), option.type) == types.end())
@@ -157,12 +187,7 @@ ModelSpec read_model(TomlTable& table, const Manifest& plugin, const std::filesy
     model.weights = (folder / weights).lexically_normal();
   }
   model.is_default = table.find_bool("default").value_or(false);
-  model.options = table.find_options("options");
-  try {
-    check_options(plugin, model.options, "options:");
-  } catch (const Error& e) {
-    table.fail("options", e.what());
-  }
+  model.options = read_options(table, plugin);
   if (model.options.contains("weights"))
     table.fail("options", "weights stand in the model's own key, not among its options");
   if (auto prompts = table.find_table("prompts")) {

@@ -43,12 +43,7 @@ KnownValue read_known_value(TomlTable& table, const Manifest& plugin) {
   known.tolerance = read_tolerance(table);
   known.version = table.need_str("version");
   if (known.version.empty()) table.fail("version", "expected a package and its version, got ''");
-  known.options = table.find_options("options");
-  try {
-    check_options(plugin, known.options, "options:");
-  } catch (const Error& e) {
-    table.fail("options", e.what());
-  }
+  known.options = read_options(table, plugin);
   table.finish();
   return known;
 }

@@ -12,10 +12,13 @@
 namespace hn::host {
 namespace {
 
+std::string message(const std::string& where, const std::string& key, const std::string& text) {
+  return cat(where, where.empty() ? "" : " ", "option ", key, ": ", text);
+}
+
 [[noreturn]] void refuse(const std::string& where, const std::string& key,
                          const std::string& text) {
-  throw Error(HN_INVALID_ARGUMENT,
-              cat(where, where.empty() ? "" : " ", "option ", key, ": ", text));
+  throw Error(HN_INVALID_ARGUMENT, message(where, key, text));
 }
 
 // Whether the value has the option's type, after an integer was made a float where one is wanted.
@@ -89,7 +92,13 @@ const OptionSpec* find_option(const Manifest& manifest, std::string_view key) {
   return nullptr;
 }
 
-void check_options(const Manifest& manifest, core::Options& options, const std::string& where) {
+void add_defaults(const Manifest& manifest, core::Options& options) {
+  for (const OptionSpec& option : manifest.options)
+    if (option.fallback) options.try_emplace(option.key, *option.fallback);
+}
+
+void check_options(const Manifest& manifest, core::Options& options, const std::string& where,
+                   std::vector<std::string>* unknown) {
   for (auto& [key, value] : options) {
     if (is_host_option(key))
       refuse(where, key, "the host sets it; use [net] rank, alpha and targets");
@@ -98,9 +107,11 @@ void check_options(const Manifest& manifest, core::Options& options, const std::
       std::vector<std::string> known;
       for (const OptionSpec& own : manifest.options) known.push_back(own.key);
       for (const OptionSpec& standard : standard_options()) known.push_back(standard.key);
-      refuse(where, key,
-             cat("unknown", manifest.name.empty() ? "" : " to ", manifest.name,
-                 suggestion(key, known)));
+      const std::string text = cat("unknown", manifest.name.empty() ? "" : " to ", manifest.name,
+                                   suggestion(key, known));
+      if (unknown == nullptr) refuse(where, key, text);
+      unknown->push_back(message(where, key, text));
+      continue;
     }
     const std::string_view got = option_type(value);
     if (!fits(option->type, value))

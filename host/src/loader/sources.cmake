@@ -3,6 +3,8 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/bundle_doubts.cpp
   ${CMAKE_CURRENT_LIST_DIR}/claims.cpp
   ${CMAKE_CURRENT_LIST_DIR}/core_module.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/elf.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/finish_manifest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library.cpp
   ${CMAKE_CURRENT_LIST_DIR}/library_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/loaded.cpp

@@ -188,6 +188,7 @@ Json Registry::inspect(std::string_view name) const {
   json["abi"] = {{"major", m.abi_major}, {"min_minor", m.abi_min_minor}};
   json["requires"] = {{"libtorch", m.libtorch}, {"glibc", m.glibc}, {"cuda", m.cuda}};
   json["streams"] = m.streams;
+  json["notes"] = m.notes;
   json["options"] = Json::array();
   for (const OptionSpec& option : m.options) json["options"].push_back(spec_json(option));
   json["standard_options"] = Json::array();

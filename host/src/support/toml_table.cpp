@@ -19,6 +19,9 @@ namespace {
 struct Source {
   std::string name;
   toml::table root;
+  bool tolerant = false;
+  std::vector<std::string> notes;
+  std::set<std::string> understood;  // paths of keys that a reader asked for
 
   std::string at(std::uint32_t line) const {
     if (name.empty()) return cat("[configuration] line ", line, ": ");
@@ -69,18 +72,39 @@ void lay_over(toml::table& base, toml::table&& top) {
   }
 }
 
+// Lists of tables stand for each of their entries.
+bool contains_path(const toml::node& node, std::string_view path) {
+  if (path.empty()) return true;
+  if (const toml::array* items = node.as_array()) {
+    for (const toml::node& item : *items)
+      if (contains_path(item, path)) return true;
+    return false;
+  }
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return false;
+  // A key may hold dots itself: every way to take the path apart is tried.
+  for (std::size_t dot = path.find('.');; dot = path.find('.', dot + 1)) {
+    const bool last = dot == std::string_view::npos;
+    const toml::node* below = table->get(path.substr(0, dot));
+    if (below != nullptr && (last || contains_path(*below, path.substr(dot + 1)))) return true;
+    if (last) return false;
+  }
+}
+
 }  // namespace
 
 struct TomlTable::Impl {
   std::shared_ptr<Source> source;
   const toml::table* table = nullptr;
   std::string where;  // "[reward]", empty for the top level
+  std::string path;   // "reward.", empty for the top level
   std::set<std::string> asked;
 
   const toml::node* get(const std::string& key) {
-    asked.insert(key);
+    if (asked.insert(key).second) source->understood.insert(cat(path, key));
     return table->get(key);
   }
+  std::string problem(const std::string& key, const std::string& text) const;
 };
 
 TomlTable TomlTable::parse(std::string_view text, const std::string& name,
@@ -107,13 +131,44 @@ TomlTable TomlTable::parse(std::string_view text, const std::string& name,
   return TomlTable(std::move(impl));
 }
 
-void TomlTable::fail(const std::string& key, const std::string& text) const {
-  const toml::node* node = key.empty() ? impl_->table : impl_->table->get(key);
-  if (node == nullptr) node = impl_->table;
+std::string TomlTable::Impl::problem(const std::string& key, const std::string& text) const {
+  const toml::node* node = key.empty() ? table : table->get(key);
+  if (node == nullptr) node = table;
   const std::uint32_t line = std::max<std::uint32_t>(node->source().begin.line, 1);
-  const std::string place = impl_->where.empty() ? "" : cat(impl_->where, " ");
+  const std::string place = where.empty() ? "" : cat(where, " ");
   const std::string subject = key.empty() ? "" : cat(key, ": ");
-  throw Error(HN_INVALID_ARGUMENT, cat(impl_->source->at(line), place, subject, text));
+  return cat(source->at(line), place, subject, text);
+}
+
+void TomlTable::fail(const std::string& key, const std::string& text) const {
+  throw Error(HN_INVALID_ARGUMENT, impl_->problem(key, text));
+}
+
+void TomlTable::tolerate() { impl_->source->tolerant = true; }
+
+void TomlTable::object(const std::string& key, const std::string& text) const {
+  if (!impl_->source->tolerant) fail(key, text);
+  impl_->source->notes.push_back(impl_->problem(key, text));
+}
+
+const std::vector<std::string>& TomlTable::notes() const { return impl_->source->notes; }
+
+bool TomlTable::stands(const std::string& path) const {
+  return contains_path(impl_->source->root, path);
+}
+
+bool TomlTable::understood(const std::string& path) const {
+  return impl_->source->understood.contains(path);
+}
+
+void TomlTable::missing(const std::string& key, const std::string& what) const {
+  // A slip of the pen is more likely than a key that was forgotten beside one of nearly its name.
+  std::vector<std::string> others;
+  for (const std::string& other : keys())
+    if (!impl_->asked.contains(other)) others.push_back(other);
+  const std::vector<std::string> near = nearest(key, others, 1);
+  if (near.empty()) fail("", what);
+  fail(near[0], cat("unknown key; did you mean '", key, "'? (", what, ")"));
 }
 
 std::optional<std::string> TomlTable::find_str(const std::string& key) {
@@ -210,6 +265,7 @@ std::optional<TomlTable> TomlTable::find_table(const std::string& key) {
   impl->where = impl_->where.empty()
                     ? cat("[", key, "]")
                     : cat(impl_->where.substr(0, impl_->where.size() - 1), ".", key, "]");
+  impl->path = cat(impl_->path, key, ".");
   return TomlTable(std::move(impl));
 }
 
@@ -227,6 +283,7 @@ std::vector<TomlTable> TomlTable::find_tables(const std::string& key) {
     impl->table = item.as_table();
     const auto name = (*item.as_table())["name"].value<std::string>();
     impl->where = cat("[", key, name ? " " + *name : "", "]");
+    impl->path = cat(impl_->path, key, ".");
     tables.push_back(TomlTable(std::move(impl)));
   }
   return tables;
@@ -249,17 +306,17 @@ core::Options TomlTable::find_options(const std::string& key) {
 
 std::string TomlTable::need_str(const std::string& key) {
   if (auto value = find_str(key)) return *std::move(value);
-  fail("", cat("the key '", key, "' is missing (text)"));
+  missing(key, cat("the key '", key, "' is missing (text)"));
 }
 
 std::int64_t TomlTable::need_i64(const std::string& key) {
   if (auto value = find_i64(key)) return *value;
-  fail("", cat("the key '", key, "' is missing (an integer)"));
+  missing(key, cat("the key '", key, "' is missing (an integer)"));
 }
 
 TomlTable TomlTable::need_table(const std::string& key) {
   if (auto value = find_table(key)) return *std::move(value);
-  fail("", cat("the table [", key, "] is missing"));
+  missing(key, cat("the table [", key, "] is missing"));
 }
 
 bool TomlTable::has(const std::string& key) const { return impl_->table->contains(key); }
@@ -274,7 +331,7 @@ void TomlTable::finish() const {
   for (const std::string& key : keys()) {
     if (impl_->asked.contains(key)) continue;
     const std::vector<std::string> known(impl_->asked.begin(), impl_->asked.end());
-    fail(key, cat("unknown key", suggestion(key, known)));
+    object(key, cat("unknown key", suggestion(key, known)));
   }
 }
 

@@ -1,5 +1,6 @@
 // A TOML table read key by key. Every problem names file and line; a key that nobody asked for is
-// refused with the nearest one that is known, and so is a text with a zero byte.
+// refused with the nearest one that is known (or noted, in a document that tolerates it), and so is
+// a text with a zero byte.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +48,25 @@ class TomlTable {
   // Refuses every key that was not asked for. Known keys are those that were.
   void finish() const;
 
+  // From here on object() notes in the whole document, instead of refusing: a file of a newer hn is
+  // read as far as it is understood.
+  void tolerate();
+  // What a newer hn might have meant: refuses as fail() does, or where the document tolerates it
+  // notes the same text.
+  void object(const std::string& key, const std::string& text) const;
+  // Everything that was noted in the document, in the order of reading.
+  const std::vector<std::string>& notes() const;
+  // Of a key of the document, tables joined by dots, entries of [[options]] as "options.min":
+  // whether it stands there, and whether some reader asked for it.
+  bool stands(const std::string& path) const;
+  bool understood(const std::string& path) const;
+
   // Throws with file, line (of the key, or of the table when key is empty) and place.
   [[noreturn]] void fail(const std::string& key, const std::string& text) const;
 
  private:
+  // For a key that must be there: a key of nearly its name is taken for it.
+  [[noreturn]] void missing(const std::string& key, const std::string& what) const;
   struct Impl;
   explicit TomlTable(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<Impl> impl_;

@@ -1,8 +1,8 @@
 // What the host reads before it runs any code of the plugin.
 #include <algorithm>
 
+#include "loader/elf.hpp"
 #include "validate/check.hpp"
-#include "validate/elf.hpp"
 
 namespace hn::validate {
 namespace {
@@ -41,7 +41,7 @@ void identity(Context& c) {
 }
 
 void exports(Context& c) {
-  ElfFacts facts = read_elf(c.subject().library);
+  host::ElfFacts facts = host::read_elf(c.subject().library);
   // What somebody exported on purpose is named before what a template left behind.
   std::stable_partition(facts.exports.begin(), facts.exports.end(),
                         [](const std::string& name) { return !name.starts_with("_Z"); });
@@ -51,14 +51,14 @@ void exports(Context& c) {
 }
 
 void unique_symbols(Context& c) {
-  const ElfFacts facts = read_elf(c.subject().library);
+  const host::ElfFacts facts = host::read_elf(c.subject().library);
   expect(facts.unique.empty(),
          "STB_GNU_UNIQUE symbols are one for the whole process (build with -fno-gnu-unique): " +
              joined(facts.unique));
 }
 
 void dependencies(Context& c) {
-  const ElfFacts facts = read_elf(c.subject().library);
+  const host::ElfFacts facts = host::read_elf(c.subject().library);
   for (const std::string& name : facts.needed) {
     expect(name.find("libhnhost") == std::string::npos,
            "a plugin must not depend on the host: " + name);

@@ -94,4 +94,4 @@ class Picky final : public hn::Instance {
 
 }  // namespace
 
-HN_PLUGIN(Picky, "test.reward.picky", "1.0.0");
+HN_PLUGIN(Picky, "hn.test.picky", "1.0.0");

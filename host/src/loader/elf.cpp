@@ -1,13 +1,13 @@
-#include "validate/elf.hpp"
+#include "loader/elf.hpp"
 
 #include <elf.h>
+#include <hn/plugin.h>
 
 #include <cstring>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/input_file.hpp>
 
-namespace hn::validate {
+namespace hn::host {
 namespace {
 
 // A library with its debug information can have gigabytes.
@@ -71,6 +71,12 @@ ElfFacts read_elf(const std::filesystem::path& path) {
         const unsigned binding = ELF64_ST_BIND(symbol.st_info);
         if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL) continue;
         const std::string name = file.text(strings.sh_offset + symbol.st_name);
+        if (name == HN_PLUGIN_ENTRY_V1 && symbol.st_shndx < header.e_shnum) {
+          const auto home = file.at<Elf64_Shdr>(header.e_shoff + std::uint64_t{symbol.st_shndx} *
+                                                                     header.e_shentsize);
+          if (home.sh_type == SHT_PROGBITS)
+            facts.entry = file.at<EntryWords>(home.sh_offset + (symbol.st_value - home.sh_addr));
+        }
         if (binding == STB_GNU_UNIQUE) facts.unique.push_back(name);
         // Hidden ones cannot be bound to, and the version script's own node is no symbol.
         const unsigned visibility = ELF64_ST_VISIBILITY(symbol.st_other);
@@ -91,4 +97,4 @@ ElfFacts read_elf(const std::filesystem::path& path) {
   return facts;
 }
 
-}  // namespace hn::validate
+}  // namespace hn::host

@@ -1,13 +1,21 @@
 // The dynamic symbols and dependencies of a shared library, read from its file without loading it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-namespace hn::validate {
+namespace hn::host {
+
+// The first words of the constant hn_plugin_entry_v1.
+struct EntryWords {
+  std::uint32_t struct_size = 0, abi_major = 0, abi_minor = 0, flags = 0;
+};
 
 struct ElfFacts {
+  std::optional<EntryWords> entry;
   std::vector<std::string> exports;  // defined and global, weak or unique
   std::vector<std::string>
       unique;  // STB_GNU_UNIQUE: shared by the whole process, also under RTLD_LOCAL
@@ -19,4 +27,4 @@ struct ElfFacts {
 // truncated file.
 ElfFacts read_elf(const std::filesystem::path& file);
 
-}  // namespace hn::validate
+}  // namespace hn::host

@@ -1,0 +1,7 @@
+// The door of the helper program (host/helper): not a part of hnhost.h.
+#pragma once
+
+#include <hn/abi.h>
+
+// hnhost_helper manifest ...: the build's (loader/finish_manifest.hpp). Returns the exit code.
+extern "C" HN_EXPORT int hnhost_helper_main(int argc, char** argv);
