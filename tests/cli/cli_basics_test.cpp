@@ -31,6 +31,45 @@ TEST(Help, Version) {
   EXPECT_EQ(hnhost({"version", "--json"}).json().at("abi").at("major"), 1);
 }
 
+TEST(Validate, ListsItsChecks) {
+  const Outcome people = hnhost({"validate", "--list"});
+  EXPECT_EQ(people.code, 0) << people.err;
+  EXPECT_THAT(people.out, HasSubstr("gradient.finite_differences\n    The gradients are those"));
+  const auto checks = hnhost({"validate", "--list", "--json"}).json().at("checks");
+  EXPECT_GT(checks.size(), 50u);
+  EXPECT_EQ(checks.at(0).at("check"), "entry.loads");
+}
+
+TEST(Validate, RunsChosenChecksWithWhatTheyNeed) {
+  const Outcome outcome =
+      hnhost({"validate", "redness", "--check", "forward.b*", "--check", "plan.bytes", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  std::vector<std::string> names;
+  for (const auto& row : outcome.json().at("checks")) names.push_back(row.at("check"));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("entry.loads", "create.works", "open.works", "forward.works",
+                                     "plan.bytes", "forward.batch", "forward.batch_independent"));
+  const Outcome unknown = hnhost({"validate", "redness", "--check", "foward.batch"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("no check 'foward.batch'; did you mean 'forward.batch'"));
+}
+
+TEST(Validate, ASourceFolderSaysBuildFirst) {
+  const Outcome outcome = hnhost({"validate", HN_SOURCE_DIR "/plugins/rewards/redness"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("build first"));
+  EXPECT_EQ(hnhost({"validate"}).code, 2) << "neither a bundle nor --list";
+}
+
+TEST(Validate, OptionsReachThePlugin) {
+  const Outcome outcome = hnhost({"validate", HN_BUILD_DIR "/tests/plugins/broken.hnp", "--set",
+                                  "defect=fails_to_create", "--check", "open.*"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("no instance today"));
+  EXPECT_THAT(outcome.out, HasSubstr("not run: needs create.works"));
+  EXPECT_THAT(outcome.out, HasSubstr("1 passed, 1 failed, 0 skipped, 2 not run"));
+}
+
 TEST(Usage, MistakesAreTwoAndSilentOnStdout) {
   const std::vector<std::vector<std::string>> mistakes = {
       {},

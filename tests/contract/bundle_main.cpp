@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "support/toml_table.hpp"
 #include "validate/bundle.hpp"
 
 int main(int argc, char** argv) {
@@ -17,10 +18,12 @@ int main(int argc, char** argv) {
     options.core_file = HN_CORE_FILE;
 #endif
     hn::host::Host host(std::move(options));
-    const Subject subject = subject_of(host, argv[1], argc > 2 ? argv[2] : "");
-    Limits limits;
-    if (argc > 3) limits.only = argv[3];
-    const auto rows = run_suite(subject, limits);
+    auto table = hn::host::TomlTable::parse(
+        "[options]\n" + std::string(argc > 2 ? argv[2] : "") + "\n", "OPTIONS");
+    const Subject subject = subject_of(host, argv[1], table.find_options("options"));
+    Plan plan;
+    if (argc > 3) plan.checks = {argv[3]};
+    const auto rows = run_suite(subject, plan);
     for (const Row& row : rows)
       std::printf("%-9s %-28s %-10s %6.2f s  %s\n", status_name(row.status), row.check.c_str(),
                   row.function.c_str(), row.seconds, row.text.c_str());

@@ -55,9 +55,9 @@ HN_EXPORT hn_status hnhost_inspect(hnhost*, hn_str name, hnhost_text** out, hn_e
 /* JSON: the catalogue of rewards, a row for each set of weights that has a name, with what was
  * measured on this machine. [any-thread] */
 HN_EXPORT hn_status hnhost_rewards(hnhost*, hnhost_text** out, hn_error*);
-/* Measures rewards, each in a child process, and keeps the figures in the user's cache folder.
+/* Measures rewards, each in a process of its own, and keeps the figures in the user's cache folder.
  * request: TOML of rewards, weights, threads, size, seconds, each of them optional (docs/cli.md).
- * out: the catalogue. Call it before the process has started threads. [one-at-a-time] */
+ * out: the catalogue. [any-thread] */
 struct hnhost_hooks;
 HN_EXPORT hn_status hnhost_measure_rewards(hnhost*, hn_str request, const struct hnhost_hooks*,
                                            hnhost_text** out, hn_error*);
@@ -77,11 +77,13 @@ HN_EXPORT hn_status hnhost_inspect_layers(hnhost*, hn_str name, hn_str weights, 
  * (docs/weights.md). What is wrong is no error. HN_CANCELLED through the hooks. [any-thread] */
 HN_EXPORT hn_status hnhost_verify_weights(hnhost*, hn_str path, const struct hnhost_hooks*,
                                           hnhost_text** out, hn_error*);
-/* The contract suite on one bundle, each check in a child process. out: JSON with one row a check.
- * options: TOML of create options. Call it before the process has started threads. [one-at-a-time]
- */
-HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str bundle, hn_str options, hnhost_text** out,
-                                    hn_error*);
+/* The contract suite on one bundle, each check in a process of its own. request: TOML of bundle (a
+ * path or name), options (a table), checks (names or patterns), seconds (the most for a check, 300),
+ * side_by_side (checks at a time; 0: one a core), or list = true for what there is to check
+ * (docs/cli.md). out: JSON with one row a check. The hooks get progress and are asked whether to
+ * stop: HN_CANCELLED. [any-thread] */
+HN_EXPORT hn_status hnhost_validate(hnhost*, hn_str request, const struct hnhost_hooks*,
+                                    hnhost_text** out, hn_error*);
 
 /* ---- Which plugin runs: for crash reports and exit guards of your own
  * Plugins run in your process. One that crashes or calls exit() takes it along, and the library,

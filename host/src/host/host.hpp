@@ -36,6 +36,8 @@ class Host {
   // The core, opened on first use. It comes before any plugin with LibTorch, which then finds the
   // same copy by name.
   const hnhost_core_v1& core();
+  const std::filesystem::path& core_file() const { return options_.core_file; }
+  const std::string& plugin_path() const { return options_.plugin_path; }
   // The build id that plugins with LibTorch must have been linked with.
   std::string_view core_libtorch() const { return options_.core_libtorch; }
   // Opens a plugin's library (and the core first, when the plugin uses LibTorch).

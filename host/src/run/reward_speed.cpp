@@ -8,11 +8,11 @@
 #include <hn/formats/json_file.hpp>
 #include <thread>
 
+#include "apart/helper.hpp"
 #include "config/ranges.hpp"
 #include "report/summary.hpp"
 #include "support/files.hpp"
 #include "support/toml_table.hpp"
-#include "validate/child.hpp"
 
 namespace hn::host {
 namespace {
@@ -118,18 +118,29 @@ Json measured(host::Host& host, const std::string& name, const Request& r) {
 }
 
 // In a process of its own: its peak of memory is then the reward's, and a crash is a row.
-Json measured_apart(host::Host& host, const std::string& name, const Request& r) {
-  const validate::Outcome outcome = validate::run_in_child(
-      [&]() -> validate::Outcome {
-        try {
-          return {validate::Status::kPassed, measured(host, name, r).dump()};
-        } catch (const std::exception& e) {
-          return {validate::Status::kFailed, e.what()};
-        }
-      },
-      kLimit);
-  if (outcome.status == validate::Status::kPassed) return Json::parse(outcome.text);
-  return {{"error", outcome.text}};
+Json measured_apart(const host::Host& host, const std::string& name, const Request& r,
+                    const core::Services& services) {
+  using Heard = apart::Channel::Heard;
+  apart::Helper helper("measure", Json{{"plugin_path", host.plugin_path()},
+                                       {"core_file", host.core_file().string()},
+                                       {"core_libtorch", host.core_libtorch()},
+                                       {"name", name},
+                                       {"weights", r.weights},
+                                       {"threads", r.threads},
+                                       {"size", r.size},
+                                       {"seconds", r.seconds}}
+                                      .dump());
+  const auto until = Clock::now() + kLimit;
+  std::string line;
+  while (Clock::now() < until) {
+    if (services.cancelled && services.cancelled())
+      throw Error(HN_CANCELLED, "[measure] stopped by the user");
+    const Heard heard = helper.listen(std::chrono::milliseconds(100), line);
+    if (heard == Heard::kLine) return Json::parse(line);
+    if (heard == Heard::kEnd)
+      return {{"error", "the plugin ended the process: " + helper.how_it_ended()}};
+  }
+  return {{"error", "did not finish within " + std::to_string(kLimit.count()) + " s"}};
 }
 
 Json& entry(Json& cache, const Json& row) {
@@ -192,11 +203,32 @@ std::string measure_rewards(host::Host& host, std::string_view text, const hnhos
     if (services.progress) services.progress("measuring " + name, i, chosen.size());
     if (services.cancelled && services.cancelled())
       throw Error(HN_CANCELLED, "[measure] stopped by the user");
-    entry(cache, chosen[i]) = measured_apart(host, name, request);
+    entry(cache, chosen[i]) = measured_apart(host, name, request, services);
   }
   fs::create_directories(speed_file().parent_path());
   write_file_atomically(speed_file(), dumped(cache));
   return dumped(with_speed(std::move(rows), std::move(cache)));
+}
+
+void serve_measurement(std::string_view text, apart::Channel& channel) {
+  Json answer;
+  try {
+    const Json said = Json::parse(text);
+    HostOptions options;
+    options.plugin_path = said.at("plugin_path");
+    options.core_file = said.at("core_file").get<std::string>();
+    options.core_libtorch = said.at("core_libtorch");
+    Request r;
+    r.weights = said.at("weights").get<std::map<std::string, std::string>>();
+    r.threads = said.at("threads");
+    r.size = said.at("size");
+    r.seconds = said.at("seconds");
+    Host host(std::move(options));
+    answer = measured(host, said.at("name"), r);
+  } catch (const std::exception& e) {
+    answer = {{"error", e.what()}};
+  }
+  channel.say(answer.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace hn::host

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "apart/channel.hpp"
 #include "host/host.hpp"
 
 namespace hn::host {
@@ -26,7 +27,10 @@ std::string rewards_catalogue(const host::Host& host);
 // table of folders by reward), threads, size (pixels on a side, 224), seconds (a case, 1). Each
 // reward runs in a process of its own, at batch 1 and 8, forward and forward with backward; a
 // reward that cannot be opened is a row with its reason. The cache is updated, the answer is the
-// catalogue. Call it before the process has started threads.
+// catalogue. [any-thread]
 std::string measure_rewards(host::Host& host, std::string_view request, const hnhost_hooks* hooks);
+
+// The helper's side of it: measures one reward, and answers with one line.
+void serve_measurement(std::string_view request, apart::Channel& channel);
 
 }  // namespace hn::host

@@ -3,17 +3,11 @@
 #include <algorithm>
 
 #include "support/cat.hpp"
-#include "support/toml_table.hpp"
 
 namespace hn::validate {
 namespace {
 
-core::Options given_options(const host::Manifest& manifest, std::string_view text) {
-  // One table, so that the reader of options takes dotted keys apart.
-  host::TomlTable document =
-      host::TomlTable::parse(host::cat("[options]\n", std::string(text), "\n"), "the options");
-  core::Options given = document.find_options("options");
-  document.finish();
+core::Options checked(const host::Manifest& manifest, core::Options given) {
   core::Options adapters;
   for (auto it = given.begin(); it != given.end();) {
     if (it->first.starts_with("lora.")) {
@@ -30,7 +24,7 @@ core::Options given_options(const host::Manifest& manifest, std::string_view tex
 
 }  // namespace
 
-Subject subject_of(host::Host& host, std::string_view bundle, std::string_view options) {
+Subject subject_of(host::Host& host, std::string_view bundle, core::Options options) {
   const host::Choice choice = host.registry().find(bundle);
   const host::Manifest& manifest = *choice.plugin;
   const host::ModelSpec* model = choice.model != nullptr ? choice.model : manifest.default_model();
@@ -44,8 +38,15 @@ Subject subject_of(host::Host& host, std::string_view bundle, std::string_view o
   subject.functions = manifest.functions;
   subject.libtorch = manifest.libtorch != "none";
   subject.weights = !manifest.models.empty();
-  subject.open = [&host, &manifest] { return host.open_plugin(manifest).entry; };
-  subject.options = given_options(manifest, options);
+  subject.core_file = host.core_file();
+  subject.core_libtorch = std::string(host.core_libtorch());
+  try {
+    host::read_manifest(manifest.bundle, host::Reading::kStrict);
+  } catch (const Error& e) {
+    subject.manifest_problem = e.what();
+  }
+  for (const host::OptionSpec& option : manifest.options) subject.option_keys.push_back(option.key);
+  subject.options = checked(manifest, std::move(options));
   subject.options.try_emplace("bundle", manifest.bundle.string());
   if (model != nullptr) {
     if (!model->weights_required) subject.options.try_emplace("weights", model->weights.string());
@@ -55,6 +56,7 @@ Subject subject_of(host::Host& host, std::string_view bundle, std::string_view o
     throw Error(HN_INVALID_ARGUMENT,
                 host::cat("[validate ", manifest.name,
                           "] has no weights of its own: name them, weights = \"FOLDER\""));
+  host::add_defaults(manifest, subject.options);
   const auto& functions = subject.functions;
   if (std::find(functions.begin(), functions.end(), "noise_net") != functions.end()) {
     subject.options.try_emplace("lora.rank", std::int64_t{2});

@@ -8,9 +8,9 @@
 
 namespace hn::validate {
 
-// bundle: a path, name, alias or id. options: TOML of create and open options, laid over those of
-// the plugin's default model; lora.* may be given too (default: rank 2 for a plugin with a noise
-// network). The host must outlive the subject. Throws HN_NOT_FOUND and HN_INVALID_ARGUMENT.
-Subject subject_of(host::Host& host, std::string_view bundle, std::string_view options);
+// bundle: a path, name, alias or id. options: of create and open, laid over those of the plugin's
+// default model; lora.* may be given too (default: rank 2 for a plugin with a noise network).
+// Throws HN_NOT_FOUND and HN_INVALID_ARGUMENT.
+Subject subject_of(host::Host& host, std::string_view bundle, core::Options options);
 
 }  // namespace hn::validate

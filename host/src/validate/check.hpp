@@ -11,6 +11,9 @@ namespace hn::validate {
 
 enum class Scope { kPlugin, kFunction };
 
+// The root of all: the helper loads the library itself.
+inline constexpr const char* kLoads = "entry.loads";
+
 struct Check {
   const char* name;  // "<group>.<promise>"
   const char* what;  // the promise, one sentence
@@ -19,9 +22,13 @@ struct Check {
   // does.
   std::string (*skip_reason)(Context&);
   void (*run)(Context&);  // throws Failure or Skip
+  // Checks without which this one says nothing, with blanks between them; those of functions: of
+  // the same one, and for the whole plugin of its first. All stand earlier in the tables.
+  const char* needs;
 };
 
 std::span<const Check> entry_checks();
+std::span<const Check> works_checks();
 std::span<const Check> plugin_checks();
 std::span<const Check> slot_checks();
 std::span<const Check> forward_checks();
@@ -30,6 +37,18 @@ std::span<const Check> gradient_checks();
 std::span<const Check> error_checks();
 std::span<const Check> cond_checks();
 std::span<const Check> kind_checks();
+std::span<const Check> option_checks();
+// All of them, in the order of their rows.
+std::span<const Check> all_checks();
+
+// One check on one function (or on the plugin, where that is empty).
+struct Job {
+  const Check* check;
+  std::string function;
+  std::vector<std::size_t> needs;  // earlier jobs
+};
+// The chosen ones and what they need. Errors: those of run_suite.
+std::vector<Job> jobs_of(const Subject& subject, const std::vector<std::string>& patterns);
 
 // Reasons that several tables share.
 std::string needs_gradient(Context&);

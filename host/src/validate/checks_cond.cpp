@@ -149,17 +149,18 @@ void embedding(Context& c) {
 
 constexpr Check kChecks[] = {
     {"cond.batch", "Prompts encoded together and alone give the same results.", Scope::kPlugin,
-     &needs_prompts, &batch_is_single},
+     &needs_prompts, &batch_is_single, "cond.works forward.works"},
     {"cond.shared", "One prompt for a whole batch is the same as that prompt for every sample.",
-     Scope::kPlugin, &needs_prompts, &shared},
+     Scope::kPlugin, &needs_prompts, &shared, "cond.works forward.works"},
     {"cond.texts",
      "Empty, long and foreign texts are encoded or refused; a text ends at its length.",
-     Scope::kPlugin, &needs_prompts, &texts},
-    {"cond.matters", "The prompt makes a difference.", Scope::kPlugin, &needs_prompts, &matters},
+     Scope::kPlugin, &needs_prompts, &texts, "cond.works forward.works"},
+    {"cond.matters", "The prompt makes a difference.", Scope::kPlugin, &needs_prompts, &matters,
+     "cond.works forward.works"},
     {"cond.size", "A handle tells its bytes, and no prompts give no handles.", Scope::kPlugin,
-     &needs_prompts, &sizes},
+     &needs_prompts, &sizes, "cond.works"},
     {"cond.embedding", "The pooled embedding has the size that was promised, or is HN_UNSUPPORTED.",
-     Scope::kPlugin, &needs_prompts, &embedding},
+     Scope::kPlugin, &needs_prompts, &embedding, "cond.works"},
 };
 
 }  // namespace

@@ -13,6 +13,12 @@ std::string joined(const std::vector<std::string>& names) {
   return names.size() > 6 ? text + ", ... (" + std::to_string(names.size()) + ")" : text;
 }
 
+void loads(Context&) {}  // whoever comes here has loaded it
+
+void strict_manifest(Context& c) {
+  expect(c.subject().manifest_problem.empty(), c.subject().manifest_problem);
+}
+
 void header(Context& c) {
   const hn_plugin_v1* entry = c.entry();
   expect(entry->struct_size >= sizeof(hn_plugin_v1),
@@ -94,26 +100,31 @@ void interfaces(Context& c) {
 }
 
 constexpr Check kChecks[] = {
+    {kLoads, "The library is the one of the manifest, loads, and exports the plugin's constant.",
+     Scope::kPlugin, nullptr, &loads, ""},
+    {"manifest.strict",
+     "The manifest holds nothing that this hn does not know, and names of its own have a domain.",
+     Scope::kPlugin, nullptr, &strict_manifest, "entry.loads"},
     {"entry.header",
      "The exported constant has version 1's size, major version, no unknown flags, and its three "
      "functions.",
-     Scope::kPlugin, nullptr, &header},
+     Scope::kPlugin, nullptr, &header, "entry.loads"},
     {"entry.identity", "Id and version are those of the manifest.", Scope::kPlugin, nullptr,
-     &identity},
+     &identity, "entry.loads"},
     {"entry.exports", "The library exports hn_plugin_entry_v1 and nothing else.", Scope::kPlugin,
-     nullptr, &exports},
+     nullptr, &exports, "entry.loads"},
     {"entry.unique", "The library has no symbol that the whole process would share.",
      Scope::kPlugin,
      [](Context& c) {
        return c.subject().libtorch ? std::string("LibTorch's headers bring some along")
                                    : std::string();
      },
-     &unique_symbols},
+     &unique_symbols, "entry.loads"},
     {"entry.dependencies",
      "The library needs nothing of the host, and LibTorch only where the manifest says so.",
-     Scope::kPlugin, nullptr, &dependencies},
+     Scope::kPlugin, nullptr, &dependencies, "entry.loads"},
     {"entry.interfaces", "An unknown interface id gives NULL, a known one a complete table.",
-     Scope::kPlugin, nullptr, &interfaces},
+     Scope::kPlugin, nullptr, &interfaces, "create.works"},
 };
 
 }  // namespace

@@ -184,25 +184,25 @@ void score_only(Context& c) {
 
 constexpr Check kChecks[] = {
     {"errors.shapes", "Wrong shapes and absent tensors are refused with a code and a text.",
-     Scope::kFunction, nullptr, &wrong_shapes},
+     Scope::kFunction, nullptr, &wrong_shapes, "forward.works"},
     {"errors.dtypes", "Wrong dtypes are refused with a code and a text.", Scope::kFunction, nullptr,
-     &wrong_dtypes},
+     &wrong_dtypes, "forward.works"},
     {"errors.counts", "Wrong numbers of tensors and prompts are refused with a code and a text.",
-     Scope::kFunction, nullptr, &wrong_counts},
+     Scope::kFunction, nullptr, &wrong_counts, "forward.works"},
     {"errors.flags", "An unknown flag is HN_UNSUPPORTED: it may change what the call means.",
-     Scope::kFunction, nullptr, &unknown_flags},
+     Scope::kFunction, nullptr, &unknown_flags, "forward.works"},
     {"errors.saved", "A missing place for saved, and a missing saved, are refused.",
-     Scope::kFunction, &needs_gradient, &no_saved},
+     Scope::kFunction, &needs_gradient, &no_saved, "backward.works"},
     {"errors.gradients",
      "Wrong gradients and cotangents are refused, and the saved state still serves.",
-     Scope::kFunction, &needs_gradient, &wrong_gradients},
+     Scope::kFunction, &needs_gradient, &wrong_gradients, "backward.works"},
     {"errors.score_only", "A function without differentiable inputs refuses need_grad.",
      Scope::kFunction,
      [](Context& c) {
        return c.fn().differentiable() ? std::string("the function is differentiable")
                                       : std::string();
      },
-     &score_only},
+     &score_only, "forward.works"},
 };
 
 }  // namespace

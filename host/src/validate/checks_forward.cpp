@@ -63,6 +63,7 @@ void batch_sizes(Context& c) {
 
 void batch_independent(Context& c) {
   Fn& fn = c.fn();
+  if ((fn.flags() & HN_FN_MIXES_SAMPLES) != 0) throw Skip("the function mixes its samples");
   const std::int64_t batch = 3;
   Case all(fn, {.batch = batch});
   all.forward(false);
@@ -162,22 +163,23 @@ void optional_slots(Context& c) {
 
 constexpr Check kChecks[] = {
     {"forward.deterministic", "The same call gives the same bits, whatever ran in between.",
-     Scope::kFunction, nullptr, &deterministic},
+     Scope::kFunction, nullptr, &deterministic, "forward.works"},
     {"forward.keeps_result", "Keeping what backward needs does not change the result.",
-     Scope::kFunction, &needs_gradient, &keeps_result},
+     Scope::kFunction, &needs_gradient, &keeps_result, "backward.works"},
     {"forward.batch",
      "Batches of 0, 1 and 3 samples work, and every element of the outputs is written.",
-     Scope::kFunction, nullptr, &batch_sizes},
+     Scope::kFunction, nullptr, &batch_sizes, "forward.works"},
     {"forward.batch_independent", "A sample's result does not depend on its neighbours.",
-     Scope::kFunction, nullptr, &batch_independent},
+     Scope::kFunction, nullptr, &batch_independent, "forward.works"},
     {"forward.strides", "Inputs and outputs may have any strides and a byte_offset.",
-     Scope::kFunction, nullptr, &odd_strides},
+     Scope::kFunction, nullptr, &odd_strides, "forward.works"},
     {"forward.untouched",
      "Inputs and the bytes round inputs and outputs stay as they were, also through backward.",
-     Scope::kFunction, nullptr, &inputs_unchanged},
-    {"forward.other_thread", "Any thread may call.", Scope::kFunction, nullptr, &other_thread},
+     Scope::kFunction, nullptr, &inputs_unchanged, "forward.works"},
+    {"forward.other_thread", "Any thread may call.", Scope::kFunction, nullptr, &other_thread,
+     "forward.works"},
     {"forward.optional", "Optional inputs and outputs may be absent.", Scope::kFunction, nullptr,
-     &optional_slots},
+     &optional_slots, "forward.works"},
 };
 
 }  // namespace

@@ -110,10 +110,10 @@ void compare(Differences& differences, const Group& group, const std::vector<Val
   }
   size = std::sqrt(size);  // what a slope along a random direction of this length comes to
   const Study study = differences.along(group.slots, direction);
-  const std::string numbers = "central differences give " + number(study.slope) + " +- " +
-                              number(study.error) + " at step " + number(study.step) +
-                              ", the gradient " + number(analytic) + " (typical size " +
-                              number(size) + ")";
+  const std::string numbers =
+      "central differences give " + number(study.slope) + " +- " + number(study.error) +
+      " at step " + number(study.step) + ", the gradient " + number(analytic) + " (typical size " +
+      number(size) + ")" + (size > 0 ? "" : "; it is zero everywhere: was the graph cut off?");
   const double scale = std::max({size, std::fabs(study.slope), std::fabs(analytic)});
   const double off = std::fabs(analytic - study.slope);
   expect(off <= 3 * study.error + kRelative * scale,
@@ -171,7 +171,7 @@ void finite_differences(Context& c) {
 constexpr Check kChecks[] = {
     {"gradient.finite_differences",
      "The gradients are those of the outputs, by central differences along several directions.",
-     Scope::kFunction, &needs_gradient, &finite_differences},
+     Scope::kFunction, &needs_gradient, &finite_differences, "backward.works"},
 };
 
 }  // namespace

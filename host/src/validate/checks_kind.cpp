@@ -81,12 +81,12 @@ std::string only(Context& c, const char* function) {
 
 constexpr Check kChecks[] = {
     {"random.seed", "All randomness comes from rng_seed and rng_offset.", Scope::kFunction, nullptr,
-     &randomness},
+     &randomness, "forward.works"},
     {"noise_net.starts_at_zero",
      "With lora_B = 0 the offset is exactly zero, and lora_B has a gradient.", Scope::kFunction,
-     [](Context& c) { return only(c, "noise_net"); }, &starts_at_zero},
+     [](Context& c) { return only(c, "noise_net"); }, &starts_at_zero, "backward.works"},
     {"generate.range", "Pictures lie in [0,1].", Scope::kFunction,
-     [](Context& c) { return only(c, "generate"); }, &picture_range},
+     [](Context& c) { return only(c, "generate"); }, &picture_range, "forward.works"},
 };
 
 }  // namespace

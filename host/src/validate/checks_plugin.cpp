@@ -7,6 +7,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cfenv>
 #include <clocale>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "validate/check.hpp"
 #include "validate/services.hpp"
@@ -225,32 +227,58 @@ void surroundings(Context& c) {
   expect(before.handlers == after.handlers, "a signal handler was changed");
 }
 
+void joins_threads(Context& c) {
+  const std::vector<std::string> before = thread_names();
+  {
+    const Instance instance(c.entry(), c.subject().options);
+    for (const std::string& name : functions_of(c.subject())) {
+      Fn fn(instance, name, c.subject().options);
+      Case one(fn, {});
+      one.forward(fn.differentiable());
+      if (fn.differentiable()) one.backward(one.cotangents(1));
+    }
+  }
+  // One that was joined may be in the kernel's lists for a moment more.
+  std::vector<std::string> after = thread_names();
+  for (int i = 0; i < 100 && after.size() > before.size(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    after = thread_names();
+  }
+  std::string left;
+  for (const std::string& name : after)
+    if (std::find(before.begin(), before.end(), name) == before.end())
+      left += (left.empty() ? "" : ", ") + name;
+  expect(after.size() <= before.size(),
+         "threads left running after destroy: " + std::to_string(after.size() - before.size()) +
+             (left.empty() ? "" : " (" + left + ")"));
+}
+
 constexpr Check kChecks[] = {
     {"create.bad_device", "An unknown device is refused with a code and a text.", Scope::kPlugin,
-     nullptr, &bad_device},
+     nullptr, &bad_device, "entry.loads"},
     {"create.bad_type", "An option of the wrong type is refused with a code and a text.",
-     Scope::kPlugin, nullptr, &bad_type},
+     Scope::kPlugin, nullptr, &bad_type, "entry.loads"},
     {"create.bad_weights", "A weights folder that is not there is refused with a code and a text.",
      Scope::kPlugin,
      [](Context& c) {
        return c.subject().weights ? std::string() : std::string("the plugin reads no weights");
      },
-     &bad_weights},
+     &bad_weights, "entry.loads"},
     {"create.again", "Instances can be made and destroyed again, and several live side by side.",
-     Scope::kPlugin, nullptr, &create_again},
+     Scope::kPlugin, nullptr, &create_again, "open.works"},
     {"create.null", "destroy, close and release accept NULL.", Scope::kPlugin, nullptr,
-     &null_handles},
+     &null_handles, "create.works"},
     {"open.unknown", "A function that the plugin does not have is HN_NOT_FOUND.", Scope::kPlugin,
-     nullptr, &unknown_function},
+     nullptr, &unknown_function, "create.works"},
     {"errors.buffer",
      "An error text fits any caller's buffer: cut, closed by zero, its whole length told.",
-     Scope::kPlugin, nullptr, &error_buffer},
+     Scope::kPlugin, nullptr, &error_buffer, "create.works"},
     {"memory.trim", "hn.memory/1 reports bytes, and a call after trim gives the same result.",
      Scope::kPlugin,
      [](Context& c) {
        return c.instance().memory() ? std::string() : std::string("the plugin has no hn.memory/1");
      },
-     &memory},
+     &memory, "forward.works"},
     {"adapter.layers",
      "hn.adapter/1 lists every layer once, with sizes, and refuses an index past the end.",
      Scope::kPlugin,
@@ -258,10 +286,12 @@ constexpr Check kChecks[] = {
        return c.instance().adapter() ? std::string()
                                      : std::string("the plugin has no hn.adapter/1");
      },
-     &adapter_layers},
+     &adapter_layers, "create.works"},
+    {"threads.joined", "destroy ends every thread that the plugin started.", Scope::kPlugin,
+     nullptr, &joins_threads, "forward.works"},
     {"process.surroundings",
      "Rounding mode, locale, working folder and signal handlers stay as they were.", Scope::kPlugin,
-     nullptr, &surroundings},
+     nullptr, &surroundings, "forward.works"},
 };
 
 }  // namespace

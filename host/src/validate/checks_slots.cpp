@@ -16,6 +16,12 @@ void check_slot(const Slot& slot, bool input) {
   constexpr std::uint32_t kKnown = HN_SLOT_PARAM | HN_SLOT_DIFF | HN_SLOT_OPTIONAL;
   expect((slot.flags & ~kKnown) == 0,
          where + ": unknown flags " + std::to_string(slot.flags & ~kKnown));
+  static const std::set<std::string> kWords = {"noise",   "step_noise", "image_rgb01",
+                                               "latents", "offset",     "score",
+                                               "lora_a",  "lora_b",     "column"};
+  expect(kWords.contains(slot.semantic) || slot.semantic.find('.') != std::string::npos,
+         where + ": the semantic '" + slot.semantic +
+             "' has no dot, and hn has no such word: give it a reverse domain");
   expect(slot.dtype.lanes == 1 && slot.dtype.bits > 0, where + ": implausible dtype");
   for (const std::int64_t d : slot.shape)
     expect(d > 0 || d == HN_DIM_BATCH || d == HN_DIM_ANY,
@@ -31,15 +37,20 @@ void check_slot(const Slot& slot, bool input) {
   }
 }
 
-const Slot& named(const std::vector<Slot>& slots, const std::string& semantic, std::size_t ndim) {
+// The one slot of a semantic: that is what a host looks for, whatever the name.
+const Slot& the_one(const std::vector<Slot>& slots, const std::string& semantic, std::size_t ndim) {
+  const Slot* found = nullptr;
   for (const Slot& slot : slots) {
     if (slot.semantic != semantic) continue;
+    expect(found == nullptr, "two slots of semantic " + semantic + ": " +
+                                 (found != nullptr ? found->name : "") + " and " + slot.name);
     expect(slot.shape.size() == ndim && slot.shape[0] == HN_DIM_BATCH,
            slot.name + ": expected " + std::to_string(ndim) +
                " dimensions, the first of them the batch");
-    return slot;
+    found = &slot;
   }
-  throw Failure("expected a slot of semantic " + semantic);
+  expect(found != nullptr, "expected a slot of semantic " + semantic);
+  return *found;
 }
 
 void sane(Context& c) {
@@ -59,18 +70,18 @@ void sane(Context& c) {
          "info: unknown flags " + std::to_string(fn.flags() & ~kKnown));
   expect(!fn.needs_cond() || c.instance().cond() != nullptr, "HN_FN_NEEDS_COND without hn.cond/1");
   if (c.function() == "score") {
-    named(fn.inputs(), "image_rgb01", 4);
-    const Slot& score = named(fn.outputs(), "score", 1);
+    the_one(fn.inputs(), "image_rgb01", 4);
+    const Slot& score = the_one(fn.outputs(), "score", 1);
     expect(&score == &fn.outputs()[0], "score must be the first output");
     expect(score.is(HN_SLOT_DIFF) == fn.differentiable(),
            "score must be DIFF exactly when the image is");
   } else if (c.function() == "generate") {
-    expect(&named(fn.inputs(), "noise", 4) == &fn.inputs()[0], "noise must be the first input");
-    expect(&named(fn.outputs(), "image_rgb01", 4) == &fn.outputs()[0],
+    expect(&the_one(fn.inputs(), "noise", 4) == &fn.inputs()[0], "noise must be the first input");
+    expect(&the_one(fn.outputs(), "image_rgb01", 4) == &fn.outputs()[0],
            "image_rgb01 must be the first output");
   } else if (c.function() == "noise_net") {
-    const Slot& noise = named(fn.inputs(), "noise", 4);
-    expect(named(fn.outputs(), "offset", 4).shape == noise.shape,
+    const Slot& noise = the_one(fn.inputs(), "noise", 4);
+    expect(the_one(fn.outputs(), "offset", 4).shape == noise.shape,
            "offset must have the noise's shape");
   }
 }
@@ -180,14 +191,14 @@ constexpr Check kChecks[] = {
     {"slots.sane",
      "Slots have names, known flags and shapes, and the inputs and outputs that their function is "
      "for.",
-     Scope::kFunction, nullptr, &sane},
+     Scope::kFunction, nullptr, &sane, "open.works"},
     {"slots.range", "A slot that does not exist is refused with a code and a text.",
-     Scope::kFunction, nullptr, &out_of_range},
+     Scope::kFunction, nullptr, &out_of_range, "open.works"},
     {"structs.sizes",
      "Structs of older and newer hosts are filled as far as they go, and read as far as both know.",
-     Scope::kFunction, nullptr, &struct_sizes},
+     Scope::kFunction, nullptr, &struct_sizes, "forward.works"},
     {"plan.bytes", "plan gives an estimate that holds together, or HN_UNSUPPORTED.",
-     Scope::kFunction, nullptr, &plan},
+     Scope::kFunction, nullptr, &plan, "open.works"},
 };
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <hn/cpp/client.hpp>
 #include <hn/cpp/tensor.hpp>
 
@@ -118,6 +120,8 @@ Slot Fn::read_slot(std::int32_t direction, std::uint64_t index) const {
          "slot " + std::to_string(index) + ": ndim is " + std::to_string(raw.ndim));
   expect(raw.ndim == 0 || raw.shape != nullptr,
          "slot " + std::to_string(index) + ": shape is NULL");
+  expect(raw.reserved == 0, "slot " + std::to_string(index) + ": reserved must stay zero, got " +
+                                std::to_string(raw.reserved));
   Slot slot{std::string(view(raw.name)),
             std::string(view(raw.semantic)),
             raw.flags,
@@ -382,15 +386,22 @@ std::optional<std::string> Case::damage() const {
 
 // ---- Context
 
+std::vector<std::string> thread_names() {
+  std::vector<std::string> names;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "comm");
+    std::string name;
+    std::getline(file, name);
+    names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 std::vector<std::string> functions_of(const Subject& subject) {
   if (!subject.functions.empty()) return subject.functions;
   if (subject.kind == "generator") return {"noise_net", "generate"};
   return {"score"};
-}
-
-const hn_plugin_v1* Context::entry() {
-  if (entry_ == nullptr) entry_ = subject_.open();
-  return entry_;
 }
 
 Instance& Context::instance() {

@@ -194,12 +194,12 @@ class Case {
 // What a check gets: the plugin, created and opened on first use.
 class Context {
  public:
-  Context(const Subject& subject, std::string function)
-      : subject_(subject), function_(std::move(function)) {}
+  Context(const Subject& subject, std::string function, const hn_plugin_v1* entry)
+      : subject_(subject), function_(std::move(function)), entry_(entry) {}
 
   const Subject& subject() const { return subject_; }
   const std::string& function() const { return function_; }
-  const hn_plugin_v1* entry();
+  const hn_plugin_v1* entry() const { return entry_; }
   Instance& instance();
   Fn& fn();
   // Any function of the plugin, for checks that need one and not a particular one.
@@ -208,11 +208,13 @@ class Context {
  private:
   const Subject& subject_;
   std::string function_;
-  const hn_plugin_v1* entry_ = nullptr;
+  const hn_plugin_v1* entry_;
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<Fn> fn_;
 };
 
 std::vector<std::string> functions_of(const Subject&);
+// The names of this process's threads, sorted.
+std::vector<std::string> thread_names();
 
 }  // namespace hn::validate

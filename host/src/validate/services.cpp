@@ -1,9 +1,25 @@
 #include "validate/services.hpp"
 
+#include <mutex>
+
 namespace hn::validate {
 namespace {
 
+struct KeysRead {
+  std::mutex mutex;
+  std::set<std::string> keys;
+};
+KeysRead& keys_of_process() {
+  static KeysRead all;
+  return all;
+}
+
 const core::OptionValue* find(const hn_config* config, const char* key) {
+  {
+    KeysRead& read = keys_of_process();
+    const std::lock_guard lock(read.mutex);
+    read.keys.emplace(key);
+  }
   const auto& options = *reinterpret_cast<const core::Options*>(config);
   const auto it = options.find(key);
   return it == options.end() ? nullptr : &it->second;
@@ -61,5 +77,15 @@ constexpr hn_host_v1 kServices = {
 }  // namespace
 
 const hn_host_v1* services() { return &kServices; }
+
+std::set<std::string> keys_read() {
+  const std::lock_guard lock(keys_of_process().mutex);
+  return keys_of_process().keys;
+}
+
+void forget_keys_read() {
+  const std::lock_guard lock(keys_of_process().mutex);
+  keys_of_process().keys.clear();
+}
 
 }  // namespace hn::validate

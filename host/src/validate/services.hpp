@@ -3,11 +3,18 @@
 
 #include <hn/host.h>
 
+#include <set>
+#include <string>
+
 #include "core/session.hpp"
 
 namespace hn::validate {
 
 const hn_host_v1* services();
+
+// Which options were asked for in this process, by whatever type. [any-thread]
+std::set<std::string> keys_read();
+void forget_keys_read();
 
 // The options as the plugin sees them; the map must outlive the call that it is passed to.
 inline const hn_config* as_config(const core::Options& options) {

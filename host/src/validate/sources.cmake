@@ -8,10 +8,13 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/checks_forward.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_gradient.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_kind.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_options.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_plugin.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_slots.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/child.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_works.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/children.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
   ${CMAKE_CURRENT_LIST_DIR}/probe.cpp
   ${CMAKE_CURRENT_LIST_DIR}/services.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/suite.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/suite.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/suite_helper.cpp)
