@@ -4,7 +4,7 @@
  *
  * Source: Noise Hypernetworks (arXiv 2508.09968), the toy experiment of figure 4. The paper's loss
  * is mean((G+B)/2 - R), that is 0 - score. What the ABI asks of a plugin beside this formula is in
- * c_reward.h; templates/minimal_c has all of it in one file. */
+ * hn/c/reward.h; templates/raw_c has all of it in one file. */
 #define C_REWARD "redness"
 #define C_REWARD_VERSION "0.1.0"
 #include <hn/c/reward.h>
