@@ -1,6 +1,6 @@
 // The parts of hnhost.h that need no host: version and texts.
 #include "capi/text.hpp"
-#include "hn/cpp/error.hpp"
+#include <hn/cpp/error.hpp>
 
 extern "C" {
 
