@@ -4,7 +4,6 @@
 #include <cmath>
 #include <hn/cpp/error.hpp>
 #include <hn/nn/model_options.hpp>
-#include <hn/nn/stream_order.hpp>
 #include <hn/reward/clip_reward.hpp>
 #include <hn/text/cut_position.hpp>
 #include <utility>
@@ -13,13 +12,6 @@ namespace hn {
 namespace {
 
 constexpr const char* kVocabulary = "bpe_simple_vocab_16e6.txt.gz";
-
-// One prompt: its unit vector, float32 [projection_dim] on the model's device.
-struct Encoded final : Cond {
-  explicit Encoded(at::Tensor v) : vector(std::move(v)) {}
-  std::uint64_t size_bytes() const override { return vector.nbytes() + sizeof *this; }
-  at::Tensor vector;
-};
 
 ClipTokenizer open_tokenizer(const ClipRewardSpec& spec, const Config& config) {
   const std::filesystem::path& folder = spec.files.folder;
@@ -49,7 +41,7 @@ void check_clip_image(const std::string& name, const at::Tensor& image, at::Devi
 }
 
 ClipReward::ClipReward(const Host& host, const Config& config, ClipRewardSpec spec)
-    : TorchReward(host),
+    : TextReward(host),
       name_(std::move(spec.name)),
       folder_(spec.files.folder),
       tokenizer_(open_tokenizer(spec, config)),
@@ -79,62 +71,34 @@ std::int32_t ClipReward::context_length(std::int64_t longest_prompt) const {
 at::Tensor ClipReward::score(const at::Tensor& image, const Call& call) {
   check_clip_image(name_, image, model_.device());
   if (call.batch() == 0) return at::zeros({0}, image.options()) + image.sum() * 0.0;
-  std::vector<at::Tensor> prompts;
-  for (std::int64_t b = 0; b < (call.shared_cond() ? 1 : call.batch()); ++b)
-    prompts.push_back(used_here(call.cond<Encoded>(b).vector));
   const at::Tensor pixels = clip_pixels(image, model_.preprocess(), mode_);
   const at::Tensor cosine =
-      at::sum(model_.image_embedding(pixels, call.deterministic()) * at::stack(prompts), -1);
+      at::sum(model_.image_embedding(pixels, call.deterministic()) * prompts(call), -1);
   return factor_ == 1.0 ? cosine : cosine * factor_;
 }
 
-std::vector<std::unique_ptr<Cond>> ClipReward::encode(std::span<const Prompt> prompts,
-                                                      hn_stream stream) {
-  return translate_errors([&] {
-    const Entry entry(stream, /*grad=*/false);
-    const auto count = static_cast<std::int64_t>(prompts.size());
-    std::vector<ClipTokens> rows;
-    std::int64_t longest = 0;
-    for (const Prompt& given : prompts) {
-      const std::string_view prompt = given.text();
-      warn_of_cut(prompt);
-      rows.push_back(tokenizer_.encode(prompt, context_));
-      longest = std::max<std::int64_t>(longest, rows.back().end_position + 1);
-    }
-    std::vector<std::unique_ptr<Cond>> handles;
-    if (rows.empty()) return handles;
-    // Positions see only what stands before them, and the last one read is the end token's, so what
-    // fills a row up changes nothing; the end token also keeps "the first highest id" in place.
-    const at::Tensor ids = at::full({count, longest}, tokenizer_.end_id(), at::kLong);
-    for (std::int64_t b = 0; b < count; ++b) {
-      const ClipTokens& row = rows[static_cast<std::size_t>(b)];
-      std::copy_n(row.ids.begin(), row.end_position + 1,
-                  ids.data_ptr<std::int64_t>() + b * longest);
-    }
-    const at::Tensor vectors = model_.text_embedding(ids, {}, /*deterministic=*/true);
-    // A handle keeps its own numbers, not the batch.
-    for (std::int64_t b = 0; b < count; ++b)
-      handles.push_back(std::make_unique<Encoded>(vectors[b].clone()));
-    return handles;
-  });
+// Unit vectors, float32.
+at::Tensor ClipReward::embed(std::span<const Prompt> prompts) {
+  const auto count = static_cast<std::int64_t>(prompts.size());
+  std::vector<ClipTokens> rows;
+  std::int64_t longest = 0;
+  for (const Prompt& prompt : prompts) {
+    warn_of_cut(prompt.text());
+    rows.push_back(tokenizer_.encode(prompt.text(), context_));
+    longest = std::max<std::int64_t>(longest, rows.back().end_position + 1);
+  }
+  // Positions see only what stands before them, and the last one read is the end token's, so what
+  // fills a row up changes nothing; the end token also keeps "the first highest id" in place.
+  const at::Tensor ids = at::full({count, longest}, tokenizer_.end_id(), at::kLong);
+  for (std::int64_t b = 0; b < count; ++b) {
+    const ClipTokens& row = rows[static_cast<std::size_t>(b)];
+    std::copy_n(row.ids.begin(), row.end_position + 1, ids.data_ptr<std::int64_t>() + b * longest);
+  }
+  return model_.text_embedding(ids, {}, /*deterministic=*/true);
 }
 
 std::uint64_t ClipReward::embedding_size() const {
   return static_cast<std::uint64_t>(model_.config().projection_dim);
-}
-
-void ClipReward::embedding(const Cond& cond, hn_stream stream, const DLTensor& out) {
-  translate_errors([&] {
-    const Entry entry(stream, /*grad=*/false);
-    const at::Tensor& vector = used_here(static_cast<const Encoded&>(cond).vector);
-    at::Tensor target = tensor_view(out);
-    if (target.sizes() != vector.sizes() || target.scalar_type() != at::kFloat)
-      throw Error(HN_INVALID_ARGUMENT, "[" + name_ + " embedding] expected float32 " +
-                                           c10::str(vector.sizes()) + ", got " +
-                                           at::toString(target.scalar_type()) + " " +
-                                           c10::str(target.sizes()));
-    target.copy_(vector);
-  });
 }
 
 // A tokenizer of another model gives plausible nonsense, so it is refused here. transformers would

@@ -17,8 +17,8 @@
 #include <hn/nn/clip_files.hpp>
 #include <hn/nn/clip_model.hpp>
 #include <hn/nn/weight_audit.hpp>
+#include <hn/reward/text_reward.hpp>
 #include <hn/text/clip_tokenizer.hpp>
-#include <hn/torch/reward.hpp>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,7 +46,7 @@ struct ClipRewardSpec {
 // "quick_gelu".
 std::optional<ClipActivation> activation_option(const Config& config);
 
-class ClipReward : public TorchReward, public AuditsWeights {
+class ClipReward : public TextReward, public AuditsWeights {
  public:
   // Reads dtype, device and preprocess from `config`. Errors: those of ClipModel and ClipTokenizer;
   // HN_DATA_LOSS for a vocabulary of another model.
@@ -54,11 +54,8 @@ class ClipReward : public TorchReward, public AuditsWeights {
 
   // image: float32 [B,3,H,W] in [0,1] on the model's device, H and W from 1 on.
   at::Tensor score(const at::Tensor& image, const Call& call) override;
-  bool has_cond() const override { return true; }
-  std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts,
-                                            hn_stream stream) override;
+  at::Tensor embed(std::span<const Prompt> prompts) override;
   std::uint64_t embedding_size() const override;
-  void embedding(const Cond& cond, hn_stream stream, const DLTensor& out) override;
   std::vector<MemoryUse> memory_use() const override {
     return {{dl_device(model_.device()), model_.weight_bytes()}};
   }
