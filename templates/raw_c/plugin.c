@@ -1,4 +1,4 @@
-/* my_minimal_c: the mean of a picture's green channel, as a complete reward in C11, without
+/* my_raw_c: the mean of a picture's green channel, as a complete reward in C11, without
  * LibTorch and without C++.
  *
  * Read it from the bottom up: the one exported constant, create and destroy, the table of the
@@ -47,16 +47,14 @@ static float* number(const DLTensor* t, int64_t b) {
 static hn_status check(const DLTensor* t, const char* what, int32_t ndim, int64_t batch,
                        hn_error* error) {
   if (t == NULL || t->ndim != ndim || t->strides == NULL)
-    return fail(error, HN_INVALID_ARGUMENT,
-                "[my_minimal_c] expected %s with %d dimensions and strides", what, (int)ndim);
+    return fail(error, HN_INVALID_ARGUMENT, "[my_raw_c] expected %s with %d dimensions and strides",
+                what, (int)ndim);
   if (t->dtype.code != kDLFloat || t->dtype.bits != 32 || t->dtype.lanes != 1 ||
       t->device.device_type != kDLCPU)
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] expected %s as float32 in host memory",
-                what);
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] expected %s as float32 in host memory", what);
   if ((batch >= 0 && t->shape[0] != batch) ||
       (ndim == 4 && (t->shape[1] != 3 || t->shape[2] < 1 || t->shape[3] < 1)))
-    return fail(error, HN_INVALID_ARGUMENT, "[my_minimal_c] %s has another shape than expected",
-                what);
+    return fail(error, HN_INVALID_ARGUMENT, "[my_raw_c] %s has another shape than expected", what);
   return HN_OK;
 }
 
@@ -77,10 +75,10 @@ static hn_status HN_CALL fn_open(hn_instance* instance, hn_str name, const hn_co
   (void)options;
   *out = NULL;
   if (name.len != 5 || memcmp(name.data, "score", 5) != 0)
-    return fail(error, HN_NOT_FOUND, "[my_minimal_c] expected the function score, got %.*s",
+    return fail(error, HN_NOT_FOUND, "[my_raw_c] expected the function score, got %.*s",
                 (int)name.len, name.data);
   hn_fn* fn = malloc(sizeof *fn);
-  if (fn == NULL) return fail(error, HN_OUT_OF_MEMORY, "[my_minimal_c] out of memory");
+  if (fn == NULL) return fail(error, HN_OUT_OF_MEMORY, "[my_raw_c] out of memory");
   fn->instance = instance;
   *out = fn;
   return HN_OK;
@@ -106,14 +104,14 @@ static hn_status HN_CALL fn_slot(hn_fn* fn, int32_t direction, uint64_t index, h
   const hn_slot score = {
       sizeof score, HN_SLOT_DIFF, HN_STR("score"), HN_STR("score"), f32, f32, 1, 0, score_shape};
   if (index != 0 || (direction != HN_SLOT_INPUT && direction != HN_SLOT_OUTPUT))
-    return fail(error, HN_INVALID_ARGUMENT, "[my_minimal_c] there is one input and one output");
+    return fail(error, HN_INVALID_ARGUMENT, "[my_raw_c] there is one input and one output");
   answer(out, direction == HN_SLOT_INPUT ? &image : &score, sizeof image);
   return HN_OK;
 }
 
 static hn_status HN_CALL fn_plan(hn_fn* fn, const hn_call* call, hn_plan* out, hn_error* error) {
   (void)fn, (void)call, (void)out;
-  return fail(error, HN_UNSUPPORTED, "[my_minimal_c] gives no estimate of its memory");
+  return fail(error, HN_UNSUPPORTED, "[my_raw_c] gives no estimate of its memory");
 }
 
 static int unknown_argument(const hn_next* next) {
@@ -128,14 +126,14 @@ static hn_status HN_CALL fn_forward(hn_fn* fn, const hn_call* call, hn_saved** s
   if (saved != NULL) *saved = NULL;
   if (!HN_HAS(call, hn_call, next) || call->n_in != 1 || call->n_out != 1)
     return fail(error, HN_INVALID_ARGUMENT,
-                "[my_minimal_c] expected a call with one input and one output");
+                "[my_raw_c] expected a call with one input and one output");
   /* (5) An unknown flag of the critical half changes what the call means, so it is refused; so is a
    * further argument that says that it matters. */
   if (call->flags & HN_FLAGS_CRITICAL &
       ~(HN_CALL_WANT_GRAD | HN_CALL_DETERMINISTIC | HN_CALL_CAPTURING))
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] unknown flags 0x%x", (unsigned)call->flags);
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] unknown flags 0x%x", (unsigned)call->flags);
   if (unknown_argument(call->next))
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] an argument is not known here");
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] an argument is not known here");
   const DLTensor *image = call->in[0], *score = call->out[0];
   hn_status status = check(image, "image_rgb01", 4, -1, error);
   if (status == HN_OK) status = check(score, "score", 1, image->shape[0], error);
@@ -145,9 +143,9 @@ static hn_status HN_CALL fn_forward(hn_fn* fn, const hn_call* call, hn_saved** s
   if (call->flags & HN_CALL_WANT_GRAD) {
     if (saved == NULL)
       return fail(error, HN_INVALID_ARGUMENT,
-                  "[my_minimal_c] HN_CALL_WANT_GRAD needs a place for saved");
+                  "[my_raw_c] HN_CALL_WANT_GRAD needs a place for saved");
     kept = malloc(sizeof *kept);
-    if (kept == NULL) return fail(error, HN_OUT_OF_MEMORY, "[my_minimal_c] out of memory");
+    if (kept == NULL) return fail(error, HN_OUT_OF_MEMORY, "[my_raw_c] out of memory");
     *kept = (hn_saved){batch, height, width};
     *saved = kept;
   }
@@ -166,11 +164,11 @@ static hn_status HN_CALL fn_backward(hn_fn* fn, hn_saved* saved, const hn_vjp* v
   (void)fn;
   if (saved == NULL || !HN_HAS(vjp, hn_vjp, next) || vjp->n_in > 1 || vjp->n_out > 1)
     return fail(error, HN_INVALID_ARGUMENT,
-                "[my_minimal_c] expected a saved forward, one cotangent and one gradient");
+                "[my_raw_c] expected a saved forward, one cotangent and one gradient");
   if (vjp->flags & HN_FLAGS_CRITICAL)
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] unknown flags 0x%x", (unsigned)vjp->flags);
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] unknown flags 0x%x", (unsigned)vjp->flags);
   if (unknown_argument(vjp->next))
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] an argument is not known here");
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] an argument is not known here");
   /* (6) A NULL gradient is not wanted, a NULL cotangent is zero, accumulate adds. */
   const DLTensor* grad = vjp->n_in == 1 ? vjp->grad[0] : NULL;
   const DLTensor* cotangent = vjp->n_out == 1 ? vjp->cotangent[0] : NULL;
@@ -178,8 +176,8 @@ static hn_status HN_CALL fn_backward(hn_fn* fn, hn_saved* saved, const hn_vjp* v
   if (grad == NULL) return HN_OK;
   hn_status status = check(grad, "the gradient", 4, saved->batch, error);
   if (status == HN_OK && (grad->shape[2] != saved->height || grad->shape[3] != saved->width))
-    status = fail(error, HN_INVALID_ARGUMENT,
-                  "[my_minimal_c] the gradient must have the picture's shape");
+    status =
+        fail(error, HN_INVALID_ARGUMENT, "[my_raw_c] the gradient must have the picture's shape");
   if (status == HN_OK && cotangent != NULL)
     status = check(cotangent, "the cotangent", 1, saved->batch, error);
   if (status != HN_OK) return status;
@@ -214,12 +212,12 @@ static hn_status HN_CALL create(const hn_host_v1* host, const hn_config* options
       HN_STR("cpu"); /* options come as typed values; an absent one leaves the default */
   const hn_status status = host->config_str(options, "device", &device);
   if (status == HN_INVALID_ARGUMENT)
-    return fail(error, status, "[my_minimal_c] the option device must be a text");
+    return fail(error, status, "[my_raw_c] the option device must be a text");
   if (device.len != 3 || memcmp(device.data, "cpu", 3) != 0)
-    return fail(error, HN_UNSUPPORTED, "[my_minimal_c] runs on cpu only, got device %.*s",
+    return fail(error, HN_UNSUPPORTED, "[my_raw_c] runs on cpu only, got device %.*s",
                 (int)device.len, device.data);
   *out = calloc(1, sizeof **out);
-  return *out != NULL ? HN_OK : fail(error, HN_OUT_OF_MEMORY, "[my_minimal_c] out of memory");
+  return *out != NULL ? HN_OK : fail(error, HN_OUT_OF_MEMORY, "[my_raw_c] out of memory");
 }
 static void HN_CALL destroy(hn_instance* instance) { free(instance); }
 
@@ -235,7 +233,7 @@ const hn_plugin_v1 hn_plugin_entry_v1 = {
     HN_ABI_MAJOR,
     0, /* needs nothing later than version 1.0 */
     0,
-    HN_STR("org.example.reward.my_minimal_c"),
+    HN_STR("org.example.reward.my_raw_c"),
     HN_STR("0.1.0"),
     create,
     destroy,

@@ -1,18 +1,21 @@
 /* A reward in plain C as one function over one picture: everything else that the ABI asks of a
- * plugin is here, once, for the small rewards of this tree.
+ * plugin is here, once. The plugin is one file that includes this header once:
  *
- *   #define C_REWARD "sharpness"          the name, in every message; the id is hn.reward.NAME
- *   #define C_REWARD_VERSION "0.1.0"
- *   #define C_REWARD_PLANES 3             H x W arrays of doubles that c_reward_score takes, for
- * plan #include <hn/c/reward.h> static int c_reward_score(...) { ... }
+ *   #define C_REWARD "sharpness"                       the name, which begins every message
+ *   #define C_REWARD_ID "org.example.reward.sharpness" as in plugin.toml; left out: hn.reward.NAME
+ *   #define C_REWARD_VERSION "0.1.0"                   as in plugin.toml
+ *   #define C_REWARD_PLANES 3          H x W arrays of doubles that c_reward_score takes, for plan
+ *   #include <hn/c/reward.h>
+ *   static int c_reward_score(...) { ... }
  *
  * A reward with options of its own defines `struct c_reward_options` and C_REWARD_READ_OPTIONS
- * before the include, and c_reward_read_options after it.
+ * before the include, and c_reward_read_options after it. templates/minimal_c is a whole one.
  *
  * What is taken care of: errors as code and text, any strides and byte_offset, unaligned addresses,
  * absent cotangents, accumulation, batch 0, unknown flags, structs of older and newer callers.
  * Backward runs c_reward_score once more on the borrowed picture, so nothing of the picture's size
- * is kept between forward and backward. */
+ * is kept between forward and backward. Pictures are float32 in host memory. C11, no LibTorch; link
+ * hn::c, which brings libm. */
 #ifndef HN_C_REWARD_H
 #define HN_C_REWARD_H
 
@@ -23,6 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef C_REWARD_ID
+#define C_REWARD_ID "hn.reward." C_REWARD
+#endif
 #ifndef C_REWARD_PLANES
 #define C_REWARD_PLANES 0
 #endif
@@ -478,7 +484,7 @@ const hn_plugin_v1 hn_plugin_entry_v1 = {sizeof(hn_plugin_v1),
                                          HN_ABI_MAJOR,
                                          0,
                                          0,
-                                         HN_STR("hn.reward." C_REWARD),
+                                         HN_STR(C_REWARD_ID),
                                          HN_STR(C_REWARD_VERSION),
                                          c_reward_create,
                                          c_reward_destroy,
