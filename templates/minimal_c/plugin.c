@@ -35,8 +35,7 @@ static int c_reward_score(const c_reward_options* options, const c_reward_pictur
   for (int64_t c = 0; c < 3; ++c)
     for (int64_t i = 0; i < pixels; ++i) {
       sum += kWeight[c] * picture->rgb[c * pixels + i];
-      if (grad != NULL)
-        grad[c * pixels + i] = (float)(options->gain * kWeight[c] / (double)pixels);
+      if (grad != NULL) grad[c * pixels + i] = (float)(options->gain * kWeight[c] / (double)pixels);
     }
   *score = options->gain * sum / (double)pixels;
   return 0; /* -1: no memory */
