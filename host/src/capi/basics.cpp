@@ -1,6 +1,7 @@
 // The parts of hnhost.h that need no host: version and texts.
-#include "capi/text.hpp"
 #include <hn/cpp/error.hpp>
+
+#include "capi/text.hpp"
 
 extern "C" {
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/session.hpp"
+#include "files/pictures_config.hpp"
 
 namespace hn::host {
 
@@ -43,16 +44,6 @@ struct EvalConfig {
   std::vector<std::int64_t> seeds = {1};  // one noise a prompt and seed
   std::int64_t batch = 16;
   std::vector<std::string> rewards;  // measured only, beside the [[reward]] entries
-};
-
-// How picture files are read: by the verbs score and compare, which users' files come to.
-struct PicturesConfig {
-  // More are refused before any memory is taken for them; the default is twice Pillow's
-  // MAX_IMAGE_PIXELS, above which Pillow refuses too.
-  std::uint64_t max_pixels = 178'956'970;
-  // Turn and mirror pictures as their EXIF or XMP data say, as Pillow's ImageOps.exif_transpose
-  // does; else they come as they are stored, as from Pillow's Image.open.
-  bool exif_orientation = false;
 };
 
 struct RunSection {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "config/run_config.hpp"
 #include "files/image.hpp"
+#include "files/pictures_config.hpp"
 
 namespace hn::host {
 
