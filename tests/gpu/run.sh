@@ -39,7 +39,9 @@ package() {
   WORK=$(mktemp -d)
   trap 'rm -rf "$WORK"' EXIT
   dir=$WORK/hn-gpu
-  cmake --install "$build" --prefix "$dir" --strip >/dev/null
+  for part in sdk plugins host libtorch_link; do  # LibTorch comes with the Python of the other machine
+    cmake --install "$build" --prefix "$dir" --strip --component $part >/dev/null
+  done
   install -s "$build/bin/gpu_test" "$build/bin/gpu_measure" "$dir/bin/"
   # For building against, and for pulling weights, which brings libcurl along.
   rm -rf "$dir/include" "$dir/lib/cmake" "$dir/share/hn/templates" "$dir/lib/libhnhost_http.so"
