@@ -22,11 +22,22 @@ def libraries(prefix):
             yield path
 
 
+def check_links(folder):
+    """What a page in the install says that another page says, stands there. Folders of the source tree may be spoken of."""
+    for page in sorted(folder.rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]+\.(?:md|jpg|png))(?:#[^)]*)?\)", page.read_text()):
+            if target.startswith("http") or re.match(r"(\.\./)*(tests|host|plugins|templates)/", target):
+                continue
+            assert (page.parent / target).is_file(), f"{page.relative_to(folder)} points to {target}, which is not there"
+
+
 def main(build, work):
     shutil.rmtree(work, ignore_errors=True)
     first, moved = work / "first", work / "moved"
     work.mkdir(parents=True)
-    stranger.run("cmake", "--install", build, "--prefix", first)
+    # The link form of LibTorch, as `./hn install --link` has it: bundled.py looks at the other.
+    for component in ("sdk", "plugins", "host", "docs", "libtorch_link"):
+        stranger.run("cmake", "--install", build, "--prefix", first, "--component", component, stdout=subprocess.DEVNULL)
     first.rename(moved)
 
     for path in libraries(moved):
@@ -34,12 +45,17 @@ def main(build, work):
         for runpath in re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", dynamic):
             absolute = [p for p in runpath.split(":") if p and not p.startswith("$ORIGIN")]
             assert not absolute, f"{path} has the absolute run path {absolute}"
-    for path in sorted((moved / "lib/cmake/hn").glob("*.cmake")):
+    described = sorted((moved / "lib/cmake/hn").glob("*.cmake")) + sorted((moved / "lib/pkgconfig").glob("*.pc"))
+    assert len(described) > 10, described
+    for path in described:
         text = path.read_text()
         for folder in (build, first):
             assert str(folder) not in text, f"{path} names {folder}"
-    for name in ("include/hn/hn.h", "include/hn/torch/reward.hpp", "include/hnhost/hnhost.h", "share/hn/templates/reward/plugin.cpp"):
+    for name in ("include/hn/hn.h", "include/hn/torch/reward.hpp", "include/hnhost/hnhost.h", "include/hn/c/reward.h",
+                 "include/hn/nn/lora.hpp", "lib/libhn_nn.a", "share/hn/templates/reward/plugin.cpp", "share/hn/text/README.md",
+                 "share/doc/hn/docs/abi.md", "share/doc/hn/sdk/README.md", "share/doc/hn/LICENSE"):
         assert (moved / name).is_file(), f"{name} was not installed"
+    check_links(moved / "share/doc/hn")
     for name in ("broken", "throwing"):
         assert not (moved / f"lib/hn/plugins/{name}.hnp").exists(), "a bundle for tests was installed"
 

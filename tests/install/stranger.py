@@ -1,5 +1,7 @@
 """What a stranger has: an installed hn, a compiler, and an environment without anything of the source tree."""
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -30,9 +32,39 @@ def environment(prefix, home):
     return keep
 
 
+def with_ccache(env):
+    """The environment and CMake's words for compiling through the cache that builds of hn use, where there is one: the tests
+    compile the same files at each run. Precompiled headers need the sloppiness that ccache's manual names for them."""
+    if not shutil.which("ccache"):
+        return env, []
+    folder = subprocess.run(["ccache", "-k", "cache_dir"], capture_output=True, text=True).stdout.strip()
+    env = dict(env, CCACHE_DIR=os.environ.get("CCACHE_DIR", folder), CCACHE_SLOPPINESS="pch_defines,time_macros")
+    return env, ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]
+
+
+def nvcc():
+    """CUDA's compiler, found as templates/reward_cuda finds it, or None."""
+    return os.environ.get("CUDACXX") or shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
+
+
 def configure_and_build(source, build, prefix, compilers, env):
     cc, cxx = compilers
-    env = dict(env, CC=cc, CXX=cxx)
-    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release", env=env,
+    env, launchers = with_ccache(dict(env, CC=cc, CXX=cxx))
+    if launchers and "clang" not in cxx:
+        launchers.append("-DCMAKE_CXX_FLAGS=-fpch-preprocess")
+    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release", *launchers, env=env,
         stdout=subprocess.DEVNULL)
-    run("cmake", "--build", build, env=env)
+    run("cmake", "--build", build, "-j", str(os.cpu_count()), env=env)
+
+
+def validate(bundle, env, options=()):
+    """The contract suite on a bundle; fails with the rows that did not pass, else returns the report."""
+    words = [word for option in options for word in ("--set", option)]
+    done = subprocess.run(["hnhost", "validate", str(bundle), "--json", *words], env=env, capture_output=True, text=True)
+    if not done.stdout:
+        sys.exit(f"hnhost validate {bundle} ended with {done.returncode}\n{done.stderr}")
+    report = json.loads(done.stdout)
+    bad = [row for row in report["checks"] if row["status"] not in ("passed", "skipped")]
+    assert report["ok"] and not bad, bad
+    assert report["passed"] > 30, report
+    return report
