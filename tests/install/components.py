@@ -31,7 +31,7 @@ def project(folder, component, body):
     folder.mkdir(parents=True)
     (folder / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.24)\nproject(uses LANGUAGES C CXX)\n"
-        f"find_package(hn 0.1 REQUIRED COMPONENTS {component})\n{body}\n")
+        f"find_package(hn 1.0 REQUIRED COMPONENTS {component})\n{body}\n")
     return folder
 
 

@@ -12,7 +12,7 @@ import stranger
 
 PROJECT = """cmake_minimum_required(VERSION 3.24)
 project(plugins LANGUAGES C CXX)
-find_package(hn 0.1 REQUIRED COMPONENTS c formats text nn reward generator)
+find_package(hn 1.0 REQUIRED COMPONENTS c formats text nn reward generator)
 """
 
 
