@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <hn/cpp/plugin.hpp>
 #include <hn/formats/safetensors.hpp>
+#include <hn/formats/text.hpp>
 #include <map>
 
 #include "program.hpp"
@@ -185,8 +186,15 @@ class MyRewardScoreOnly final : public hn::Instance {
   std::vector<std::unique_ptr<hn::Cond>> encode(std::span<const hn::Prompt> prompts,
                                                 hn_stream) override {
     std::vector<std::unique_ptr<hn::Cond>> handles;
-    for (const hn::Prompt& prompt : prompts)
-      handles.push_back(std::make_unique<Asked>(prompt.text()));
+    for (const hn::Prompt& prompt : prompts) {
+      const std::string_view text = prompt.text();
+      // The file's metadata is UTF-8, and so is what the program reads.
+      if (hn::invalid_utf8(text) != std::string_view::npos)
+        throw hn::Error(HN_INVALID_ARGUMENT,
+                        "[my_reward_score_only] expected a prompt in UTF-8, got '" +
+                            hn::escaped_bytes(text) + "'");
+      handles.push_back(std::make_unique<Asked>(text));
+    }
     return handles;
   }
 

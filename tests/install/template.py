@@ -44,7 +44,7 @@ def check_score_only(name, env, work):
                            ('["sh", "-c", "echo seven"]', ["expected one finite number a line", "seven"]),
                            ('["sh", "-c", "exit 0"]', ["expected 1 numbers", "printed 0"]),
                            ('["no-such-program"]', ["cannot start no-such-program"]),
-                           ('["sleep", "60"]', ["took longer than 1", "option timeout"])):
+                           ('["sh", "-c", "sleep 60"]', ["took longer than 1", "option timeout"])):
         done = subprocess.run(["hnhost", "score", "--reward", name, "--reward-option", f"{name}.command={command}", "--reward-option",
                                f"{name}.timeout=1.0", "--prompt", "x", "--strict", "--json", str(picture)],
                               env=env, capture_output=True, text=True)
