@@ -1,6 +1,9 @@
 // Opening, refusing to open, and the Lipschitz bound.
+#include <ATen/Parallel.h>
+
 #include <thread>
 
+#include "core/thread_count.hpp"
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -92,7 +95,7 @@ TEST_F(CoreSession, ClosesAfterAFailureAnywhere) {
         request.prompts = {"new one", "another"};
         if (point == "encode") {
           EXPECT_TRUE(failed([&] { (void)session->sample(request); }));
-          EXPECT_TRUE(failed([&] { (void)session->lipschitz(request.prompts, 1, 1); }));
+          EXPECT_TRUE(failed([&] { (void)session->lipschitz({"new one", "another"}, 1, 1); }));
         }
         session.reset();
         EXPECT_EQ(s.saved + s.functions + s.conds + s.instances, 0) << s.fault << " " << after;
@@ -127,6 +130,52 @@ TEST_F(CoreSession, AnyThreadMayCall) {
   std::thread([&] { there = session->train_step().loss; }).join();
   EXPECT_EQ(session->step(), 2u);
   EXPECT_NE(here, there);
+}
+
+// LibTorch's number of threads is the process's: it is a session's while a call of it runs.
+TEST_F(CoreSession, TheNumberOfThreadsIsPutBack) {
+  const int own = at::get_num_threads();
+  at::set_num_threads(3);
+  SessionSpec spec = fake_spec();
+  spec.threads = 2;
+  int during = 0;
+  Services services;
+  services.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
+    during = at::get_num_threads();
+  };
+  const auto session = open_session(spec, services);
+  EXPECT_EQ(during, 2);
+  EXPECT_EQ(at::get_num_threads(), 3) << "opened";
+  session->train_step();
+  EXPECT_EQ(at::get_num_threads(), 3) << "trained";
+  fake::state().fault = "error:score.forward";
+  fake::state().after = 0;
+  fake::state().times = 1;
+  EXPECT_NE(failure_of([&] { (void)session->train_step(); }).code, HN_OK);
+  EXPECT_EQ(at::get_num_threads(), 3) << "failed";
+  {
+    // Sessions at once: the last one to leave puts back what was there before the first.
+    auto first = std::make_unique<ThreadCount>(1);
+    const ThreadCount second(2);
+    first.reset();
+    EXPECT_EQ(at::get_num_threads(), 3);
+  }
+  EXPECT_EQ(at::get_num_threads(), 3);
+  at::set_num_threads(own);
+}
+
+TEST_F(CoreSession, AStreamIsOneOfTheSessionsDevice) {
+  SessionSpec spec = fake_spec();
+  spec.stream = {kDLCPU, 0, 0};
+  EXPECT_EQ(open_session(spec, {})->shapes().device.device_type, kDLCPU);
+  spec.stream = {kDLCUDA, 1, 1};
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("[session] stream: expected one of the CPU, where the session runs, got "
+                         "one of cuda:1"),
+               open_session(spec, {}));
+  spec.stream = {kDLCPU, 0, 7};
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("expected handle 0 on the CPU"),
+               open_session(spec, {}));
 }
 
 TEST_F(CoreSession, DeterminismIsAskedOfEveryPluginOnTheCpu) {

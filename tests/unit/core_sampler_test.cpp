@@ -1,3 +1,5 @@
+#include <hn/torch/tensor.hpp>
+
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -132,6 +134,63 @@ TEST_F(CoreSampler, BadRequestsAreNamed) {
   r.prompts[3] = "refused";
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("prompt 'refused'"), session->sample(r));
   EXPECT_EQ(session->sample({}).images.shape, (Shape{0, 3, 2, 2})) << "no prompts, no pictures";
+}
+
+// What the C API does for its callers: their tensors in place of the request's and the result's.
+TEST_F(CoreSampler, ReadsAndWritesTheCallersTensors) {
+  const auto session = open_session(fake_spec(), {});
+  set_adapter(*session, busy_adapter(), folder_);
+  SampleRequest own = request();
+  own.batch = 2;
+  const SampleResult expected = session->sample(own);
+
+  SampleRequest r = own;
+  r.want_images = r.want_latents = r.want_delta = r.want_noise = false;
+  // Every second row of twice as many, channels last, and behind an offset.
+  const at::Tensor noise = at::full({10, 2, 2, 2}, std::nan(""), at::kFloat).slice(0, 1, 10, 2);
+  noise.copy_(at::from_blob(const_cast<float*>(expected.noise.data.data()), {5, 2, 2, 2}));
+  const at::Tensor images = at::full({5, 2, 2, 3}, -1.0f, at::kFloat).permute({0, 3, 1, 2});
+  const at::Tensor latents = at::full({6, 2, 2, 2}, -1.0f, at::kFloat).slice(0, 1);
+  const at::Tensor delta = at::full({5, 2, 2, 2}, -1.0f, at::kFloat);
+  DLTensor views[4] = {borrow(noise), borrow(images), borrow(latents), borrow(delta)};
+  views[2].data = static_cast<char*>(views[2].data) - 32;
+  views[2].byte_offset = 32;
+  r.tensors = {&views[0], nullptr, &views[1], &views[2], &views[3]};
+  const SampleResult nothing = session->sample(r);
+  EXPECT_TRUE(nothing.images.data.empty() && nothing.latents.data.empty());
+  const auto numbers = [](const at::Tensor& t) {
+    const at::Tensor flat = t.contiguous();
+    return std::vector<float>(flat.const_data_ptr<float>(),
+                              flat.const_data_ptr<float>() + flat.numel());
+  };
+  EXPECT_EQ(numbers(images), expected.images.data);
+  EXPECT_EQ(numbers(latents), expected.latents.data);
+  EXPECT_EQ(numbers(delta), expected.delta.data);
+
+  r.adapted = false;
+  (void)session->sample(r);
+  EXPECT_EQ(numbers(delta), std::vector<float>(40, 0.0f))
+      << "without a noise network there is none";
+}
+
+TEST_F(CoreSampler, TheCallersTensorsAreWrittenWholeOrNotAtAll) {
+  const auto session = open_session(fake_spec(), {});
+  SampleRequest r = request();
+  r.batch = 1;
+  r.want_images = r.want_latents = r.want_delta = r.want_noise = false;
+  const at::Tensor images = at::full({5, 3, 2, 2}, -1.0f, at::kFloat);
+  DLTensor view = borrow(images);
+  r.tensors.images = &view;
+  fake::state().fault = "inf:image";
+  fake::state().after = 3;
+  fake::state().times = 1;
+  EXPECT_FAILS(HN_DATA_LOSS, HasSubstr("the picture is not finite"), session->sample(r));
+  EXPECT_TRUE(images.eq(-1).all().item<bool>());
+  std::int64_t wrong[] = {5, 3, 2, 1};
+  view.shape = wrong;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("[sample: images] expected shape (5,3,2,2), got (5,3,2,1)"),
+               session->sample(r));
 }
 
 TEST_F(CoreSampler, WhatAGeneratorLacksIsNamed) {

@@ -1,3 +1,5 @@
+#include <hn/torch/tensor.hpp>
+
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -186,6 +188,54 @@ TEST_F(CoreScorer, BadRequestsAreNamed) {
   r = request();
   r.batch = -1;
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("batch: expected 1 or more"), session->score(r));
+}
+
+// What the C API does for its callers: their tensors in place of the request's and the result's.
+TEST_F(CoreScorer, ReadsAndWritesTheCallersTensors) {
+  const auto session = open_session(spec(), {});
+  EXPECT_EQ(session->traits(0).columns, std::vector<std::string>{"brightness"});
+  EXPECT_TRUE(session->traits(0).reads_prompts && session->traits(0).differentiable);
+  ScoreRequest own = request();
+  own.want_grad = true;
+  own.batch = 2;
+  const ScoreResult expected = session->score(own);
+
+  ScoreRequest r = own;
+  r.images = {};
+  r.want_grad = false;
+  const at::Tensor images = at::empty({5, 4, 5, 3}, at::kFloat).permute({0, 3, 1, 2});
+  images.copy_(at::from_blob(own.images.data.data(), {5, 3, 4, 5}));
+  const at::Tensor both = at::full({5, 2}, -1.0f, at::kFloat);  // a row a picture
+  const at::Tensor scores = both.select(1, 0), columns = both.slice(1, 1).t();
+  const at::Tensor gradient = at::full({5, 4, 3, 5}, -1.0f, at::kFloat).transpose(1, 2);
+  const DLTensor views[] = {borrow(images), borrow(scores), borrow(columns), borrow(gradient)};
+  r.tensors = {&views[0], &views[1], &views[2], &views[3]};
+  (void)session->score(r);
+  for (std::int64_t b = 0; b < 5; ++b) {
+    const auto i = static_cast<std::size_t>(b);
+    EXPECT_EQ(both[b][0].item<float>(), expected.scores[i]);
+    EXPECT_EQ(both[b][1].item<float>(), expected.columns.at("brightness")[i]);
+  }
+  const at::Tensor flat = gradient.contiguous();
+  EXPECT_TRUE(std::equal(expected.image_grad.data.begin(), expected.image_grad.data.end(),
+                         flat.const_data_ptr<float>()));
+}
+
+TEST_F(CoreScorer, TheCallersTensorsAreWrittenWholeOrNotAtAll) {
+  const auto session = open_session(spec(), {});
+  ScoreRequest r = request(3);
+  r.batch = 1;
+  const at::Tensor scores = at::full({3}, -1.0f, at::kFloat), wrong = at::zeros({2, 3});
+  DLTensor views[] = {borrow(scores), borrow(wrong)};
+  r.tensors.scores = &views[0];
+  fake::state().fault = "nan:score";
+  fake::state().after = 2;
+  fake::state().times = 1;
+  EXPECT_FAILS(HN_DATA_LOSS, HasSubstr("the score is nan at sample"), session->score(r));
+  EXPECT_TRUE(scores.eq(-1).all().item<bool>());
+  r.tensors.columns = &views[1];
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("columns] expected shape (1,3), got (2,3)"),
+               session->score(r));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "core/sampler.hpp"
 #include "core/scorer.hpp"
 #include "core/spec_check.hpp"
+#include "core/thread_count.hpp"
 #include "core/trainer.hpp"
 
 namespace hn::core {
@@ -41,10 +42,34 @@ at::Device parse_device(const std::string& text) {
   return device->has_index() ? *device : at::Device(at::kCUDA, 0);
 }
 
+std::string device_text(std::int32_t type, std::int32_t index) {
+  return type == kDLCPU    ? std::string("the CPU")
+         : type == kDLCUDA ? "cuda:" + std::to_string(index)
+                           : "device type " + std::to_string(type);
+}
+
 // LibTorch works on its default stream, which the ABI calls 1.
 hn_stream stream_of(at::Device device) {
   if (device.is_cpu()) return {kDLCPU, 0, 0};
   return {kDLCUDA, device.index(), 1};
+}
+
+// The caller's stream, or the default one where it gave none.
+hn_stream session_stream(const hn_stream& given, at::Device device) {
+  const hn_stream own = stream_of(device);
+  if (given.device_type == 0 && given.device_id == 0 && given.handle == 0) return own;
+  if (given.device_type != own.device_type || given.device_id != own.device_id)
+    throw Error(HN_INVALID_ARGUMENT, "[session] stream: expected one of " +
+                                         device_text(own.device_type, own.device_id) +
+                                         ", where the session runs, got one of " +
+                                         device_text(given.device_type, given.device_id));
+  if (device.is_cpu() != (given.handle == 0))
+    throw Error(HN_INVALID_ARGUMENT,
+                device.is_cpu()
+                    ? "[session] stream: expected handle 0 on the CPU, got another"
+                    : "[session] stream: expected a cudaStream_t, 1 (legacy default) or 2 "
+                      "(per-thread default), got 0");
+  return given;
 }
 
 // On a GPU few plugins can promise the same bits, so there it is only asked for when the user does.
@@ -57,8 +82,7 @@ class CoreSession final : public Session {
   // ours.
   template <class Body>
   decltype(auto) enter(Body&& body) {
-    if (spec_.threads > 0 && at::get_num_threads() != spec_.threads)
-      at::set_num_threads(spec_.threads);
+    const ThreadCount threads(spec_.threads);
     services_.at_step(0);
     const Entry entry(runtime_.stream, false);
     return translate_errors(std::forward<Body>(body));
@@ -69,12 +93,19 @@ class CoreSession final : public Session {
       : spec_(std::move(spec)),
         device_(parse_device(spec_.device)),
         services_(std::move(services)),
-        runtime_{services_, stream_of(device_), {}, determinism_on(device_, spec_.deterministic)} {
+        runtime_{services_,
+                 session_stream(spec_.stream, device_),
+                 {},
+                 determinism_on(device_, spec_.deterministic)} {
     runtime_.reclaim = [this] { reclaim(); };
     enter([&] { open(); });
   }
 
   const Shapes& shapes() const override { return shapes_; }
+  RewardTraits traits(std::size_t reward) const override {
+    RewardModel& model = *rewards_.at(reward);
+    return {column_names(model), model.needs_prompts(), model.differentiable()};
+  }
   std::uint64_t step() const override { return trainer_ ? trainer_->steps_done() : 0; }
 
   void prepare_training() override {
@@ -144,6 +175,8 @@ class CoreSession final : public Session {
  private:
   void open() {
     check_spec(spec_);
+    shapes_.device = {static_cast<DLDeviceType>(runtime_.stream.device_type),
+                      runtime_.stream.device_id};
     prompts_ =
         std::make_unique<PromptCache>(spec_.prompt_cache_bytes, encode_batch(spec_, device_));
     if (spec_.generator.plugin.entry != nullptr) open_generator();
@@ -193,6 +226,7 @@ class CoreSession final : public Session {
   }
 
   void open_generator() {
+    services_.stop_if_cancelled("open");
     services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
     generator_ = std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.device);
     std::optional<LoraFile> file;

@@ -7,8 +7,9 @@
 
 namespace hn::core {
 
-// Opens every plugin; see Session. Threads: LibTorch's number of threads is one of the process and
-// is set on each entry, so sessions with different numbers may alternate, not overlap.
+// Opens every plugin; see Session. Threads: LibTorch's number of threads is one of the process; it
+// is set on each entry and put back after it (ThreadCount), so sessions with different numbers may
+// alternate, not overlap.
 std::unique_ptr<Session> open_session(SessionSpec spec, Services services);
 
 }  // namespace hn::core

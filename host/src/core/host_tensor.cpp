@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <hn/cpp/tensor.hpp>
+#include <hn/torch/tensor.hpp>
 
 namespace hn::core {
 namespace {
@@ -25,6 +27,19 @@ at::Tensor view_of(const Tensor& tensor, const std::vector<std::int64_t>& shape,
                                          std::to_string(numbers(shape)) + " numbers, got " +
                                          std::to_string(tensor.data.size()));
   return at::from_blob(const_cast<float*>(tensor.data.data()), shape, at::kFloat);
+}
+
+at::Tensor view_of(const DLTensor& tensor, const std::vector<std::int64_t>& shape,
+                   const std::string& what) {
+  const auto got = shape_of(tensor);
+  if (!std::equal(got.begin(), got.end(), shape.begin(), shape.end()))
+    throw Error(HN_INVALID_ARGUMENT,
+                "[" + what + "] expected shape " + shape_text(shape) + ", got " + shape_text(got));
+  return tensor_view(tensor);
+}
+
+void write_to(const DLTensor& tensor, const at::Tensor& values) {
+  tensor_view(tensor).copy_(values);
 }
 
 at::Tensor allocate(Tensor& tensor, std::vector<std::int64_t> shape) {

@@ -15,6 +15,13 @@ namespace hn::core {
 at::Tensor view_of(const Tensor& tensor, const std::vector<std::int64_t>& shape,
                    const std::string& what);
 
+// The caller's tensor in place of the request's own, on whatever device it lies.
+// HN_INVALID_ARGUMENT where the shape is another.
+at::Tensor view_of(const DLTensor& tensor, const std::vector<std::int64_t>& shape,
+                   const std::string& what);
+// Copies into the caller's tensor; the shapes were compared.
+void write_to(const DLTensor& tensor, const at::Tensor& values);
+
 // A result of this shape with its memory, to be filled through view().
 at::Tensor allocate(Tensor& tensor, std::vector<std::int64_t> shape);
 

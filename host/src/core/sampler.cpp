@@ -13,7 +13,8 @@
 namespace hn::core {
 namespace {
 
-// What a batch reads and writes; views of the request's and the result's memory, or undefined.
+// What a batch reads and writes: views of the request's and the result's memory, or memory beside
+// the caller's tensors that is copied there at the end; or undefined.
 struct Buffers {
   at::Tensor noise, step_noise;
   at::Tensor images, latents, delta, used_noise;
@@ -35,7 +36,7 @@ class Sampler {
     if (request.batch < 1)
       throw Error(HN_INVALID_ARGUMENT,
                   "[sample] batch: expected 1 or more, got " + std::to_string(request.batch));
-    if (request.want_latents && slots_.latents < 0)
+    if ((request.want_latents || request.tensors.latents != nullptr) && slots_.latents < 0)
       throw Error(HN_UNSUPPORTED,
                   "[sample] " + generator.instance().name() + ": generate has no output 'latents'");
     if (hypernet_) {
@@ -58,6 +59,9 @@ class Sampler {
                         static_cast<std::uint64_t>(std::min(first + request_.batch, count)),
                         static_cast<std::uint64_t>(count));
     }
+    if (buffers.images.defined()) hand_over(request_.tensors.images, buffers.images);
+    if (buffers.latents.defined()) hand_over(request_.tensors.latents, buffers.latents);
+    if (buffers.delta.defined()) hand_over(request_.tensors.delta, buffers.delta);
     return result;
   }
 
@@ -66,28 +70,45 @@ class Sampler {
     Buffers b;
     const std::vector<std::int64_t> noise = join_shape({count}, generator_.noise_shape());
     const std::int64_t step_noises = generator_.steps() - 1;
-    if (request_.noise) {
+    const SampleTensors& given = request_.tensors;
+    if (given.noise != nullptr)
+      b.noise = view_of(*given.noise, noise, "sample: noise");
+    else if (request_.noise)
       b.noise = view_of(*request_.noise, noise, "sample: noise");
+    if (b.noise.defined())
       if (const std::string bad = not_finite_rows(b.noise, request_.prompts); !bad.empty())
         throw Error(HN_INVALID_ARGUMENT, "[sample: noise] expected finite numbers, got " + bad);
-    }
-    if (request_.step_noise) {
+    if (given.step_noise != nullptr || request_.step_noise) {
       if (slots_.step_noise < 0 || step_noises < 1)
         throw Error(HN_INVALID_ARGUMENT,
                     "[sample] step_noise was given, but " + generator_.instance().name() +
                         " runs " + std::to_string(generator_.steps()) + " step and takes none");
-      b.step_noise =
-          view_of(*request_.step_noise, join_shape({step_noises}, noise), "sample: step_noise");
+      const std::vector<std::int64_t> shape = join_shape({step_noises}, noise);
+      b.step_noise = given.step_noise != nullptr
+                         ? view_of(*given.step_noise, shape, "sample: step_noise")
+                         : view_of(*request_.step_noise, shape, "sample: step_noise");
       if (const std::string bad = not_finite(b.step_noise); !bad.empty())
         throw Error(HN_INVALID_ARGUMENT,
                     "[sample: step_noise] expected finite numbers, got " + bad);
     }
-    if (request_.want_images)
-      b.images = allocate(result.images, join_shape({count}, generator_.image_shape()));
-    if (request_.want_latents) b.latents = allocate(result.latents, noise);
-    if (request_.want_delta) b.delta = allocate(result.delta, noise);
+    const auto open = [](bool wanted, Borrowed into, Tensor& own, std::vector<std::int64_t> shape,
+                         const char* what) {
+      if (into != nullptr) return at::empty(shape, view_of(*into, shape, what).options());
+      return wanted ? allocate(own, std::move(shape)) : at::Tensor();
+    };
+    b.images = open(request_.want_images, given.images, result.images,
+                    join_shape({count}, generator_.image_shape()), "sample: images");
+    b.latents =
+        open(request_.want_latents, given.latents, result.latents, noise, "sample: latents");
+    b.delta = open(request_.want_delta, given.delta, result.delta, noise, "sample: delta");
+    // Without a noise network there is no delta.
+    if (b.delta.defined()) b.delta.zero_();
     if (request_.want_noise) b.used_noise = allocate(result.noise, noise);
     return b;
+  }
+
+  static void hand_over(Borrowed into, const at::Tensor& values) {
+    if (into != nullptr) write_to(*into, values);
   }
 
   // Rows of given noise, or the numbers that belong to these samples.
@@ -119,7 +140,8 @@ class Sampler {
                                       " is not finite: " + bad);
     };
 
-    at::Tensor x = noise_of(b, first, n).to(device_);
+    // The caller's may have any strides; plugins get what they are tried with.
+    at::Tensor x = noise_of(b, first, n).to(device_).contiguous();
     if (b.used_noise.defined()) rows(b.used_noise).copy_(x);
     if (hypernet_) {
       const at::Tensor delta = at::empty(x.sizes(), options);

@@ -6,6 +6,9 @@
 
 namespace hn::core {
 
+// Names of the reward's outputs beside the score, float32 [B], in the plugin's order.
+std::vector<std::string> column_names(RewardModel& reward);
+
 // Errors: HN_INVALID_ARGUMENT names a field of the request, HN_UNSUPPORTED for want_grad on a
 // score-only reward, HN_CANCELLED between batches, HN_DATA_LOSS for what is not finite; see
 // ScoreRequest::partial and unchecked.

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <hn/plugin.h>
+#include <hn/stream.h>
+#include <hn/tensor.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -143,6 +145,9 @@ struct SessionSpec {
   int threads = 0;  // 0 = all cores
   Determinism deterministic = Determinism::kAuto;
   std::uint64_t prompt_cache_bytes = 256u << 20;
+  // The queue of the device that the caller's tensors are ordered on; device_type 0: LibTorch's
+  // default stream there.
+  hn_stream stream{0, 0, 0};
 };
 
 // What the core may ask back; every function may be called from any thread. Empty functions are
@@ -154,12 +159,17 @@ struct Services {
   PluginCalls* plugin_calls = nullptr;  // where calls into plugins are told; null: nowhere
 };
 
+// A tensor of the caller's, borrowed for the call: float32, strides given and not below 0, on the
+// CPU or on the session's device. The one who passes it has checked all but the shape.
+using Borrowed = const DLTensor*;
+
 struct Shapes {
   std::vector<std::int64_t> noise;  // [C,h,w]
   std::vector<std::int64_t> image;  // [3,H,W]
   std::int64_t steps = 1;           // of generate
   std::uint64_t trainable = 0;      // numbers in the adapter
   std::uint64_t used_bytes = 0;     // as the plugins report it (hn.memory/1)
+  DLDevice device{kDLCPU, 0};       // that the session runs on
 };
 
 struct StepReport {        // one optimiser step; means over its samples
@@ -177,6 +187,12 @@ struct StepReport {        // one optimiser step; means over its samples
   double reward_factor = 1;  // what guards have left of the rewards' weights
 };
 
+// In place of the request's and the result's own memory; NULL: none. What is written to is written
+// when everything has been computed and is finite, never in part.
+struct SampleTensors {
+  Borrowed noise = nullptr, step_noise = nullptr;                 // read
+  Borrowed images = nullptr, latents = nullptr, delta = nullptr;  // written, whatever want_* says
+};
 struct SampleRequest {
   std::vector<Prompt> prompts;
   std::optional<Tensor>
@@ -186,6 +202,7 @@ struct SampleRequest {
   std::int64_t batch = 16;
   bool adapted = true;  // false: without the noise network or fine-tune (the "before" picture)
   bool want_images = true, want_latents = false, want_delta = false, want_noise = false;
+  SampleTensors tensors = {};
 };
 struct SampleResult {
   Tensor images;   // [B,3,H,W] in [0,1]
@@ -194,6 +211,13 @@ struct SampleResult {
   Tensor noise;    // [B,C,h,w] as used
 };
 
+// As SampleTensors.
+struct ScoreTensors {
+  Borrowed images = nullptr;      // read, in place of ScoreRequest::images
+  Borrowed scores = nullptr;      // written, [B]
+  Borrowed columns = nullptr;     // written, [K,B] as RewardTraits::columns lists them
+  Borrowed image_grad = nullptr;  // written, whatever want_grad says
+};
 struct ScoreRequest {
   Tensor images;                // [B,3,H,W] in [0,1], finite
   std::vector<Prompt> prompts;  // B, or none when no reward reads them
@@ -204,6 +228,7 @@ struct ScoreRequest {
   // is a reason in ScoreResult::missing instead of an error.
   bool partial = false;
   bool unchecked = false;  // what is not finite comes back as it is, for whoever looks for it
+  ScoreTensors tensors = {};
 };
 struct ScoreResult {
   std::vector<float> scores;                          // [B]
@@ -221,6 +246,12 @@ inline bool concerns_one_sample(hn_status code) {
          code == HN_DATA_LOSS;
 }
 
+// What only the opened reward knows.
+struct RewardTraits {
+  std::vector<std::string> columns;  // names of its further outputs, in the plugin's order
+  bool reads_prompts = false, differentiable = false;
+};
+
 // Short texts by key that travel with a checkpoint; their meaning is the host's.
 using Notes = std::map<std::string, std::string>;
 
@@ -234,6 +265,8 @@ class Session {
 
   virtual const Shapes& shapes() const = 0;
   virtual std::uint64_t step() const = 0;
+  // reward: index into SessionSpec::rewards.
+  virtual RewardTraits traits(std::size_t /*reward*/) const { return {}; }
   // What can be known before the first step; train_step() does it when nobody has.
   // HN_INVALID_ARGUMENT names training prompts that a trained reward cannot answer.
   virtual void prepare_training() {}
