@@ -148,9 +148,14 @@ int score_set(const Options& o, const Command& command) {
 // RAII over hnhost_scorer*.
 class ScorerHandle {
  public:
-  ScorerHandle(const HostHandle& host, const std::string& config, std::int64_t batch) {
+  ScorerHandle(const HostHandle& host, const std::string& config, std::int64_t batch,
+               const hnhost_hooks* hooks) {
+    hnhost_session_args args{};
+    args.struct_size = sizeof(args);
+    args.config = str(config);
+    args.hooks = hooks;
     ErrorBuffer error;
-    check(hnhost_scorer_open(host.get(), str(config), static_cast<std::uint64_t>(batch), &raw_,
+    check(hnhost_scorer_open(host.get(), &args, static_cast<std::uint64_t>(batch), &raw_,
                              error.get()),
           error);
   }
@@ -165,13 +170,15 @@ class ScorerHandle {
 
 int score_stdin(const Options& o, const Command& command) {
   const HostHandle host(command);
-  const ScorerHandle scorer(host, o.set.config(), o.set.batch);
   catch_signals();
+  auto loading = std::make_unique<Progress>("", command.quiet);
+  const ScorerHandle scorer(host, o.set.config(), o.set.batch, loading->hooks());
+  loading.reset();
   StdinLines lines;
   for (std::string line; lines.next(line);) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     std::cout << answer([&](hnhost_text** out, hn_error* error) {
-      return hnhost_scorer_answer(scorer.get(), str(line), out, error);
+      return hnhost_scorer_answer(scorer.get(), str(line), nullptr, out, error);
     }) << std::endl;        // flushed: the other side waits for it
     if (!std::cout) break;  // main says why
   }

@@ -48,7 +48,7 @@ std::string step_text(const hnhost_step& step) {
   std::string out = number("reward %.4f", step.reward) + number("  ½‖Δ‖² %.3g", step.kl) +
                     number("  %.0f samples/s", step.samples_per_second) + "  " +
                     duration_text(step.seconds_left) + " left";
-  if ((step.flags & 1u) != 0) out += "  (step skipped: not finite)";
+  if ((step.flags & HNHOST_STEP_SKIPPED) != 0) out += "  (step skipped: not finite)";
   return out;
 }
 
@@ -77,11 +77,12 @@ void HN_CALL Progress::on_stage(void* self, hn_str what, std::uint64_t done, std
 std::int32_t HN_CALL Progress::is_cancelled(void*) { return stop_requested() ? 1 : 0; }
 
 void Progress::step(const hnhost_step& step) {
+  const std::lock_guard lock(mutex_);
   const bool last = step.step == step.steps;
   const auto now = std::chrono::steady_clock::now();
   const bool due = terminal_ ? now - last_line_ >= kTerminalPause : now - last_line_ >= kPlainPause;
   // The first step, the last one and a skipped one are always told.
-  if (!due && !last && step.step != 1 && (step.flags & 1u) == 0) return;
+  if (!due && !last && step.step != 1 && (step.flags & HNHOST_STEP_SKIPPED) == 0) return;
   last_line_ = now;
   const std::string count = std::to_string(step.step) + "/" + std::to_string(step.steps);
   const double share =
@@ -90,6 +91,7 @@ void Progress::step(const hnhost_step& step) {
 }
 
 void Progress::stage(std::string_view what, std::uint64_t done, std::uint64_t total) {
+  const std::lock_guard lock(mutex_);
   if (!terminal_) {
     // A log gets each stage once, and none of those that alternate with the steps.
     if (what != "sampling" && what != "scoring" && told_.emplace(what).second)

@@ -4,6 +4,7 @@
 #include <hnhost/hnhost.h>
 
 #include <chrono>
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ class Progress {
   std::string label_;
   bool quiet_;
   bool terminal_;
+  std::mutex mutex_;                         // a plugin's threads may tell of stages too
   bool open_line_ = false;                   // the terminal's line is not ended yet
   std::set<std::string, std::less<>> told_;  // stages that a log has already
   std::chrono::steady_clock::time_point last_line_{};

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <iostream>
+#include <vector>
 
 #include "command.hpp"
 
@@ -16,6 +18,17 @@ void HN_CALL log_errors(void*, std::int32_t level, hn_str text) {
   if (level >= kError) std::cerr << "hnhost: " << view(text) << "\n";
 }
 
+// Borrowed from the list; empty parts are left out.
+std::vector<hn_str> parts(std::string_view list, char separator) {
+  std::vector<hn_str> out;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(separator, begin), list.size());
+    if (end > begin) out.push_back(str(list.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 void add_common(CLI::App& verb, Command& command) {
@@ -29,7 +42,9 @@ void add_common(CLI::App& verb, Command& command) {
 HostHandle::HostHandle(const Command& command) {
   hnhost_options options{};
   options.struct_size = sizeof(options);
-  options.plugin_path = str(command.plugin_path);
+  const std::vector<hn_str> paths = parts(command.plugin_path, ':');
+  options.plugin_paths = paths.data();
+  options.n_plugin_paths = paths.size();
   options.log = command.quiet ? log_errors : log_warnings;
   ErrorBuffer error;
   check(hnhost_open(&options, &raw_, error.get()), error);

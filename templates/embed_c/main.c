@@ -24,6 +24,12 @@ static int check(hn_status status, const char* what) {
   return 0;
 }
 
+/* Loading a large model takes a while; it says what it does. */
+static void HN_CALL on_progress(void* ctx, hn_str what, uint64_t done, uint64_t total) {
+  (void)ctx, (void)done, (void)total;
+  printf("%.*s\n", (int)what.len, what.data);
+}
+
 static hn_str text(const char* zero_terminated) {
   hn_str view = {zero_terminated, strlen(zero_terminated)};
   return view;
@@ -76,8 +82,15 @@ static int run(hnhost* host, const char* folder, const char* reward) {
            "generator = \"emoji-sprint\"\nseed = 1\n[[reward]]\nname = \"%s\"\n[net]\nrank = "
            "4\n[train]\nsteps = %d\nbatch = 4\n",
            reward, kSteps);
+  hnhost_hooks loading = {0};
+  loading.struct_size = sizeof loading;
+  loading.on_progress = on_progress;
+  hnhost_session_args args = {0};
+  args.struct_size = sizeof args;
+  args.config = text(config);
+  args.hooks = &loading;
   hnhost_session* session = NULL;
-  if (!check(hnhost_session_open(host, text(config), &session, &error), "open")) return 0;
+  if (!check(hnhost_session_open(host, &args, &session, &error), "open")) return 0;
 
   int ok = 0, seen = 0;
   float* images = NULL;
@@ -92,8 +105,14 @@ static int run(hnhost* host, const char* folder, const char* reward) {
   images = malloc(pixels * sizeof *images);
   if (images == NULL) goto done;
 
-  const hn_str prompts[kSamples] = {text("a red apple"), text("a cat"), text("two blue cups"),
-                                    text("a bicycle")};
+  static const char* const texts[kSamples] = {"a red apple", "a cat", "two blue cups", "a bicycle"};
+  hnhost_prompt prompt[kSamples] = {{0}};
+  const hnhost_prompt* prompts[kSamples];
+  for (int i = 0; i < kSamples; ++i) {
+    prompt[i].struct_size = sizeof prompt[i];
+    prompt[i].text = text(texts[i]);
+    prompts[i] = &prompt[i];
+  }
   const DLTensor image_view = view_of(images, 4, shape, strides);
   float scores[kSamples];
   int64_t score_shape[1] = {kSamples}, score_strides[1];

@@ -67,13 +67,18 @@ std::function<void()> call_of(hnhost_session* session, const std::string& name) 
   for (std::int64_t i = 0; i < batch; ++i)
     texts->push_back(i % 2 == 0 ? "a red car and a blue star" : "three dogs on a green background");
   return [=] {
-    std::vector<hn_str> prompts;
-    for (const std::string& text : *texts) prompts.push_back(hn::str(text));
+    std::vector<hnhost_prompt> prompts(texts->size());
+    std::vector<const hnhost_prompt*> each;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      prompts[i].struct_size = sizeof prompts[i];
+      prompts[i].text = hn::str((*texts)[i]);
+      each.push_back(&prompts[i]);
+    }
     hnhost_sample_args args{};
     args.struct_size = sizeof args;
     args.flags = adapted ? 0u : HNHOST_SAMPLE_UNADAPTED;
-    args.prompts = prompts.data();
-    args.n_prompts = prompts.size();
+    args.prompts = each.data();
+    args.n_prompts = each.size();
     args.images = &images->view;
     hn::ErrorBuffer error;
     hn::check(hnhost_sample(session, &args, error.get()), error);
@@ -86,7 +91,10 @@ void run(const std::string& name, int threads, int warm_up, int repeats) {
   hn::check(hnhost_open(nullptr, &host, error.get()), error);
   hnhost_session* session = nullptr;
   const std::string config = config_of(name, threads);
-  hn::check(hnhost_session_open(host, hn::str(config), &session, error.get()), error);
+  hnhost_session_args args{};
+  args.struct_size = sizeof args;
+  args.config = hn::str(config);
+  hn::check(hnhost_session_open(host, &args, &session, error.get()), error);
   const auto call = call_of(session, name);
   for (int i = 0; i < warm_up; ++i) call();
   std::vector<double> seconds;

@@ -47,11 +47,34 @@ struct Numbers {
   DLTensor view{};
 };
 
+// Prompts as the library takes them; the texts are borrowed.
+class Prompts {
+ public:
+  explicit Prompts(const std::vector<std::string>& texts) : prompts_(texts.size()) {
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      prompts_[i].struct_size = sizeof prompts_[i];
+      prompts_[i].text = str(texts[i]);
+      each_.push_back(&prompts_[i]);
+    }
+  }
+  const hnhost_prompt* const* data() const { return each_.data(); }
+  std::size_t size() const { return each_.size(); }
+
+ private:
+  std::vector<hnhost_prompt> prompts_;
+  std::vector<const hnhost_prompt*> each_;
+};
+
 class Session {
  public:
-  Session(const Host& host, const std::string& config) {
+  // stream: the caller's, all zero: the device's default.
+  Session(const Host& host, const std::string& config, hn_stream stream = {0, 0, 0}) {
     ErrorBuffer error;
-    check(hnhost_session_open(host.raw(), str(config), &raw_, error.get()), error);
+    hnhost_session_args args{};
+    args.struct_size = sizeof args;
+    args.config = str(config);
+    args.stream = stream;
+    check(hnhost_session_open(host.raw(), &args, &raw_, error.get()), error);
     hnhost_text* text = nullptr;
     check(hnhost_session_describe(raw_, &text, error.get()), error);
     description_ = hn::view(hnhost_text_view(text));
@@ -89,7 +112,8 @@ class Session {
     hooks.struct_size = sizeof hooks;
     hooks.ctx = &step;
     hooks.on_step = +[](void* out, const hnhost_step* s) -> std::int32_t {
-      *static_cast<Step*>(out) = {s->loss, s->grad_norm, s->reward, (s->flags & 1u) != 0};
+      *static_cast<Step*>(out) = {s->loss, s->grad_norm, s->reward,
+                                  (s->flags & HNHOST_STEP_SKIPPED) != 0};
       return 0;
     };
     ErrorBuffer error;
@@ -98,14 +122,16 @@ class Session {
   }
   // Pictures of the prompts into `images`, [prompts, 3, H, W].
   void sample(const std::vector<std::string>& prompts, bool adapted, const Numbers& images) {
-    std::vector<hn_str> texts;
-    for (const std::string& prompt : prompts) texts.push_back(str(prompt));
+    sample(prompts, adapted, images.view);
+  }
+  void sample(const std::vector<std::string>& prompts, bool adapted, const DLTensor& images) {
+    const Prompts given(prompts);
     hnhost_sample_args args{};
     args.struct_size = sizeof args;
     args.flags = adapted ? 0u : HNHOST_SAMPLE_UNADAPTED;
-    args.prompts = texts.data();
-    args.n_prompts = texts.size();
-    args.images = &images.view;
+    args.prompts = given.data();
+    args.n_prompts = given.size();
+    args.images = &images;
     ErrorBuffer error;
     check(hnhost_sample(raw_, &args, error.get()), error);
   }

@@ -2,6 +2,8 @@
 // device, budgets.
 #include "gpu/session.hpp"
 
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -108,12 +110,13 @@ TEST_F(GpuSession, ScoresAndTheirGradientsAreTheCpus) {
   for (std::size_t i = 0; i < images.data.size(); ++i)
     images.data[i] = 0.5f + 0.4f * std::sin(0.013f * static_cast<float>(i));
   const auto score = [&](Session& session, Numbers& scores, Numbers& gradient) {
-    const std::vector<hn_str> texts = {str("a red balloon"), str("two foxes")};
+    const std::vector<std::string> texts = {"a red balloon", "two foxes"};
+    const Prompts prompts(texts);
     hnhost_score_args args{};
     args.struct_size = sizeof args;
     args.images = &images.view;
-    args.prompts = texts.data();
-    args.n_prompts = texts.size();
+    args.prompts = prompts.data();
+    args.n_prompts = prompts.size();
     args.scores = &scores.view;
     args.image_grad = &gradient.view;
     ErrorBuffer error;
@@ -136,6 +139,63 @@ TEST_F(GpuSession, SamplesAreTheCpus) {
                        at::from_blob(want.data.data(), want.shape, at::kFloat)),
               kFloat32.outputs);
   }
+}
+
+// Tensors of the device in place of the CPU's, rows apart from one another.
+TEST_F(GpuSession, TensorsOfTheDeviceAreReadAndWritten) {
+  Session session(host_, config(device_name(), kClip));
+  const std::vector<std::string> texts = {"a red balloon", "two foxes"};
+  Numbers want(session.shape("image", 2));
+  session.sample(texts, true, want);
+  const auto options = at::TensorOptions(at::kFloat).device(device());
+  std::vector<std::int64_t> twice = want.shape;
+  twice[0] *= 2;
+  const at::Tensor images = at::full(twice, -1.0, options).slice(0, 0, twice[0], 2);
+  session.sample(texts, true, borrow(images));
+  const at::Tensor pictures = at::from_blob(want.data.data(), want.shape, at::kFloat);
+  EXPECT_LE(distance(images.to(at::kCPU), pictures), kFloat32.outputs);
+
+  const auto score = [&](const DLTensor& from, const DLTensor& scores, const DLTensor& gradient) {
+    const Prompts prompts(texts);
+    hnhost_score_args args{};
+    args.struct_size = sizeof args;
+    args.images = &from;
+    args.prompts = prompts.data();
+    args.n_prompts = prompts.size();
+    args.scores = &scores;
+    args.image_grad = &gradient;
+    ErrorBuffer error;
+    check(hnhost_score(session.raw(), &args, error.get()), error);
+  };
+  Numbers scores({2}), gradient(want.shape);
+  score(want.view, scores.view, gradient.view);
+  const at::Tensor scores_there = at::zeros({2}, options), gradient_there = at::zeros_like(images);
+  score(borrow(images), borrow(scores_there), borrow(gradient_there));
+  const auto values = [](const at::Tensor& s, const at::Tensor& g) {
+    return Values{{{"scores", s.to(at::kCPU)}}, {{"gradient", g.to(at::kCPU)}}};
+  };
+  EXPECT_TRUE(close(values(scores_there, gradient_there),
+                    values(at::from_blob(scores.data.data(), {2}, at::kFloat),
+                           at::from_blob(gradient.data.data(), gradient.shape, at::kFloat)),
+                    kFloat32));
+}
+
+TEST_F(GpuSession, AStreamOfTheCallersGivesTheSame) {
+  if (!on_gpu()) GTEST_SKIP() << "HN_GPU_DEVICE=cpu: the CPU has no streams";
+  const c10::impl::VirtualGuardImpl cuda(at::kCUDA);
+  const c10::Stream own = cuda.getStreamFromGlobalPool(device(), false);
+  const hn_stream stream = {kDLCUDA, own.device_index(),
+                            reinterpret_cast<std::uint64_t>(own.native_handle())};
+  Session session(host_, config(device_name(), kClip)),
+      on_stream(host_, config(device_name(), kClip), stream);
+  Numbers want(session.shape("image", 2));
+  session.sample({"a red balloon", "two foxes"}, true, want);
+  const at::Tensor images = at::zeros(want.shape, at::TensorOptions(at::kFloat).device(device()));
+  cuda.getDefaultStream(device()).synchronize();
+  on_stream.sample({"a red balloon", "two foxes"}, true, borrow(images));
+  const c10::StreamGuard guard(own);  // what is read here comes behind the call's work
+  EXPECT_LE(distance(images.to(at::kCPU), at::from_blob(want.data.data(), want.shape, at::kFloat)),
+            kFloat32.outputs);
 }
 
 TEST_F(GpuSession, ADeviceThatIsNotThereIsNamed) {

@@ -83,20 +83,14 @@ TEST_F(Listing, NullArguments) {
   EXPECT_EQ(hnhost_text_view(nullptr).len, 0u);
 }
 
-TEST_F(Listing, OptionsOfAnOlderCaller) {
-  hnhost_options options{};
-  options.struct_size = 8;  // a caller that knows of no field after flags
-  options.plugin_path = {"/never/read", 11};
-  hnhost* host = nullptr;
-  ASSERT_EQ(hnhost_open(&options, &host, nullptr), HN_OK);
-  hnhost_text* text = nullptr;
-  ASSERT_EQ(hnhost_list(host, hn_str{"plugins", 7}, &text, nullptr), HN_OK);
-  EXPECT_THAT(hnhost_text_view(text).data, Not(HasSubstr("/never/read")));
-  hnhost_text_free(text);
-  hnhost_close(host);
-  options.flags = 1;
-  EXPECT_EQ(hnhost_open(&options, &host, nullptr), HN_UNSUPPORTED);
+TEST_F(Listing, PathsOfTheProgramComeFirst) {
+  const hn::engine::Host host({"/never/there", "/nor/this"});
+  const auto json = nlohmann::json::parse(host.list("plugins"));
+  EXPECT_EQ(json["search_path"][0], "/never/there");
+  EXPECT_EQ(json["search_path"][1], "/nor/this");
 }
+
+TEST_F(Listing, ApiVersion) { EXPECT_EQ(hnhost_api_version(), HNHOST_API_VERSION); }
 
 TEST_F(Listing, Version) { EXPECT_THAT(hnhost_version(), HasSubstr(".")); }
 

@@ -1,69 +1,14 @@
 // Sessions through the C API, over the fake core.
-#include <numeric>
-
-#include "host/host.hpp"
-#include "unit/loader_support.hpp"
+#include "unit/capi_support.hpp"
 
 namespace hn::host {
 namespace {
 
+using namespace testing;
 using ::testing::Each;
-using testing::generator_text;
 using ::testing::HasSubstr;
-using testing::make_bundle;
-using testing::replaced;
-using testing::reward_text;
-using testing::TempFolder;
-using testing::write_text;
 
-struct Floats {
-  std::vector<float> data;
-  std::vector<std::int64_t> shape;
-  DLTensor tensor{};
-
-  explicit Floats(std::vector<std::int64_t> dims, float value = -1) : shape(std::move(dims)) {
-    data.assign(static_cast<std::size_t>(std::accumulate(shape.begin(), shape.end(),
-                                                         std::int64_t{1}, std::multiplies<>())),
-                value);
-    tensor.data = data.data();
-    tensor.device = {kDLCPU, 0};
-    tensor.dtype = {kDLFloat, 32, 1};
-    tensor.ndim = static_cast<std::int32_t>(shape.size());
-    tensor.shape = shape.data();
-  }
-};
-
-class Sessions : public ::testing::Test {
- public:
-  ~Sessions() override { hnhost_session_close(session_); }
-
- protected:
-  Sessions() {
-    // A generator whose binary is the same fake: only its id differs from the reward's.
-    make_bundle(folder_ / "p/fake.hnp", reward_text());
-    make_bundle(folder_ / "p/gen.hnp",
-                replaced(generator_text(), "test.generator.gen", "test.reward.other"), "other_id");
-    write_text(folder_ / "p/gen.hnp/prompts/train.txt", "one\ntwo\n");
-    HostOptions options;
-    options.plugin_path = (folder_ / "p").string();
-    options.core_file = std::filesystem::path(HN_FAKES) / "libfake_core.so";
-    options.core_libtorch = "none";
-    options.log = [this](std::int32_t, std::string_view text) { log_ += std::string(text) + "\n"; };
-    host_.reset(new hnhost{Host(std::move(options))});  // made in place: a host does not move
-  }
-
-  hn_status open(const std::string& text) {
-    return hnhost_session_open(host_.get(), str(text), &session_, error_.get());
-  }
-  void open_good() {
-    ASSERT_EQ(open("generator = \"gen\"\n[[reward]]\nname = \"fake\"\n"), HN_OK) << error_.text();
-  }
-  TempFolder folder_;
-  std::string log_;
-  std::unique_ptr<hnhost> host_;
-  hnhost_session* session_ = nullptr;
-  ErrorBuffer error_;
-};
+class Sessions : public CApi {};
 
 TEST_F(Sessions, OpensPluginsCoreAndPrompts) {
   open_good();
@@ -79,12 +24,10 @@ TEST_F(Sessions, OpensPluginsCoreAndPrompts) {
 TEST_F(Sessions, OutliveTheirHostWhenItIsClosedFirst) {
   open_good();
   hnhost_close(host_.release());
-  const hn_str prompt = str("a");
+  const Prompts prompts({"a"});
   Floats images({1, 3, 8, 8});
-  hnhost_sample_args args{};
-  args.struct_size = sizeof(args);
-  args.prompts = &prompt;
-  args.n_prompts = 1;
+  auto args = sized<hnhost_sample_args>();
+  prompts.put(args);
   args.images = &images.tensor;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK) << error_.text();
   hnhost_session_close(session_);
@@ -171,12 +114,10 @@ TEST_F(Sessions, NothingToTrain) {
 
 TEST_F(Sessions, Samples) {
   open_good();
-  const hn_str prompts[2] = {str("a"), str("b")};
+  const Prompts prompts({"a", "b"});
   Floats images({2, 3, 8, 8}), delta({2, 4, 2, 2}), noise({2, 4, 2, 2}, 4.0f);
-  hnhost_sample_args args{};
-  args.struct_size = sizeof(args);
-  args.prompts = prompts;
-  args.n_prompts = 2;
+  auto args = sized<hnhost_sample_args>();
+  prompts.put(args);
   args.noise = &noise.tensor;
   args.images = &images.tensor;
   args.delta = &delta.tensor;
@@ -192,7 +133,9 @@ TEST_F(Sessions, Samples) {
   Floats wrong({2, 4, 2, 3});
   args.noise = &wrong.tensor;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
-  EXPECT_THAT(error_.text(), HasSubstr("[noise] expected float32 [2,4,2,2]"));
+  EXPECT_THAT(error_.text(),
+              HasSubstr("[hnhost_sample] noise: expected float32 [2,4,2,2] on the CPU, got "
+                        "float32 [2,4,2,3]"));
   args.n_prompts = 0;
   Floats none({0, 3, 8, 8}), no_delta({0, 4, 2, 2});
   args.noise = nullptr;
@@ -203,17 +146,16 @@ TEST_F(Sessions, Samples) {
 
 TEST_F(Sessions, SeedsAreThoseOfTheConfiguration) {
   open_good();
-  const hn_str prompt = str("a");
+  const Prompts prompts({"a"});
   Floats images({1, 3, 8, 8});
-  hnhost_sample_args args{};
-  args.struct_size = sizeof(args);
-  args.prompts = &prompt;
-  args.n_prompts = 1;
+  auto args = sized<hnhost_sample_args>();
+  prompts.put(args);
   args.images = &images.tensor;
   args.seed = std::uint64_t{1} << 63;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
-  EXPECT_THAT(error_.text(), HasSubstr("[sample] seed: expected 0 to 9223372036854775807, got "
-                                       "9223372036854775808"));
+  EXPECT_THAT(error_.text(),
+              HasSubstr("[hnhost_sample] seed: expected 0 to 9223372036854775807, got "
+                        "9223372036854775808"));
   EXPECT_THAT(images.data, Each(-1.0f)) << "nothing is written";
   args.seed = (std::uint64_t{1} << 63) - 1;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK) << error_.text();
@@ -221,22 +163,25 @@ TEST_F(Sessions, SeedsAreThoseOfTheConfiguration) {
 
 TEST_F(Sessions, Scores) {
   open_good();
-  Floats images({2, 3, 8, 8}, 0.25f), scores({2}), grad({2, 3, 8, 8});
-  hnhost_score_args args{};
-  args.struct_size = sizeof(args);
+  Floats images({2, 3, 8, 8}, 0.25f), scores({2}), grad({2, 3, 8, 8}), columns({2, 2});
+  images.data[0] = 0.75f;
+  auto args = sized<hnhost_score_args>();
   args.images = &images.tensor;
   args.scores = &scores.tensor;
   args.image_grad = &grad.tensor;
   ASSERT_EQ(hnhost_score(session_, &args, error_.get()), HN_OK) << error_.text();
-  EXPECT_THAT(scores.data, Each(0.25f));
+  EXPECT_FLOAT_EQ(scores.data[0], 0.25f + 0.5f / 192);
+  EXPECT_FLOAT_EQ(scores.data[1], 0.25f);
   EXPECT_THAT(grad.data, Each(1.0f / 192));
+  args.columns = &columns.tensor;
+  ASSERT_EQ(hnhost_score(session_, &args, error_.get()), HN_OK) << error_.text();
+  EXPECT_EQ(columns.data, (std::vector<float>{0.25f, 0.25f, 0.75f, 0.25f})) << "least, most";
   args.reward = 1;
   EXPECT_EQ(hnhost_score(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
-  EXPECT_THAT(error_.text(), HasSubstr("expected reward below 1, got 1"));
+  EXPECT_THAT(error_.text(), HasSubstr("reward: expected an index below 1, got 1"));
   args.reward = 0;
-  const hn_str prompt = str("one");
-  args.prompts = &prompt;
-  args.n_prompts = 1;
+  const Prompts one({"one"});
+  one.put(args);
   EXPECT_EQ(hnhost_score(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
   EXPECT_THAT(error_.text(), HasSubstr("expected 2 prompts or none, got 1"));
 }
@@ -260,9 +205,9 @@ TEST_F(Sessions, AdaptersAndCheckpoints) {
 
 TEST_F(Sessions, SeveralInOneProcess) {
   open_good();
-  hnhost_session* other = nullptr;
-  const std::string text = "generator = \"gen\"\n[[reward]]\nname = \"fake\"\n";
-  ASSERT_EQ(hnhost_session_open(host_.get(), str(text), &other, error_.get()), HN_OK);
+  hnhost_session* first = std::exchange(session_, nullptr);
+  open_good();
+  hnhost_session* other = std::exchange(session_, first);
   ASSERT_EQ(hnhost_train(session_, 3, nullptr, error_.get()), HN_OK);
   Recorder recorder;
   const hnhost_hooks hooks = hooks_for(recorder);
@@ -272,16 +217,91 @@ TEST_F(Sessions, SeveralInOneProcess) {
 }
 
 TEST_F(Sessions, AMissingCoreIsAnError) {
-  HostOptions options;
-  options.plugin_path = (folder_ / "p").string();
-  options.core_file = folder_ / "libhnhost_core.so";
-  options.core_libtorch = "none";
-  hnhost host{Host(std::move(options))};
-  hnhost_session* session = nullptr;
-  EXPECT_EQ(hnhost_session_open(&host, str("generator = \"gen\""), &session, error_.get()),
-            HN_NOT_FOUND);
+  HostOptions without = options();
+  without.core_file = folder_ / "libhnhost_core.so";
+  host_.reset(new hnhost{Host(std::move(without))});
+  EXPECT_EQ(open("generator = \"gen\""), HN_NOT_FOUND);
   EXPECT_THAT(error_.text(), HasSubstr("libhnhost_core.so does not exist"));
-  EXPECT_EQ(session, nullptr);
+  EXPECT_EQ(session_, nullptr);
+}
+
+TEST_F(Sessions, OfRewardsAloneScoreWithoutAGenerator) {
+  std::filesystem::remove_all(folder_ / "p/gen.hnp");
+  host_.reset(new hnhost{Host(options())});
+  // A whole run's configuration serves: its rewards are measured.
+  ASSERT_EQ(open(std::string(kConfig) + "[[guard]]\nreward = \"fake\"\nbound = 1.0\n", nullptr,
+                 HNHOST_SESSION_REWARDS),
+            HN_OK)
+      << error_.text();
+  Floats images({1, 3, 5, 7}, 0.5f), scores({1}), grad({1, 3, 5, 7});
+  auto args = sized<hnhost_score_args>();
+  args.images = &images.tensor;
+  args.scores = &scores.tensor;
+  args.image_grad = &grad.tensor;
+  ASSERT_EQ(hnhost_score(session_, &args, error_.get()), HN_OK) << error_.text();
+  EXPECT_FLOAT_EQ(scores.data[0], 0.5f);
+  hnhost_text* text = nullptr;
+  ASSERT_EQ(hnhost_session_describe(session_, &text, error_.get()), HN_OK);
+  const std::string json = hnhost_text_view(text).data;
+  hnhost_text_free(text);
+  for (const char* there : {"\"columns\"", "\"least\"", "\"reads_prompts\": true",
+                            "\"differentiable\": true", "\"device\": \"cpu\""})
+    EXPECT_THAT(json, HasSubstr(there));
+  EXPECT_THAT(json, ::testing::Not(HasSubstr("\"noise\"")));
+
+  EXPECT_EQ(hnhost_train(session_, 1, nullptr, error_.get()), HN_UNSUPPORTED);
+  EXPECT_THAT(error_.text(), HasSubstr("[hnhost_train] the session was opened with rewards alone"));
+  const Prompts prompts({"a"});
+  auto sample = sized<hnhost_sample_args>();
+  prompts.put(sample);
+  sample.images = &images.tensor;
+  EXPECT_EQ(hnhost_sample(session_, &sample, error_.get()), HN_UNSUPPORTED);
+  EXPECT_THAT(error_.text(),
+              HasSubstr("[hnhost_sample] the session was opened with rewards alone"));
+}
+
+TEST_F(Sessions, OfRewardsAloneNeedSome) {
+  EXPECT_EQ(open("", nullptr, HNHOST_SESSION_REWARDS), HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error_.text(), HasSubstr("expected at least one reward, got none"));
+  EXPECT_EQ(
+      open("device = \"tpu\"\n[[reward]]\nname = \"fake\"\n", nullptr, HNHOST_SESSION_REWARDS),
+      HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error_.text(), HasSubstr("got 'tpu'"));
+}
+
+TEST_F(Sessions, AnUnknownRewardNamesTheFoldersThatWereSearched) {
+  HostOptions typo = options();
+  typo.plugin_paths.push_back((folder_ / "typo").string());
+  setenv("HN_PLUGIN_PATH", "/no/such/folder", 1);
+  host_.reset(new hnhost{Host(std::move(typo))});
+  unsetenv("HN_PLUGIN_PATH");
+  EXPECT_EQ(open("generator = \"gen\"\n[[reward]]\nname = \"nobody\"\n"), HN_NOT_FOUND);
+  EXPECT_THAT(error_.text(),
+              ::testing::AllOf(
+                  HasSubstr("no reward 'nobody'"),
+                  HasSubstr("; searched: " + (folder_ / "p").string() + ", "),
+                  HasSubstr((folder_ / "typo").string() +
+                            ": cannot be searched: No such file or directory (the program's list)"),
+                  HasSubstr("/no/such/folder: cannot be searched: No such file or directory "
+                            "(HN_PLUGIN_PATH)")));
+}
+
+TEST_F(Sessions, WhatAPromptSaysReachesTheCore) {
+  open_good();
+  Prompts prompts({"a cat", ""});
+  prompts.prompts[1].negative = str("dogs");
+  Floats reference({3, 2, 2}, 0.5f);
+  const hn_named_tensor named = {str("image"), &reference.tensor};
+  prompts.prompts[1].tensors = &named;
+  prompts.prompts[1].n_tensors = 1;
+  prompts.prompts[1].json = str(R"({"include": [{"class": "cat"}]})");
+  Floats images({2, 3, 8, 8});
+  auto sample = sized<hnhost_sample_args>();
+  prompts.put(sample);
+  sample.images = &images.tensor;
+  ASSERT_EQ(hnhost_sample(session_, &sample, error_.get()), HN_OK) << error_.text();
+  EXPECT_THAT(log_, HasSubstr("prompt 'a cat' not '' json '' with 0\nprompt '' not 'dogs' json "
+                              "'{\"include\": [{\"class\": \"cat\"}]}' with 1"));
 }
 
 }  // namespace

@@ -1,40 +1,19 @@
 // One host from many threads, and sessions side by side: what the C API promises of threads, for
 // the thread sanitizer above all.
-#include <atomic>
-#include <mutex>
 #include <thread>
 
-#include "host/host.hpp"
-#include "unit/loader_support.hpp"
+#include "unit/capi_support.hpp"
 
 namespace hn::host {
 namespace {
 
-using testing::generator_text;
+using namespace testing;
 using ::testing::HasSubstr;
-using testing::make_bundle;
-using testing::replaced;
-using testing::reward_text;
-using testing::TempFolder;
-using testing::write_text;
 
 constexpr int kThreads = 4;
-constexpr const char* kConfig = "generator = \"gen\"\n[[reward]]\nname = \"fake\"\n";
 
-class Threads : public ::testing::Test {
+class Threads : public CApi {
  protected:
-  Threads() {
-    make_bundle(folder_ / "p/fake.hnp", reward_text());
-    make_bundle(folder_ / "p/gen.hnp",
-                replaced(generator_text(), "test.generator.gen", "test.reward.other"), "other_id");
-    write_text(folder_ / "p/gen.hnp/prompts/train.txt", "one\ntwo\n");
-    HostOptions options;
-    options.plugin_path = (folder_ / "p").string();
-    options.core_file = std::filesystem::path(HN_FAKES) / "libfake_core.so";
-    options.core_libtorch = "none";
-    options.log = [this](std::int32_t, std::string_view) { ++logged_; };
-    host_.reset(new hnhost{Host(std::move(options))});
-  }
   // The body in every thread at once, the thread's number as its argument.
   template <class Body>
   static void together(Body&& body) {
@@ -50,14 +29,13 @@ class Threads : public ::testing::Test {
   }
   hnhost_session* open() {
     hnhost_session* session = nullptr;
+    auto args = sized<hnhost_session_args>();
+    args.config = str(kConfig);
     ErrorBuffer error;
-    EXPECT_EQ(hnhost_session_open(host_.get(), str(kConfig), &session, error.get()), HN_OK)
+    EXPECT_EQ(hnhost_session_open(host_.get(), &args, &session, error.get()), HN_OK)
         << error.text();
     return session;
   }
-  TempFolder folder_;
-  std::atomic<int> logged_{0};
-  std::unique_ptr<hnhost> host_;
 };
 
 TEST_F(Threads, EachOpensTrainsAndClosesASessionOfItsOwn) {
@@ -125,6 +103,57 @@ TEST_F(Threads, OneThreadCancelsWhatAnotherTrains) {
     EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_OK) << error.text();
   }).join();
   std::thread([&] { hnhost_session_close(session); }).join();
+}
+
+TEST_F(Threads, ASessionThatIsInUseSaysSo) {
+  hnhost_session* session = open();
+  ASSERT_NE(session, nullptr);
+  struct Meeting {
+    std::atomic<bool> inside{false}, go_on{false};
+  } meeting;
+  hnhost_hooks hooks{};
+  hooks.struct_size = sizeof(hooks);
+  hooks.ctx = &meeting;
+  hooks.on_progress = [](void* ctx, hn_str, std::uint64_t, std::uint64_t) {
+    auto& m = *static_cast<Meeting*>(ctx);
+    m.inside = true;
+    while (!m.go_on) std::this_thread::yield();
+  };
+  std::thread trains([&] {
+    ErrorBuffer error;
+    EXPECT_EQ(hnhost_train(session, 1, &hooks, error.get()), HN_OK) << error.text();
+  });
+  while (!meeting.inside) std::this_thread::yield();
+  ErrorBuffer error;
+  hnhost_text* text = nullptr;
+  EXPECT_EQ(hnhost_session_describe(session, &text, error.get()), HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error.text(), HasSubstr("[hnhost_session_describe] the session is in hnhost_train"));
+  EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_INVALID_ARGUMENT);
+  meeting.go_on = true;
+  trains.join();
+  EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_OK) << error.text();
+  hnhost_session_close(session);
+}
+
+TEST_F(Threads, CancelComesFromAnyThreadAndIsNotLost) {
+  hnhost_session* session = open();
+  ASSERT_NE(session, nullptr);
+  std::atomic<hn_status> outcome{HN_OK};
+  std::thread trains([&] {
+    ErrorBuffer error;
+    outcome = hnhost_train(session, 1u << 30, nullptr, error.get());
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  hnhost_session_cancel(session);
+  trains.join();
+  EXPECT_EQ(outcome, HN_CANCELLED);
+  ErrorBuffer error;
+  EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_OK) << "that call took it";
+  hnhost_session_cancel(session);
+  EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_CANCELLED) << "the next one gets it";
+  EXPECT_EQ(hnhost_train(session, 1, nullptr, error.get()), HN_OK);
+  hnhost_session_cancel(nullptr);
+  hnhost_session_close(session);
 }
 
 }  // namespace

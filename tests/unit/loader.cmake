@@ -22,7 +22,7 @@ set_target_properties(fake_libtorch PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${_fakes
 target_link_options(fake_libtorch PRIVATE -Wl,--build-id=0x00112233445566778899aabbccddeeff00112233)
 # A core without LibTorch, with simple arithmetic in place of models.
 add_library(fake_core MODULE ${PROJECT_SOURCE_DIR}/tests/unit/capi_fake_core.cpp)
-target_link_libraries(fake_core PRIVATE hn::sdk)
+target_link_libraries(fake_core PRIVATE hn::sdk Threads::Threads)
 target_include_directories(fake_core PRIVATE ${PROJECT_SOURCE_DIR}/host/src)
 set_target_properties(fake_core PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${_fakes})
 list(APPEND _fake_targets fake_libtorch fake_core)
@@ -36,13 +36,13 @@ endfunction()
 foreach(name loader_manifest_test loader_options_test loader_scan_test loader_library_test loader_surroundings_test loader_trust_test loader_libtorch_test
              registry_registry_test registry_json_test
              config_parse_test config_prompts_test config_resolve_test config_documentation_test
-             capi_session_test capi_tensors_test capi_threads_test)
+             capi_arguments_test capi_hooks_test capi_session_test capi_tensors_test capi_threads_test)
   _hn_add_host_test(${name})
 endforeach()
 
 # What the thread sanitizer looks at: a host and its sessions from many threads. LibTorch knows nothing of sanitizers, so nothing here
 # loads it.
-set(_hn_threads loader_library_test registry_registry_test capi_session_test capi_threads_test)
+set(_hn_threads loader_library_test registry_registry_test capi_hooks_test capi_session_test capi_threads_test)
 add_custom_target(thread_tests)
 add_dependencies(thread_tests ${_hn_threads})
 foreach(name IN LISTS _hn_threads)

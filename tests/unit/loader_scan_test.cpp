@@ -55,7 +55,7 @@ TEST(Scan, AFolderThatSomebodyNamedMustExist) {
 TEST(Scan, ABundleMayStandInTheListItself) {
   TempFolder folder;
   make_bundle(folder / "x.hnp", reward_text());
-  const auto folders = search_path((folder / "x.hnp").string() + "/");
+  const auto folders = search_path({(folder / "x.hnp").string() + "/"});
   ASSERT_FALSE(folders.empty());
   const auto rows = scan({folders[0]});
   ASSERT_EQ(rows.size(), 1u);
@@ -65,7 +65,7 @@ TEST(Scan, ABundleMayStandInTheListItself) {
 TEST(SearchPath, Order) {
   setenv("HN_PLUGIN_PATH", "/from/environment::/first", 1);
   setenv("XDG_DATA_HOME", "/data", 1);
-  const auto folders = search_path("/first:/second/");
+  const auto folders = search_path({"/first", "/second/"});
   unsetenv("HN_PLUGIN_PATH");
   unsetenv("XDG_DATA_HOME");
   ASSERT_EQ(folders.size(), 5u);
@@ -80,7 +80,7 @@ TEST(SearchPath, Order) {
 TEST(SearchPath, ARelativeXdgFolderIsIgnored) {
   setenv("XDG_DATA_HOME", "relative", 1);
   setenv("HOME", "/home/somebody", 1);
-  const auto folders = search_path("");
+  const auto folders = search_path({});
   unsetenv("XDG_DATA_HOME");
   EXPECT_EQ(folders[0].path, "/home/somebody/.local/share/hn/plugins");
 }

@@ -5,6 +5,8 @@
 
 extern "C" {
 
+uint32_t hnhost_api_version(void) { return HNHOST_API_VERSION; }
+
 const char* hnhost_version(void) { return HN_VERSION; }
 
 hn_str hnhost_text_view(const hnhost_text* text) {

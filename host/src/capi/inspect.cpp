@@ -1,13 +1,7 @@
-// The C API over this folder.
-#include <hnhost/hnhost.h>
-
-#include <algorithm>
-#include <hn/cpp/error.hpp>
+// hnhost.h: what weights are, by dry runs of the plugins' loading.
 #include <nlohmann/json.hpp>
 
-#include "capi/arguments.hpp"
-#include "capi/text.hpp"
-#include "host/host.hpp"
+#include "capi/entry.hpp"
 #include "inspect/describe.hpp"
 #include "inspect/dry_run.hpp"
 #include "inspect/layers.hpp"
@@ -15,29 +9,26 @@
 
 extern "C" hn_status hnhost_inspect_weights(hnhost* host, hn_str path, hn_str name,
                                             hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    using hn::host::need;
-    *need(out, "hnhost_inspect_weights", "out") = nullptr;
-    hn::host::Host& open = need(host, "hnhost_inspect_weights", "host")->host;
-    const std::filesystem::path weights = hn::host::tidy(std::string(hn::view(path)));
+  using hn::host::text_of;
+  constexpr const char* kWhere = "hnhost_inspect_weights";
+  return hn::host::answering(kWhere, host, out, error, [&](hn::host::Host& open) {
+    const std::filesystem::path weights =
+        hn::host::tidy(std::string(text_of(path, kWhere, "path")));
+    const std::string asked(text_of(name, kWhere, "name"));
     nlohmann::ordered_json answer = hn::inspect::describe_weights(weights);
-    answer["read_by"] = hn::inspect::dry_runs(open, weights, std::string(hn::view(name)));
-    using Json = nlohmann::ordered_json;
-    hn::host::give_text(answer.dump(1, ' ', false, Json::error_handler_t::replace), out);
+    answer["read_by"] = hn::inspect::dry_runs(open, weights, asked);
+    return hn::host::dumped(answer);
   });
 }
 
 extern "C" hn_status hnhost_inspect_layers(hnhost* host, hn_str name, hn_str weights,
                                            hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    using hn::host::need;
-    *need(out, "hnhost_inspect_layers", "out") = nullptr;
-    hn::host::Host& open = need(host, "hnhost_inspect_layers", "host")->host;
-    const std::string folder(hn::view(weights));
-    const auto answer = hn::inspect::adapter_layers(
-        open, std::string(hn::view(name)),
-        folder.empty() ? std::filesystem::path() : hn::host::tidy(folder));
-    using Json = nlohmann::ordered_json;
-    hn::host::give_text(answer.dump(1, ' ', false, Json::error_handler_t::replace), out);
+  using hn::host::text_of;
+  constexpr const char* kWhere = "hnhost_inspect_layers";
+  return hn::host::answering(kWhere, host, out, error, [&](hn::host::Host& open) {
+    const std::string folder(text_of(weights, kWhere, "weights"));
+    return hn::host::dumped(hn::inspect::adapter_layers(
+        open, std::string(text_of(name, kWhere, "name")),
+        folder.empty() ? std::filesystem::path() : hn::host::tidy(folder)));
   });
 }

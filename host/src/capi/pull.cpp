@@ -1,14 +1,10 @@
-// The C API over this folder.
-#include <hnhost/hnhost.h>
+// hnhost.h: weights pulled, and compared with their sums.
+#include "pull/pull.hpp"
 
-#include <hn/cpp/error.hpp>
 #include <nlohmann/json.hpp>
 
-#include "capi/arguments.hpp"
-#include "host/host.hpp"
-#include "capi/text.hpp"
+#include "capi/entry.hpp"
 #include "pull/http_module.hpp"
-#include "pull/pull.hpp"
 #include "pull/snapshot.hpp"
 #include "pull/verify.hpp"
 #include "support/files.hpp"
@@ -72,44 +68,40 @@ nlohmann::ordered_json listing(const hn::pull::WeightsList& list) {
 
 }  // namespace
 
-extern "C" hn_status hnhost_verify_weights(hnhost* host, hn_str path, const hnhost_hooks* hooks,
-                                           hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    using hn::host::need;
-    *need(out, "hnhost_verify_weights", "out") = nullptr;
-    const hn::host::Host& open = need(host, "hnhost_verify_weights", "host")->host;
+extern "C" {
+
+hn_status hnhost_verify_weights(hnhost* host, hn_str path, const hnhost_hooks* hooks,
+                                hnhost_text** out, hn_error* error) {
+  constexpr const char* kWhere = "hnhost_verify_weights";
+  return hn::host::answering(kWhere, host, out, error, [&](hn::host::Host& open) {
+    (void)hn::host::known_hooks(kWhere, hooks);
     const hn::core::Services services = hn::host::make_services(open, hooks);
-    const nlohmann::ordered_json answer = hn::pull::verify(
-        hn::host::tidy(std::string(hn::view(path))), hn::pull::WeightsList::installed(),
-        [&](const std::string& file, std::uint64_t done, std::uint64_t total) {
-          if (services.cancelled()) throw hn::Error(HN_CANCELLED, "[verify] stopped");
-          services.progress(file, done, total);
-        });
-    using Json = nlohmann::ordered_json;
-    hn::host::give_text(answer.dump(1, ' ', false, Json::error_handler_t::replace), out);
+    return hn::host::dumped(
+        hn::pull::verify(hn::host::tidy(std::string(hn::host::text_of(path, kWhere, "path"))),
+                         hn::pull::WeightsList::installed(),
+                         [&](const std::string& file, std::uint64_t done, std::uint64_t total) {
+                           if (services.cancelled())
+                             throw hn::Error(HN_CANCELLED, "[verify] stopped");
+                           services.progress(file, done, total);
+                         }));
   });
 }
 
-extern "C" hn_status hnhost_pull(hnhost* host, hn_str request, const hnhost_hooks* hooks,
-                                 hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    using hn::host::need;
-    *need(out, "hnhost_pull", "out") = nullptr;
-    const hn::host::Host& open = need(host, "hnhost_pull", "host")->host;
-    const Parsed parsed = parse(hn::view(request));
-    const auto list = parsed.list.empty() ? hn::pull::WeightsList::installed()
-                                          : hn::pull::WeightsList::read({parsed.list});
-    nlohmann::ordered_json answer;
-    if (parsed.request.model.empty()) {
-      answer = listing(list);
-    } else {
-      const hn::pull::HubPlaces places = hn::pull::hub_places();
-      answer = places.offline
-                   ? hn::pull::pull_offline(list, places, parsed.request)
-                   : hn::pull::pull(list, places, parsed.request, hn::pull::http_module(),
-                                    hn::host::make_services(open, hooks));
-    }
-    using Json = nlohmann::ordered_json;
-    hn::host::give_text(answer.dump(1, ' ', false, Json::error_handler_t::replace), out);
-  });
+hn_status hnhost_pull(hnhost* host, hn_str request, const hnhost_hooks* hooks, hnhost_text** out,
+                      hn_error* error) {
+  return hn::host::answering(
+      "hnhost_pull", host, request, hooks, out, error,
+      [&](hn::host::Host& open, std::string_view text) {
+        const Parsed parsed = parse(text);
+        const auto list = parsed.list.empty() ? hn::pull::WeightsList::installed()
+                                              : hn::pull::WeightsList::read({parsed.list});
+        if (parsed.request.model.empty()) return hn::host::dumped(listing(list));
+        const hn::pull::HubPlaces places = hn::pull::hub_places();
+        return hn::host::dumped(
+            places.offline ? hn::pull::pull_offline(list, places, parsed.request)
+                           : hn::pull::pull(list, places, parsed.request, hn::pull::http_module(),
+                                            hn::host::make_services(open, hooks)));
+      });
 }
+
+}  // extern "C"

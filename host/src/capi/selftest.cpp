@@ -1,18 +1,12 @@
-// The C API over this folder.
-#include <hnhost/hnhost.h>
-
-#include <hn/cpp/error.hpp>
-
-#include "capi/arguments.hpp"
-#include "host/host.hpp"
-#include "capi/text.hpp"
+// hnhost.h: installed rewards looked at.
 #include "selftest/selftest.hpp"
+
+#include "capi/entry.hpp"
 
 extern "C" hn_status hnhost_selftest(hnhost* host, hn_str request, const hnhost_hooks* hooks,
                                      hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    hn::host::need(host, "selftest", "host");
-    hn::host::need(out, "selftest", "out");
-    hn::host::give_text(hn::selftest::self_test(host->host, hn::view(request), hooks), out);
-  });
+  return hn::host::answering("hnhost_selftest", host, request, hooks, out, error,
+                             [&](hn::host::Host& open, std::string_view text) {
+                               return hn::selftest::self_test(open, text, hooks);
+                             });
 }

@@ -1,115 +1,82 @@
 // hnhost.h: sessions.
+#include "capi/session.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <hn/cpp/error.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "capi/arguments.hpp"
-#include "capi/tensors.hpp"
-#include "capi/text.hpp"
-#include "config/ranges.hpp"
-#include "host/hooks.hpp"
-#include "host/host.hpp"
-#include "support/cat.hpp"
-
-struct hnhost_session {
-  explicit hnhost_session(hnhost* opened) : use(opened), host(&opened->host) {}
-
-  hn::host::HostUse use;  // destroyed last
-  hn::host::Host* host;
-  hn::host::RunConfig config;
-  hn::core::SessionSpec spec;  // names and facts of the rewards, in the session's order
-  std::shared_ptr<hn::host::HookSlot> hooks;
-  std::unique_ptr<hn::core::Session> core;
-};
-
 namespace {
 
 using hn::Error;
+using hn::host::argument;
 using hn::host::cat;
+using hn::host::entry;
 using hn::host::need;
-using Shape = std::vector<std::int64_t>;
+using hn::host::on_session;
+using hn::host::SessionCall;
+using hn::host::Within;
 
-Shape batched(std::int64_t batch, const Shape& shape) {
-  Shape all = {batch};
-  all.insert(all.end(), shape.begin(), shape.end());
-  return all;
+std::filesystem::path path_of(const char* function, hn_str path) {
+  const auto text = hn::host::text_of(path, function, "path");
+  if (text.empty()) throw Error(HN_INVALID_ARGUMENT, cat("[", function, "] the path is empty"));
+  return std::string(text);
 }
 
-std::vector<hn::core::Prompt> prompts_of(const char* where, const hn_str* prompts,
-                                         std::uint64_t n) {
-  std::vector<hn::core::Prompt> texts;
-  if (n != 0) need(prompts, where, "prompts");
-  for (std::uint64_t i = 0; i < n; ++i) texts.emplace_back(std::string(hn::view(prompts[i])));
-  return texts;
-}
-
-void refuse_flags(const char* where, std::uint32_t flags, std::uint32_t known) {
-  if ((flags & ~known) != 0)
-    throw Error(HN_UNSUPPORTED, cat("[", where, "] unknown flags ", flags & ~known));
-}
-
-std::filesystem::path path_of(const char* where, hn_str path) {
-  if (path.len == 0) throw Error(HN_INVALID_ARGUMENT, cat("[", where, "] the path is empty"));
-  return std::string(hn::view(path));
+nlohmann::json rewards_of(const hnhost_session& s) {
+  auto rows = nlohmann::json::array();
+  for (std::size_t k = 0; k < s.spec.rewards.size(); ++k) {
+    const hn::core::RewardSpec& reward = s.spec.rewards[k];
+    const hn::host::RewardFacts& facts = s.host->registry().reward(reward.name).reward();
+    const hn::core::RewardTraits traits = s.core->traits(k);
+    rows.push_back({{"name", reward.name},
+                    {"plugin_id", reward.plugin.id},
+                    {"weight", reward.weight},
+                    {"train", reward.train},
+                    {"columns", traits.columns},
+                    {"reads_prompts", traits.reads_prompts},
+                    {"differentiable", traits.differentiable},
+                    {"range",
+                     {facts.min ? nlohmann::json(*facts.min) : nlohmann::json(),
+                      facts.max ? nlohmann::json(*facts.max) : nlohmann::json()}},
+                    {"direction", facts.higher_is_better ? "higher" : "lower"}});
+  }
+  return rows;
 }
 
 nlohmann::json described(const hnhost_session& s) {
   const hn::core::Shapes& shapes = s.core->shapes();
-  nlohmann::json json = {{"generator", s.config.generator},
-                         {"noise", shapes.noise},
-                         {"image", shapes.image},
-                         {"generator_steps", shapes.steps},
-                         {"trainable", shapes.trainable},
+  nlohmann::json json = {{"device", s.config.device},
                          {"used_bytes", shapes.used_bytes},
-                         {"step", s.core->step()},
-                         {"steps", s.config.train.spec.steps},
+                         {"rewards", rewards_of(s)},
                          {"config", hn::host::to_toml(s.config)}};
-  json["rewards"] = nlohmann::json::array();
-  for (const hn::core::RewardSpec& reward : s.spec.rewards) {
-    const hn::host::RewardFacts& facts = s.host->registry().reward(reward.name).reward();
-    json["rewards"].push_back({{"name", reward.name},
-                               {"plugin_id", reward.plugin.id},
-                               {"weight", reward.weight},
-                               {"train", reward.train},
-                               {"range",
-                                {facts.min ? nlohmann::json(*facts.min) : nlohmann::json(),
-                                 facts.max ? nlohmann::json(*facts.max) : nlohmann::json()}},
-                               {"direction", facts.higher_is_better ? "higher" : "lower"}});
-  }
+  if (s.rewards_alone) return json;
+  json.update({{"generator", s.config.generator},
+               {"noise", shapes.noise},
+               {"image", shapes.image},
+               {"generator_steps", shapes.steps},
+               {"trainable", shapes.trainable},
+               {"step", s.core->step()},
+               {"steps", s.config.train.spec.steps}});
   return json;
 }
 
-hnhost_step step_of(const hn::core::StepReport& report, std::uint64_t steps, double samples,
-                    double seconds_left) {
-  hnhost_step step{};
-  step.struct_size = sizeof(step);
-  step.flags = report.skipped ? 1u : 0u;
-  step.step = report.step;
-  step.steps = steps;
-  step.reward = report.reward;
-  step.kl = report.kl;
-  step.loss = report.loss;
-  step.grad_norm = report.grad_norm;
-  step.lr = report.lr;
-  step.samples_per_second = report.seconds > 0 ? samples / report.seconds : 0;
-  step.seconds_left = seconds_left;
-  step.rewards = report.rewards.data();
-  step.n_rewards = report.rewards.size();
-  return step;
-}
-
-void train(hnhost_session& s, std::uint64_t n) {
+void train(SessionCall& call, std::uint64_t n) {
+  hnhost_session& s = *call;
+  const auto refuse = [](const char* text, hn_status code = HN_INVALID_ARGUMENT) {
+    throw Error(code, text);
+  };
+  if (s.rewards_alone)
+    refuse("[hnhost_train] the session was opened with rewards alone", HN_UNSUPPORTED);
   const auto trained = [](const hn::core::RewardSpec& reward) { return reward.train; };
   if (std::none_of(s.spec.rewards.begin(), s.spec.rewards.end(), trained))
-    throw Error(HN_INVALID_ARGUMENT, "[train] no [[reward]] with train = true");
+    refuse("[hnhost_train] no [[reward]] with train = true");
   if (s.config.net.kind == hn::core::NetKind::kNone)
-    throw Error(HN_INVALID_ARGUMENT, "[train] nothing to train: [net] kind is \"none\"");
+    refuse("[hnhost_train] nothing to train: [net] kind is \"none\"");
   if (s.config.train.prompts.empty())
-    throw Error(HN_INVALID_ARGUMENT, "[train] no prompts: name a file in [train] prompts");
+    refuse("[hnhost_train] no prompts: name a file in [train] prompts");
   const std::uint64_t last = s.core->step() + n;
   const auto samples =
       static_cast<double>(s.config.train.spec.batch * s.config.train.spec.accumulation);
@@ -119,145 +86,112 @@ void train(hnhost_session& s, std::uint64_t n) {
     seconds += report.seconds;
     const double left = seconds / static_cast<double>(i) * static_cast<double>(n - i);
     if (report.skipped) s.host->log(HN_LOG_WARNING, cat("step skipped: ", report.why));
-    if (s.hooks->stepped(step_of(report, last, samples, left)))
-      throw Error(HN_CANCELLED, cat("[train] on_step asked to stop after step ", report.step));
+    call.leave();  // on_step may sample, score and save
+    const bool stop = s.hooks->stepped(hn::host::step_of(report, last, samples, left));
+    call.enter();
+    if (stop)
+      throw Error(HN_CANCELLED,
+                  cat("[hnhost_train] on_step asked to stop after step ", report.step));
   }
 }
 
-void sample(hnhost_session& s, const hnhost_sample_args& args) {
-  refuse_flags("sample", args.flags, HNHOST_SAMPLE_UNADAPTED);
-  const hn::core::Shapes& shapes = s.core->shapes();
-  hn::core::SampleRequest request;
-  request.prompts = prompts_of("sample", args.prompts, args.n_prompts);
-  const auto batch = static_cast<std::int64_t>(request.prompts.size());
-  const Shape noise = batched(batch, shapes.noise), image = batched(batch, shapes.image);
-  if (args.noise != nullptr) request.noise = hn::host::read_tensor(*args.noise, noise, "noise");
-  if (args.step_noise != nullptr)
-    request.step_noise =
-        hn::host::read_tensor(*args.step_noise, batched(shapes.steps - 1, noise), "step_noise");
-  // Outputs are checked before the work, not after it.
-  if (args.images != nullptr) hn::host::check_tensor(*args.images, image, "images");
-  if (args.latents != nullptr) hn::host::check_tensor(*args.latents, noise, "latents");
-  if (args.delta != nullptr) hn::host::check_tensor(*args.delta, noise, "delta");
-  if (batch == 0) return;
-  if (args.seed > static_cast<std::uint64_t>(hn::host::kMostSeed))
-    throw Error(HN_INVALID_ARGUMENT,
-                cat("[sample] seed: expected 0 to ", hn::host::kMostSeed, ", got ", args.seed));
-  request.seed = args.seed;
-  request.batch = std::min(batch, s.config.eval.batch);
-  request.adapted = (args.flags & HNHOST_SAMPLE_UNADAPTED) == 0;
-  request.want_images = args.images != nullptr;
-  request.want_latents = args.latents != nullptr;
-  request.want_delta = args.delta != nullptr;
-  const hn::core::SampleResult result = s.core->sample(request);
-  if (args.images != nullptr) hn::host::write_tensor(result.images.data, *args.images);
-  if (args.latents != nullptr) hn::host::write_tensor(result.latents.data, *args.latents);
-  if (args.delta != nullptr) hn::host::write_tensor(result.delta.data, *args.delta);
+std::unique_ptr<hnhost_session> open(hnhost* host, const hnhost_session_args& args,
+                                     const char* function) {
+  auto s = std::make_unique<hnhost_session>(host);
+  s->rewards_alone = (args.flags & HNHOST_SESSION_REWARDS) != 0;
+  const auto use = s->rewards_alone ? hn::host::ConfigUse::kRewards : hn::host::ConfigUse::kRun;
+  s->config = s->host->configure(hn::host::text_of(args.config, function, "config"), use);
+  s->spec = hn::host::session_spec(s->config, s->host->registry(), use);
+  const hn::host::HookScope heard(*s->hooks, hn::host::known_hooks(function, args.hooks));
+  hn::core::Services services = hn::host::make_services(*s->host, s->hooks);
+  s->core = s->rewards_alone ? s->host->open_rewards(s->config, std::move(services), args.stream)
+                             : s->host->open_session(s->config, std::move(services),
+                                                     !s->config.train.prompts.empty(), args.stream);
+  return s;
 }
 
-void score(hnhost_session& s, const hnhost_score_args& args) {
-  refuse_flags("score", args.flags, 0);
-  if (args.reward >= s.spec.rewards.size())
-    throw Error(HN_INVALID_ARGUMENT, cat("[score] expected reward below ", s.spec.rewards.size(),
-                                         ", got ", args.reward));
-  const DLTensor& images = *need(args.images, "score", "images");
-  if (images.ndim != 4 || images.shape == nullptr || images.shape[0] < 0 || images.shape[1] != 3 ||
-      images.shape[2] < 1 || images.shape[3] < 1)
-    throw Error(HN_INVALID_ARGUMENT, "[score] expected images [B,3,H,W]");
-  const Shape shape(images.shape, images.shape + 4);
-  hn::core::ScoreRequest request;
-  request.images = hn::host::read_tensor(images, shape, "images");
-  request.prompts = prompts_of("score", args.prompts, args.n_prompts);
-  if (args.n_prompts != 0 && args.n_prompts != static_cast<std::uint64_t>(shape[0]))
-    throw Error(HN_INVALID_ARGUMENT,
-                cat("[score] expected ", shape[0], " prompts or none, got ", args.n_prompts));
-  hn::host::check_tensor(*need(args.scores, "score", "scores"), {shape[0]}, "scores");
-  if (args.image_grad != nullptr) hn::host::check_tensor(*args.image_grad, shape, "image_grad");
-  if (shape[0] == 0) return;
-  request.reward = args.reward;
-  request.batch = s.config.eval.batch;
-  request.want_grad = args.image_grad != nullptr;
-  const hn::core::ScoreResult result = s.core->score(request);
-  hn::host::write_tensor(result.scores, *args.scores);
-  if (args.image_grad != nullptr) hn::host::write_tensor(result.image_grad.data, *args.image_grad);
+// A call that only needs a path.
+template <class Body>
+hn_status with_path(hnhost_session* session, const char* function, Within within, hn_str path,
+                    hn_error* error, Body&& body) {
+  return entry(error, [&] {
+    on_session(session, function, within, nullptr,
+               [&](SessionCall& call) { body(*(*call).core, path_of(function, path)); });
+  });
 }
 
 }  // namespace
 
 extern "C" {
 
-hn_status hnhost_session_open(hnhost* host, hn_str config, hnhost_session** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    *need(out, "hnhost_session_open", "out") = nullptr;
-    auto s = std::make_unique<hnhost_session>(need(host, "hnhost_session_open", "host"));
-    s->config = s->host->configure(hn::view(config));
-    s->spec = hn::host::session_spec(s->config, s->host->registry());
-    s->hooks = std::make_shared<hn::host::HookSlot>();
-    s->core = s->host->open_session(s->config, hn::host::make_services(*s->host, s->hooks),
-                                    !s->config.train.prompts.empty());
-    *out = s.release();
+hn_status hnhost_session_open(hnhost* host, const hnhost_session_args* args, hnhost_session** out,
+                              hn_error* error) {
+  constexpr const char* kWhere = "hnhost_session_open";
+  return hn::host::giving(kWhere, out, error, [&] {
+    need(host, kWhere, "host");
+    *out = open(host, argument(args, kWhere, "args"), kWhere).release();
   });
 }
 
-void hnhost_session_close(hnhost_session* session) { delete session; }
+void hnhost_session_close(hnhost_session* session) { hn::host::close_session(session); }
+
+void hnhost_session_cancel(hnhost_session* session) {
+  if (session != nullptr) session->hooks->request_stop();
+}
 
 hn_status hnhost_session_describe(hnhost_session* session, hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    *need(out, "hnhost_session_describe", "out") = nullptr;
-    const nlohmann::json json = described(*need(session, "hnhost_session_describe", "session"));
-    hn::host::give_text(json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace), out);
+  constexpr const char* kWhere = "hnhost_session_describe";
+  return hn::host::giving(kWhere, out, error, [&] {
+    on_session(session, kWhere, Within::kSteps, nullptr, [&](SessionCall& call) {
+      hn::host::give_text(hn::host::dumped(described(*call)), out);
+    });
   });
 }
 
 hn_status hnhost_train(hnhost_session* session, uint64_t n, const hnhost_hooks* hooks,
                        hn_error* error) {
-  return hn::guard(error, [&] {
-    hnhost_session& s = *need(session, "hnhost_train", "session");
-    const hn::host::HookScope scope(*s.hooks, hooks);
-    train(s, n);
+  return entry(error, [&] {
+    on_session(session, "hnhost_train", Within::kNothing, hooks,
+               [&](SessionCall& call) { train(call, n); });
   });
 }
 
 hn_status hnhost_sample(hnhost_session* session, const hnhost_sample_args* args, hn_error* error) {
-  return hn::guard(error, [&] {
-    hnhost_session& s = *need(session, "hnhost_sample", "session");
-    sample(s, hn::known_part(need(args, "hnhost_sample", "args")));
+  constexpr const char* kWhere = "hnhost_sample";
+  return entry(error, [&] {
+    const hnhost_sample_args known = argument(args, kWhere, "args");
+    on_session(session, kWhere, Within::kSteps, known.hooks,
+               [&](SessionCall& call) { hn::host::sample(call, known); });
   });
 }
 
 hn_status hnhost_score(hnhost_session* session, const hnhost_score_args* args, hn_error* error) {
-  return hn::guard(error, [&] {
-    hnhost_session& s = *need(session, "hnhost_score", "session");
-    score(s, hn::known_part(need(args, "hnhost_score", "args")));
+  constexpr const char* kWhere = "hnhost_score";
+  return entry(error, [&] {
+    const hnhost_score_args known = argument(args, kWhere, "args");
+    on_session(session, kWhere, Within::kSteps, known.hooks,
+               [&](SessionCall& call) { hn::host::score(call, known); });
   });
 }
 
 hn_status hnhost_adapter_save(hnhost_session* session, hn_str folder, hn_error* error) {
-  return hn::guard(error, [&] {
-    need(session, "hnhost_adapter_save", "session")
-        ->core->save_adapter(path_of("adapter_save", folder));
-  });
+  return with_path(session, "hnhost_adapter_save", Within::kSteps, folder, error,
+                   [](auto& core, const auto& path) { core.save_adapter(path); });
 }
 
 hn_status hnhost_adapter_load(hnhost_session* session, hn_str folder, hn_error* error) {
-  return hn::guard(error, [&] {
-    need(session, "hnhost_adapter_load", "session")
-        ->core->load_adapter(path_of("adapter_load", folder));
-  });
+  return with_path(session, "hnhost_adapter_load", Within::kNothing, folder, error,
+                   [](auto& core, const auto& path) { core.load_adapter(path); });
 }
 
 hn_status hnhost_checkpoint_save(hnhost_session* session, hn_str file, hn_error* error) {
-  return hn::guard(error, [&] {
-    need(session, "hnhost_checkpoint_save", "session")
-        ->core->save_checkpoint(path_of("checkpoint_save", file));
-  });
+  return with_path(session, "hnhost_checkpoint_save", Within::kSteps, file, error,
+                   [](auto& core, const auto& path) { core.save_checkpoint(path); });
 }
 
 hn_status hnhost_checkpoint_load(hnhost_session* session, hn_str file, hn_error* error) {
-  return hn::guard(error, [&] {
-    need(session, "hnhost_checkpoint_load", "session")
-        ->core->load_checkpoint(path_of("checkpoint_load", file));
-  });
+  return with_path(session, "hnhost_checkpoint_load", Within::kNothing, file, error,
+                   [](auto& core, const auto& path) { core.load_checkpoint(path); });
 }
 
 }  // extern "C"

@@ -7,7 +7,10 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/pull.cpp
   ${CMAKE_CURRENT_LIST_DIR}/running.cpp
   ${CMAKE_CURRENT_LIST_DIR}/runs.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/scorer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/selftest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/session.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/session_call.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/session_tensors.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tensors.cpp
   ${CMAKE_CURRENT_LIST_DIR}/validate.cpp)

@@ -1,11 +1,7 @@
-#include <hnhost/hnhost.h>
-
+// hnhost.h: the contract suite.
 #include <chrono>
-#include <hn/cpp/error.hpp>
 
-#include "capi/arguments.hpp"
-#include "capi/text.hpp"
-#include "host/hooks.hpp"
+#include "capi/entry.hpp"
 #include "host/host.hpp"
 #include "support/toml_table.hpp"
 #include "validate/bundle.hpp"
@@ -52,10 +48,10 @@ std::string validated(hn::host::Host& host, Request& r, const hnhost_hooks* hook
 
 extern "C" hn_status hnhost_validate(hnhost* host, hn_str request, const hnhost_hooks* hooks,
                                      hnhost_text** out, hn_error* error) {
-  return hn::guard(error, [&] {
-    *hn::host::need(out, "hnhost_validate", "out") = nullptr;
-    Request r = parse(hn::view(request));
-    hn::host::need(host, "hnhost_validate", "host");
-    hn::host::give_text(r.list ? hn::validate::list_json() : validated(host->host, r, hooks), out);
-  });
+  return hn::host::answering("hnhost_validate", host, request, hooks, out, error,
+                             [&](hn::host::Host& open, std::string_view text) {
+                               Request r = parse(text);
+                               return r.list ? hn::validate::list_json()
+                                             : validated(open, r, hooks);
+                             });
 }

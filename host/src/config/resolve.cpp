@@ -197,9 +197,24 @@ void check_guards(const RunConfig& c) {
                  suggestion(guard.reward, running)));
 }
 
+void resolve_rewards_alone(RunConfig& c, const Registry& registry) {
+  if (c.rewards.empty() && c.eval.rewards.empty())
+    refuse("[reward] expected at least one reward, got none");
+  check_device("[configuration]", c.device);
+  c.net.kind = core::NetKind::kNone;
+  c.guards.clear();
+  for (RewardConfig& reward : c.rewards) {
+    reward.train = false;
+    reward.every = 0;
+    reward.every_given = true;
+  }
+  resolve_rewards(c, registry);
+}
+
 }  // namespace
 
-void resolve_config(RunConfig& c, const Registry& registry) {
+void resolve_config(RunConfig& c, const Registry& registry, ConfigUse use) {
+  if (use == ConfigUse::kRewards) return resolve_rewards_alone(c, registry);
   const Choice choice = registry.generator(c.generator);
   resolve_generator(c, choice);
   c.generator_given = true;

@@ -78,10 +78,15 @@ struct RunConfig {
 // range.
 RunConfig parse_config(std::string_view toml, const std::string& name = "");
 
+// What a configuration is for. kRewards: its rewards alone, measured; no generator has to be
+// installed, and what the text says of it, of training and of guards is not used.
+enum class ConfigUse { kRun, kRewards };
+
 // Fills what only the installed plugins know (reward weights, dtype, prompt lists), makes paths
 // absolute and checks every name and option against the manifests. Stable: resolving twice changes
-// nothing. Throws HN_NOT_FOUND for an unknown generator or reward (nearest names listed).
-void resolve_config(RunConfig& config, const Registry& registry);
+// nothing. Throws HN_NOT_FOUND for an unknown generator or reward (nearest names listed),
+// HN_INVALID_ARGUMENT for kRewards without any.
+void resolve_config(RunConfig& config, const Registry& registry, ConfigUse use = ConfigUse::kRun);
 
 // Every key with its value; parse_config reads it back to an equal struct.
 std::string to_toml(const RunConfig& config);
@@ -97,6 +102,7 @@ std::vector<core::Prompt> load_prompts(const RunConfig& config, const Registry& 
 // What the core is opened with. Plugins are not opened here: spec.generator.plugin.entry and those
 // of the rewards stay NULL, and so stay prompts empty. Rewards are in the order of config.rewards,
 // then eval.rewards.
-core::SessionSpec session_spec(const RunConfig& config, const Registry& registry);
+core::SessionSpec session_spec(const RunConfig& config, const Registry& registry,
+                               ConfigUse use = ConfigUse::kRun);
 
 }  // namespace hn::host

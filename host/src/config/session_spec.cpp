@@ -53,16 +53,20 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   return spec;
 }
 
-}  // namespace
-
-core::SessionSpec session_spec(const RunConfig& c, const Registry& registry) {
-  core::SessionSpec spec;
+void fill_generator(const RunConfig& c, const Registry& registry, core::SessionSpec& spec) {
   const Choice generator = registry.generator(c.generator);
   spec.generator.plugin = {nullptr, generator.plugin->id, generator.plugin->bundle};
   spec.generator.name = c.generator;
   spec.generator.options = merged(generator, c.generator_options, c.weights);
   spec.generator.options["device"] = c.device;
   spec.generator.options["dtype"] = c.dtype;
+}
+
+}  // namespace
+
+core::SessionSpec session_spec(const RunConfig& c, const Registry& registry, ConfigUse use) {
+  core::SessionSpec spec;
+  if (use == ConfigUse::kRun) fill_generator(c, registry, spec);
   for (const RewardConfig& reward : c.rewards)
     spec.rewards.push_back(reward_spec(reward, c, registry));
   for (const std::string& name : c.eval.rewards) {

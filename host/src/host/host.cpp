@@ -1,5 +1,6 @@
 #include "host/host.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <hn/cpp/error.hpp>
 #include <utility>
@@ -28,7 +29,7 @@ HostOptions completed(HostOptions options) {
 
 Host::Host(HostOptions options)
     : options_(completed(std::move(options))),
-      registry_(search_path(options_.plugin_path), user_model_folder()) {}
+      registry_(search_path(options_.plugin_paths), user_model_folder()) {}
 
 void Host::log(std::int32_t level, std::string_view text) const { options_.log(level, text); }
 
@@ -48,25 +49,41 @@ core::Plugin Host::open_plugin(const Manifest& manifest) {
                            [this](const std::string& text) { log(HN_LOG_WARNING, text); });
 }
 
-RunConfig Host::configure(std::string_view toml) const {
+RunConfig Host::configure(std::string_view toml, ConfigUse use) const {
   RunConfig config = parse_config(toml);
-  resolve_config(config, registry_);
+  resolve_config(config, registry_, use);
   return config;
 }
 
+void Host::open_plugins(core::SessionSpec& spec) {
+  for (core::RewardSpec& reward : spec.rewards)
+    reward.plugin = open_plugin(*registry_.reward(reward.name).plugin);
+}
+
 std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core::Services services,
-                                                  bool with_prompts) {
+                                                  bool with_prompts, hn_stream stream) {
   core::SessionSpec spec = session_spec(config, registry_);
+  spec.stream = stream;
   // What can fail without loading anything fails first.
   if (with_prompts) spec.train.prompts = load_prompts(config, registry_, config.train.prompts);
   const hnhost_core_v1& core = this->core();
   spec.generator.plugin = open_plugin(*registry_.generator(config.generator).plugin);
-  for (core::RewardSpec& reward : spec.rewards)
-    reward.plugin = open_plugin(*registry_.reward(reward.name).plugin);
+  open_plugins(spec);
   if (!services.log)
     services.log = [this](std::int32_t level, std::string_view text) { log(level, text); };
   services.plugin_calls = &plugin_calls();
   return core.open_session(std::move(spec), std::move(services));
+}
+
+std::unique_ptr<core::Session> Host::open_rewards(const RunConfig& config, core::Services services,
+                                                  hn_stream stream,
+                                                  std::uint64_t most_prompt_bytes) {
+  core::SessionSpec spec = session_spec(config, registry_, ConfigUse::kRewards);
+  spec.stream = stream;
+  spec.net.kind = core::NetKind::kNone;
+  spec.prompt_cache_bytes = std::min(spec.prompt_cache_bytes, most_prompt_bytes);
+  open_plugins(spec);
+  return core().open_session(std::move(spec), std::move(services));
 }
 
 }  // namespace hn::host

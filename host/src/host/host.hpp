@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/run_config.hpp"
 #include "core/session.hpp"
@@ -19,7 +20,7 @@
 namespace hn::host {
 
 struct HostOptions {
-  std::string plugin_path;                                             // folders, separated by ':'
+  std::vector<std::string> plugin_paths;                               // searched first
   std::function<void(std::int32_t level, std::string_view text)> log;  // empty: warnings to stderr
   std::filesystem::path core_file;  // empty: libhnhost_core.so beside libhnhost.so
   std::string core_libtorch;        // empty: the build id that this library was built with
@@ -44,13 +45,22 @@ class Host {
   core::Plugin open_plugin(const Manifest& manifest);
 
   // Parses and resolves.
-  RunConfig configure(std::string_view toml) const;
+  RunConfig configure(std::string_view toml, ConfigUse use = ConfigUse::kRun) const;
   // Opens plugins and core for a resolved configuration. services.log is filled in when empty.
   // with_prompts: reads the training prompts too; sessions that only sample need none.
+  // stream: the caller's queue of the session's device; all zero: the device's default.
   std::unique_ptr<core::Session> open_session(const RunConfig& config, core::Services services,
-                                              bool with_prompts = true);
+                                              bool with_prompts = true,
+                                              hn_stream stream = {0, 0, 0});
+  // The configuration's rewards alone, without its generator: the session only scores. It was
+  // resolved for either use. most_prompt_bytes: of encoded prompts that are kept.
+  std::unique_ptr<core::Session> open_rewards(const RunConfig& config, core::Services services,
+                                              hn_stream stream = {0, 0, 0},
+                                              std::uint64_t most_prompt_bytes = UINT64_MAX);
 
  private:
+  void open_plugins(core::SessionSpec& spec);
+
   HostOptions options_;
   Registry registry_;
   std::mutex core_mutex_;
@@ -58,8 +68,8 @@ class Host {
   std::atomic<bool> folders_told_{false};  // that some of the search path are not there
 };
 
-// The services of a session whose calls come with hooks: set before a call, taken back after it.
-// Hooks may be NULL.
+// The services of a session that lives within one call of the C API, with that call's hooks. Hooks
+// may be NULL; unknown flags and one that is too short are refused.
 core::Services make_services(const Host& host, const hnhost_hooks* hooks);
 
 }  // namespace hn::host

@@ -21,11 +21,6 @@ std::filesystem::path xdg_folder(const char* variable, const char* below_home) {
   return home.empty() ? home : home / below_home;
 }
 
-void add_list(std::string_view list, std::vector<SearchFolder>& folders) {
-  for (const absl::string_view part : absl::StrSplit(to_absl(list), ':', absl::SkipEmpty()))
-    folders.push_back({tidy(std::string(part)), true});
-}
-
 }  // namespace
 
 std::filesystem::path library_folder() {
@@ -49,10 +44,13 @@ std::filesystem::path user_model_folder() {
   return base.empty() ? base : base / "hn" / "models";
 }
 
-std::vector<SearchFolder> search_path(std::string_view first) {
+std::vector<SearchFolder> search_path(const std::vector<std::string>& first) {
   std::vector<SearchFolder> all;
-  add_list(first, all);
-  add_list(environment("HN_PLUGIN_PATH"), all);
+  for (const std::string& folder : first)
+    if (!folder.empty()) all.push_back({tidy(folder), true, "the program's list"});
+  const std::string list = environment("HN_PLUGIN_PATH");
+  for (const absl::string_view part : absl::StrSplit(to_absl(list), ':', absl::SkipEmpty()))
+    all.push_back({tidy(std::string(part)), true, "HN_PLUGIN_PATH"});
   const std::filesystem::path data = xdg_folder("XDG_DATA_HOME", ".local/share");
   if (!data.empty()) all.push_back({data / "hn" / "plugins", false});
   all.push_back({install_plugin_folder(), false});
@@ -95,7 +93,8 @@ std::vector<BundleRow> scan(const std::vector<SearchFolder>& folders) {
     const bool absent = failed == std::errc::no_such_file_or_directory;
     if (failed && (folder.expected || !absent))
       rows.push_back({folder.path, "broken",
-                      cat(folder.path.string(), ": cannot be searched: ", failed.message()),
+                      cat(folder.path.string(), ": cannot be searched: ", failed.message(),
+                          folder.named_by.empty() ? "" : cat(" (", folder.named_by, ")")),
                       std::nullopt});
     std::sort(bundles.begin(), bundles.end());
     for (const std::filesystem::path& bundle : bundles) rows.push_back(scan_bundle(bundle));

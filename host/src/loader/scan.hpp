@@ -23,12 +23,13 @@ struct BundleRow {
 
 struct SearchFolder {
   std::filesystem::path path;
-  bool expected = false;  // named by somebody: that it is absent is reported as a broken row
+  bool expected = false;      // named by somebody: that it is absent is reported as a broken row
+  std::string named_by = {};  // who that was, in messages: "HN_PLUGIN_PATH"
 };
 
-// The embedder's list (separated by ':'), HN_PLUGIN_PATH, $XDG_DATA_HOME/hn/plugins (else
+// The embedder's list, HN_PLUGIN_PATH (separated by ':'), $XDG_DATA_HOME/hn/plugins (else
 // ~/.local/share/hn/plugins), the installation's folder. Doubles are left out.
-std::vector<SearchFolder> search_path(std::string_view first);
+std::vector<SearchFolder> search_path(const std::vector<std::string>& first);
 
 // hn/plugins beside libhnhost.so (lib/ of a build or an install tree).
 std::filesystem::path install_plugin_folder();

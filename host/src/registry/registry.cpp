@@ -201,13 +201,18 @@ void Registry::not_found(std::string_view name, Want want) const {
   const auto broken = std::count_if(rows_.begin(), rows_.end(),
                                     [](const BundleRow& row) { return row.status == "broken"; });
   if (broken != 0) text += cat("; broken bundles: ", broken, " (hnhost list names them)");
-  if (known.empty()) {
-    text += "; none was found in ";
-    text += absl::StrJoin(folders_, ", ", [](std::string* out, const SearchFolder& folder) {
-      out->append(folder.path.string());
-    });
-  }
+  text += cat(known.empty() ? "; none was found in " : "; searched: ", searched());
   throw Error(HN_NOT_FOUND, text);
+}
+
+// The folders in their order; those that somebody named and that cannot be searched say so.
+std::string Registry::searched() const {
+  return absl::StrJoin(folders_, ", ", [&](std::string* out, const SearchFolder& folder) {
+    const auto broken = std::find_if(rows_.begin(), rows_.end(), [&](const BundleRow& row) {
+      return row.status == "broken" && row.claims.empty() && row.path == folder.path;
+    });
+    out->append(broken == rows_.end() ? folder.path.string() : broken->reason);
+  });
 }
 
 Choice Registry::choose(std::string_view name, Want want) const {

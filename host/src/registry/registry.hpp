@@ -30,8 +30,8 @@ class Registry {
  public:
   Registry(std::vector<SearchFolder> folders, const std::filesystem::path& user_models);
 
-  // HN_NOT_FOUND lists the nearest names and where was looked; a name of the other kind is said so,
-  // a name of a broken bundle gives its reason.
+  // HN_NOT_FOUND lists the nearest names, where was looked and what of it is not there; a name of
+  // the other kind is said so, a name of a broken bundle gives its reason.
   Choice generator(std::string_view name) const;
   Choice reward(std::string_view name) const;
   // Any kind; for inspect.
@@ -54,6 +54,7 @@ class Registry {
   Choice by_path(const std::filesystem::path& bundle) const;
   [[noreturn]] void not_found(std::string_view name, Want want) const;
   std::vector<std::string> names(Want want) const;
+  std::string searched() const;
   void add_user_models(const std::filesystem::path& folder);
   void shadow_duplicates();
 

@@ -11,6 +11,7 @@
 
 #include "files/event_file.hpp"
 #include "files/pictures.hpp"
+#include "host/hooks.hpp"
 #include "report/metrics.hpp"
 #include "report/report.hpp"
 #include "report/summary.hpp"
@@ -309,21 +310,9 @@ bool Job::after_step(const core::StepReport& report) {
   if (events_) events_->scalars(report.step, now_since_epoch(), scalars);
   if (hooks_.on_step == nullptr) return false;
   const auto& spec = config_.train.spec;
-  hnhost_step step{};
-  step.struct_size = sizeof(step);
-  step.flags = report.skipped ? 1 : 0;
-  step.step = report.step;
-  step.steps = static_cast<std::uint64_t>(spec.steps);
-  step.reward = report.reward;
-  step.kl = report.kl;
-  step.loss = report.loss;
-  step.grad_norm = report.grad_norm;
-  step.lr = report.lr;
   const double samples = static_cast<double>(spec.batch) * static_cast<double>(spec.accumulation);
-  step.samples_per_second = report.seconds > 0 ? samples / report.seconds : 0;
-  step.seconds_left = seconds_left(report.seconds);
-  step.rewards = report.rewards.data();
-  step.n_rewards = report.rewards.size();
+  const hnhost_step step = step_of(report, static_cast<std::uint64_t>(spec.steps), samples,
+                                   seconds_left(report.seconds));
   return hooks_.on_step(hooks_.ctx, &step) != 0;
 }
 

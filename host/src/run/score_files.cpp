@@ -88,18 +88,6 @@ std::vector<core::Prompt> load_prompt_list(const Request& request, const host::R
   return prompts;
 }
 
-// A session of rewards alone: the images come from the caller, so the generator stays closed.
-std::unique_ptr<core::Session> open_scorer(host::Host& host, const host::RunConfig& config,
-                                           core::Services services,
-                                           std::vector<std::string>& names) {
-  core::SessionSpec spec = host::session_spec(config, host.registry());
-  for (core::RewardSpec& reward : spec.rewards) {
-    reward.plugin = host.open_plugin(*host.registry().reward(reward.name).plugin);
-    names.push_back(reward.name);
-  }
-  return host.core().open_session(std::move(spec), std::move(services));
-}
-
 nlohmann::ordered_json numbers(std::span<const float> values) {
   auto list = nlohmann::ordered_json::array();
   for (const float value : values) list.push_back(finite_or_null(value));
@@ -110,16 +98,16 @@ nlohmann::ordered_json numbers(std::span<const float> values) {
 
 std::string score_files(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
   const Request request = parse(text);
-  host::RunConfig config = host.configure(request.config);
-  config.net.kind = core::NetKind::kNone;
-  const std::size_t rewards = config.rewards.size() + config.eval.rewards.size();
-  if (rewards == 0)
-    throw Error(HN_INVALID_ARGUMENT, "[score] expected at least one reward, got none");
-  if (rewards > 1 && !(request.scores_out.empty() && request.grad_out.empty()))
+  const host::RunConfig config = host.configure(request.config, ConfigUse::kRewards);
+  std::vector<std::string> names;
+  for (const core::RewardSpec& reward :
+       host::session_spec(config, host.registry(), ConfigUse::kRewards).rewards)
+    names.push_back(reward.name);
+  if (names.size() > 1 && !(request.scores_out.empty() && request.grad_out.empty()))
     throw Error(HN_INVALID_ARGUMENT,
                 "[score] expected one reward with scores_out or grad_out (their tensors carry no "
                 "name of a reward), got " +
-                    std::to_string(rewards));
+                    std::to_string(names.size()));
   core::ScoreRequest score;
   score.images = load_images(request, config.pictures);
   std::vector<std::string> notes;
@@ -131,8 +119,7 @@ std::string score_files(host::Host& host, std::string_view text, const hnhost_ho
   // A tensor has no place for a reason: there one picture without a number is an error.
   score.partial = request.scores_out.empty() && request.grad_out.empty();
 
-  std::vector<std::string> names;
-  const auto session = open_scorer(host, config, host::make_services(host, hooks), names);
+  const auto session = host.open_rewards(config, host::make_services(host, hooks));
   auto rows = nlohmann::ordered_json::array();
   std::set<std::size_t> failed;
   for (std::size_t k = 0; k < names.size(); ++k) {

@@ -44,12 +44,6 @@ Request parse(std::string_view text, const char* where) {
   return r;
 }
 
-host::RunConfig scoring_config(const host::Host& host, const std::string& toml) {
-  host::RunConfig config = host.configure(toml);
-  config.net.kind = core::NetKind::kNone;
-  return config;
-}
-
 void tell(const host::Host& host, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) host.log(HN_LOG_WARNING, note);
 }
@@ -76,7 +70,8 @@ std::string score_set(host::Host& host, std::string_view text, const hnhost_hook
   std::vector<ScoreItem> items = list_items(request.source, notes);
   tell(host, notes);
   const std::size_t all = items.size();
-  SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
+  SetScorer scorer(host, host.configure(request.config, ConfigUse::kRewards),
+                   host::make_services(host, hooks));
   std::optional<ScoreTable> table;
   if (!request.out.empty()) {
     table.emplace(request.out, scorer.names(), items);
@@ -176,7 +171,8 @@ std::string compare_sets(host::Host& host, std::string_view text, const hnhost_h
   notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
   const PicturePairs pairs = pair_up(std::move(a), std::move(b), notes);
   tell(host, notes);
-  SetScorer scorer(host, scoring_config(host, request.config), host::make_services(host, hooks));
+  SetScorer scorer(host, host.configure(request.config, ConfigUse::kRewards),
+                   host::make_services(host, hooks));
   const std::size_t rewards = scorer.names().size();
   std::vector<std::vector<double>> scores[2];
   std::size_t errors = 0;

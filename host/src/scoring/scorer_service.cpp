@@ -1,9 +1,9 @@
 #include "scoring/scorer_service.hpp"
 
+#include <hn/formats/json_file.hpp>
 #include <thread>
 
 #include "config/ranges.hpp"
-#include <hn/formats/json_file.hpp>
 #include "scoring/score_table.hpp"
 
 namespace hn::host {
@@ -11,10 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-host::RunConfig scoring_config(const host::Host& host, std::string_view toml) {
-  host::RunConfig config = host.configure(toml);
-  config.net.kind = core::NetKind::kNone;
-  return config;
+std::int64_t checked_batch(std::uint64_t batch) {
+  if (batch < 1 || batch > static_cast<std::uint64_t>(host::kMostSamples))
+    throw Error(HN_INVALID_ARGUMENT, "[score] batch: expected 1 to " +
+                                         std::to_string(host::kMostSamples) + ", got " +
+                                         std::to_string(batch));
+  return static_cast<std::int64_t>(batch);
 }
 
 // What is wrong with one request; empty: nothing.
@@ -31,14 +33,10 @@ std::string problem(const Json& request) {
 
 }  // namespace
 
-ScorerService::ScorerService(host::Host& host, std::string_view config, std::int64_t batch)
-    : scorer_(host, scoring_config(host, config), host::make_services(host, nullptr)),
-      batch_(batch) {
-  if (batch < 1 || batch > host::kMostSamples)
-    throw Error(HN_INVALID_ARGUMENT, "[score] batch: expected 1 to " +
-                                         std::to_string(host::kMostSamples) + ", got " +
-                                         std::to_string(static_cast<std::uint64_t>(batch)));
-}
+ScorerService::ScorerService(host::Host& host, std::string_view config, std::uint64_t batch,
+                             core::Services services, hn_stream stream)
+    : batch_(checked_batch(batch)),
+      scorer_(host, host.configure(config, ConfigUse::kRewards), std::move(services), stream) {}
 
 std::string ScorerService::answer(std::string_view text) {
   Json requests;

@@ -10,20 +10,22 @@ namespace hn::host {
 
 class ScorerService {
  public:
-  // config: TOML of a configuration with rewards.
-  ScorerService(host::Host& host, std::string_view config, std::int64_t batch);
+  // config: TOML of a configuration with rewards. batch: pictures of one size at a time. stream: as
+  // Host::open_rewards has it.
+  ScorerService(host::Host& host, std::string_view config, std::uint64_t batch,
+                core::Services services, hn_stream stream);
 
   // request: {"image": path, "prompt": text} or a list of such; further keys come back as they are.
   // Answer: the request's object with "scores" (and "columns") or "error" added; a list for a list,
   // in its order. A request that is not understood (no strict JSON, as json/json_file.hpp reads it,
   // included) is an answer with "error", never an exception. "scores", "columns" and "error" of a
   // request are replaced.
-  // Errors: HN_OUT_OF_MEMORY, HN_DEVICE_LOST.
+  // Errors: HN_OUT_OF_MEMORY, HN_DEVICE_LOST, HN_CANCELLED.
   std::string answer(std::string_view request);
 
  private:
-  SetScorer scorer_;
   std::int64_t batch_;
+  SetScorer scorer_;
 };
 
 }  // namespace hn::host

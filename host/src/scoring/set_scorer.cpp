@@ -1,6 +1,7 @@
 #include "scoring/set_scorer.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 namespace hn::host {
@@ -22,23 +23,23 @@ constexpr std::uint64_t kPromptBytes = 1 << 20;
 
 }  // namespace
 
-SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Services services)
+SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Services services,
+                     hn_stream stream)
     : services_(std::move(services)), pictures_(config.pictures) {
-  core::SessionSpec spec = host::session_spec(config, host.registry());
-  if (spec.rewards.empty())
-    throw Error(HN_INVALID_ARGUMENT, "[score] expected at least one reward, got none");
-  spec.net.kind = core::NetKind::kNone;
-  spec.prompt_cache_bytes = std::min(spec.prompt_cache_bytes, kPromptBytes);
-  for (core::RewardSpec& reward : spec.rewards) {
-    const host::Choice choice = host.registry().reward(reward.name);
-    reward.plugin = host.open_plugin(*choice.plugin);
+  for (const core::RewardSpec& reward :
+       host::session_spec(config, host.registry(), host::ConfigUse::kRewards).rewards) {
     names_.push_back(reward.name);
-    reads_prompts_.push_back(choice.reward().text_limit > 0);
+    reads_prompts_.push_back(host.registry().reward(reward.name).reward().text_limit > 0);
   }
-  // The session's own progress would count within one batch.
+  // Once it is open the session's own progress would count within one batch.
+  const auto loading = std::make_shared<std::atomic<bool>>(true);
   core::Services quiet = services_;
-  quiet.progress = {};
-  session_ = host.core().open_session(std::move(spec), std::move(quiet));
+  quiet.progress = [loading, told = services_.progress](std::string_view what, std::uint64_t done,
+                                                        std::uint64_t total) {
+    if (*loading && told) told(what, done, total);
+  };
+  session_ = host.open_rewards(config, std::move(quiet), stream, kPromptBytes);
+  *loading = false;
 }
 
 void SetScorer::require_prompts(std::span<const ScoreItem> items) const {

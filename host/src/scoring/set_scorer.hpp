@@ -22,9 +22,10 @@ struct ScoredRow {
 
 class SetScorer {
  public:
-  // Opens the configuration's rewards without its generator. Errors: HN_INVALID_ARGUMENT without
-  // rewards; those of the plugins.
-  SetScorer(host::Host& host, const host::RunConfig& config, core::Services services);
+  // Opens the configuration's rewards without its generator; progress is of the loading, then of
+  // run(). stream: as Host::open_rewards has it. Errors: those of the plugins.
+  SetScorer(host::Host& host, const host::RunConfig& config, core::Services services,
+            hn_stream stream = {0, 0, 0});
 
   const std::vector<std::string>& names() const { return names_; }
   // Throws HN_INVALID_ARGUMENT when a reward reads prompts and an item has none; it names both.

@@ -109,12 +109,8 @@ class Opener {
             "\n[[reward]]\nname = ", host::toml_string(target.name),
             "\ntrain = false\nweights = ", host::toml_string(target.weights),
             "\noptions = ", options_text(options), "\n");
-    host::RunConfig resolved = host_.configure(config);
-    resolved.net.kind = core::NetKind::kNone;
-    core::SessionSpec spec = host::session_spec(resolved, host_.registry());
-    for (core::RewardSpec& reward : spec.rewards)
-      reward.plugin = host_.open_plugin(*host_.registry().reward(reward.name).plugin);
-    return host_.core().open_session(std::move(spec), host::make_services(host_, hooks_));
+    return host_.open_rewards(host_.configure(config, host::ConfigUse::kRewards),
+                              host::make_services(host_, hooks_));
   }
 
  private:
