@@ -15,11 +15,9 @@ class ScorerService {
   ScorerService(host::Host& host, std::string_view config, std::uint64_t batch,
                 core::Services services, hn_stream stream);
 
-  // request: {"image": path, "prompt": text} or a list of such; further keys come back as they are.
-  // Answer: the request's object with "scores" (and "columns") or "error" added; a list for a list,
-  // in its order. A request that is not understood (no strict JSON, as json/json_file.hpp reads it,
-  // included) is an answer with "error", never an exception. "scores", "columns" and "error" of a
-  // request are replaced.
+  // request: as ScoreRequests has it. Answer: the request's object with "scores" (and "columns")
+  // or "error"; a list for a list, in its order. A request that is not understood is an answer with
+  // "error", never an exception.
   // Errors: HN_OUT_OF_MEMORY, HN_DEVICE_LOST, HN_CANCELLED.
   std::string answer(std::string_view request);
 

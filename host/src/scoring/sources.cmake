@@ -5,6 +5,7 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/picture_pairs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/prompt_lookup.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_items.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/score_requests.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_set.cpp
   ${CMAKE_CURRENT_LIST_DIR}/score_table.cpp
   ${CMAKE_CURRENT_LIST_DIR}/scorer_service.cpp
