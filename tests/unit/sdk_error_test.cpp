@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <hn/host.h>
 
+#include <cstring>
 #include <hn/cpp/config.hpp>
 #include <hn/cpp/error.hpp>
 #include <hn/cpp/tensor.hpp>
@@ -55,6 +56,28 @@ TEST(WriteError, ACutTextStaysUtf8) {
   error.capacity = 6;
   hn::write_error(&error, HN_INTERNAL, "ab\xE2\x98\x83");
   EXPECT_STREQ(text, "ab\xE2\x98\x83");
+}
+
+TEST(WriteError, WhatArrivesIsUtf8) {
+  char text[32] = "";
+  hn_error error{sizeof(hn_error), 0, text, sizeof text, 0};
+  const auto written = [&](std::string_view from) {
+    hn::write_error(&error, HN_DATA_LOSS, from);
+    EXPECT_EQ(error.length, std::strlen(text)) << text;
+    return std::string(text);
+  };
+  EXPECT_EQ(written("got \"\xff\xe2\x98\""), "got \"\\xff\\xe2\\x98\"");
+  EXPECT_EQ(written("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate";
+  EXPECT_EQ(written(std::string_view("a\0b", 3)), "a\\x00b");
+  EXPECT_EQ(written("\xe2\x98\x83 \xf0\x9f\x8e\x88"), "\xe2\x98\x83 \xf0\x9f\x8e\x88");
+  EXPECT_EQ(written(""), "");
+  // An escape that is cut leaves nothing, and nothing shorter comes behind it.
+  error.capacity = 5;
+  hn::write_error(&error, HN_DATA_LOSS,
+                  "ab\xff"
+                  "c");
+  EXPECT_STREQ(text, "ab");
+  EXPECT_EQ(error.length, 7u);
 }
 
 TEST(Check, TurnsAStatusBackIntoAnException) {

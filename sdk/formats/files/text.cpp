@@ -1,33 +1,15 @@
-#include <hn/formats/text.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/cpp/utf8.hpp>
+#include <hn/formats/text.hpp>
 
 namespace hn {
 namespace {
 
 constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
 constexpr char kHex[] = "0123456789abcdef";
-
-// Bytes of the UTF-8 character that begins here, 0 where there is none.
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xc2 && first <= 0xdf   ? 2
-                             : first >= 0xe0 && first <= 0xef ? 3
-                             : first >= 0xf0 && first <= 0xf4 ? 4
-                                                              : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
-  const unsigned char second = byte(1);
-  const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                   (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-  return bad ? 0 : length;
-}
 
 std::string hex(char byte) {
   const auto value = static_cast<unsigned char>(byte);
@@ -56,7 +38,7 @@ std::size_t invalid_utf8(std::string_view text) {
         continue;
       }
     }
-    const std::size_t length = character_length(text.substr(at, 4));
+    const std::size_t length = utf8_length(text.substr(at, 4));
     if (length == 0) return at;
     at += length;
   }
@@ -114,7 +96,7 @@ std::vector<std::string_view> text_lines(std::string_view text) {
 std::string escaped_bytes(std::string_view bytes) {
   std::string out;
   while (!bytes.empty()) {
-    const std::size_t length = character_length(bytes.substr(0, 4));
+    const std::size_t length = utf8_length(bytes.substr(0, 4));
     if (length == 0 || bytes.starts_with("\\x")) {
       out += "\\x" + hex(bytes[0]);
       bytes.remove_prefix(1);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <hn/cpp/utf8.hpp>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -33,18 +34,36 @@ inline std::string_view view(hn_str text) noexcept {
 // Borrows: the text must outlive the result.
 inline hn_str str(std::string_view text) noexcept { return {text.data(), text.size()}; }
 
-// Fills the caller's buffer; a text too long is cut, its full length reported.
+// Fills the caller's buffer; a text too long is cut, its full length reported. What arrives is
+// UTF-8 without zero bytes whatever `text` is (it may quote a damaged file, or a file's name): each
+// other byte becomes "\xHH". A cut leaves no part of a character behind.
 inline void write_error(hn_error* error, hn_status code, std::string_view text) noexcept {
   if (error == nullptr || !HN_HAS(error, hn_error, code)) return;
   error->code = code;
   if (!HN_HAS(error, hn_error, length)) return;
-  error->length = text.size();
-  if (error->message == nullptr || error->capacity == 0) return;
-  std::size_t n = std::min<std::size_t>(text.size(), error->capacity - 1);
-  // A cut text stays UTF-8: no byte of a character whose rest is gone.
-  while (n > 0 && n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0u) == 0x80u) --n;
-  std::memcpy(error->message, text.data(), n);
-  error->message[n] = '\0';
+  constexpr char kHex[] = "0123456789abcdef";
+  std::size_t room = error->message == nullptr ? 0 : error->capacity;
+  char* out = error->message;
+  error->length = 0;
+  while (!text.empty()) {
+    const std::size_t taken = text[0] == '\0' ? 0 : utf8_length(text.substr(0, 4));
+    const auto byte = static_cast<unsigned char>(text[0]);
+    const std::array<char, 4> escaped = {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    const std::string_view part =
+        taken > 0 ? text.substr(0, taken) : std::string_view(escaped.data(), escaped.size());
+    // Once a part did not fit, a shorter one behind it must not.
+    if (part.size() < room) {
+      std::memcpy(out, part.data(), part.size());
+      out += part.size();
+      room -= part.size();
+    } else if (room > 0) {
+      *out = '\0';
+      room = 0;
+    }
+    error->length += part.size();
+    text.remove_prefix(part.data() == escaped.data() ? 1 : taken);
+  }
+  if (room > 0) *out = '\0';
 }
 
 // The exception firewall, and the only catch-all: runs body and turns what it throws into a code
