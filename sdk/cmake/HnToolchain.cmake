@@ -24,4 +24,19 @@ endif()
 if(HN_SANITIZE)
   add_compile_options(-fsanitize=${HN_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${HN_SANITIZE})
+  # A finding ends the program: as a line on stderr it would pass for a good test.
+  add_compile_options(-fno-sanitize-recover=all)
+endif()
+if(HN_BUILD_FUZZERS)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer,address)
+  check_cxx_source_compiles("#include <cstddef>
+    extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, std::size_t) { return 0; }" HN_HAS_LIBFUZZER)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(NOT HN_HAS_LIBFUZZER)
+    message(FATAL_ERROR "HN_BUILD_FUZZERS: expected a clang with libFuzzer, got ${CMAKE_CXX_COMPILER_ID} "
+      "${CMAKE_CXX_COMPILER_VERSION} without (-fsanitize=fuzzer does not link; Debian: clang and libclang-rt-14-dev)")
+  endif()
+  # What the fuzzer steers by, in everything; and the C++ library's own checks of indices and iterators.
+  add_compile_options(-fsanitize=fuzzer-no-link -D_GLIBCXX_ASSERTIONS)
 endif()
