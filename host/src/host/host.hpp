@@ -38,7 +38,7 @@ class Host {
   // same copy by name.
   const hnhost_core_v1& core();
   const std::filesystem::path& core_file() const { return options_.core_file; }
-  const std::string& plugin_path() const { return options_.plugin_path; }
+  const std::vector<std::string>& plugin_paths() const { return options_.plugin_paths; }
   // The build id that plugins with LibTorch must have been linked with.
   std::string_view core_libtorch() const { return options_.core_libtorch; }
   // Opens a plugin's library (and the core first, when the plugin uses LibTorch).

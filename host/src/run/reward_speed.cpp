@@ -121,7 +121,7 @@ Json measured(host::Host& host, const std::string& name, const Request& r) {
 Json measured_apart(const host::Host& host, const std::string& name, const Request& r,
                     const core::Services& services) {
   using Heard = apart::Channel::Heard;
-  apart::Helper helper("measure", Json{{"plugin_path", host.plugin_path()},
+  apart::Helper helper("measure", Json{{"plugin_paths", host.plugin_paths()},
                                        {"core_file", host.core_file().string()},
                                        {"core_libtorch", host.core_libtorch()},
                                        {"name", name},
@@ -215,7 +215,7 @@ void serve_measurement(std::string_view text, apart::Channel& channel) {
   try {
     const Json said = Json::parse(text);
     HostOptions options;
-    options.plugin_path = said.at("plugin_path");
+    options.plugin_paths = said.at("plugin_paths").get<std::vector<std::string>>();
     options.core_file = said.at("core_file").get<std::string>();
     options.core_libtorch = said.at("core_libtorch");
     Request r;
