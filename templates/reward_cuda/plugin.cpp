@@ -115,7 +115,7 @@ class Score final : public hn::Function {
 class MyRewardCuda final : public hn::Instance {
  public:
   MyRewardCuda(const hn::Host& host, const hn::Config& config)
-      : Instance(host), target_(config.f64("target", 0.25)) {
+      : Instance(host), target_(config.f64("org.example.target", 0.25)) {
     const std::string device = config.str("device", "cuda");
     const std::string number = device == "cuda"                ? "0"
                                : device.rfind("cuda:", 0) == 0 ? device.substr(5)

@@ -155,16 +155,18 @@ class Score final : public hn::Function {
 class MyRewardScoreOnly final : public hn::Instance {
  public:
   // Options: `weights`, the folder that the program runs in (the host passes that of the manifest's
-  // [[models]], or the user's); `command`, its words; `timeout`, seconds a call.
+  // [[models]], or the user's); `org.example.command`, its words; `org.example.timeout`, seconds a
+  // call.
   MyRewardScoreOnly(const hn::Host& host, const hn::Config& config)
       : Instance(host),
         folder_(config.str("weights", "")),
-        command_(config.list("command")),
-        seconds_(config.f64("timeout", 60.0)) {
+        command_(config.list("org.example.command")),
+        seconds_(config.f64("org.example.timeout", 60.0)) {
     if (command_.empty()) command_ = {"python3", "score.py"};
     if (!(seconds_ > 0))
-      throw hn::Error(HN_INVALID_ARGUMENT, "[my_reward_score_only] expected timeout above 0, got " +
-                                               std::to_string(seconds_));
+      throw hn::Error(HN_INVALID_ARGUMENT,
+                      "[my_reward_score_only] expected org.example.timeout above 0, got " +
+                          std::to_string(seconds_));
     if (!fs::is_directory(folder_))
       throw hn::Error(
           HN_NOT_FOUND,

@@ -44,9 +44,9 @@ def check_score_only(name, env, work):
                            ('["sh", "-c", "echo seven"]', ["expected one finite number a line", "seven"]),
                            ('["sh", "-c", "exit 0"]', ["expected 1 numbers", "printed 0"]),
                            ('["no-such-program"]', ["cannot start no-such-program"]),
-                           ('["sh", "-c", "sleep 60"]', ["took longer than 1", "option timeout"])):
-        done = subprocess.run(["hnhost", "score", "--reward", name, "--reward-option", f"{name}.command={command}", "--reward-option",
-                               f"{name}.timeout=1.0", "--prompt", "x", "--strict", "--json", str(picture)],
+                           ('["sh", "-c", "sleep 60"]', ["took longer than 1", "timeout"])):
+        done = subprocess.run(["hnhost", "score", "--reward", name, "--reward-option", f"{name}.org.example.command={command}", "--reward-option",
+                               f"{name}.org.example.timeout=1.0", "--prompt", "x", "--strict", "--json", str(picture)],
                               env=env, capture_output=True, text=True)
         said = done.stdout + done.stderr
         assert done.returncode != 0 and all(word in said for word in words), (command, done.returncode, said)
