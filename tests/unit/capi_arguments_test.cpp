@@ -180,8 +180,9 @@ TEST_F(Arguments, NullsAreNamed) {
   cleared("hnhost_rewards", hnhost_rewards(nullptr, &out, e));
   cleared("hnhost_measure_rewards", hnhost_measure_rewards(nullptr, text, nullptr, &out, e));
   cleared("hnhost_inspect_weights", hnhost_inspect_weights(nullptr, text, text, &out, e));
+  cleared("hnhost_inspect_layers", hnhost_inspect_layers(nullptr, text, text, &out, e));
   cleared("hnhost_verify_weights", hnhost_verify_weights(nullptr, text, nullptr, &out, e));
-  cleared("hnhost_validate", hnhost_validate(nullptr, text, text, &out, e));
+  cleared("hnhost_validate", hnhost_validate(nullptr, text, nullptr, &out, e));
   cleared("hnhost_run", hnhost_run(nullptr, text, nullptr, &out, e));
   cleared("hnhost_sample_files", hnhost_sample_files(nullptr, text, nullptr, &out, e));
   cleared("hnhost_score_files", hnhost_score_files(nullptr, text, nullptr, &out, e));
