@@ -12,6 +12,7 @@ Instance::Instance(Runtime& runtime, const Plugin& plugin, std::string name, con
   check_entry(plugin.entry);
   plugin_ = known_part(plugin.entry);
   Options all = options;
+  for (const auto& [key, value] : plugin.options) all.try_emplace(key, value);
   if (!plugin.bundle.empty()) all.try_emplace("bundle", plugin.bundle.string());
   call(Kind::kMake, "create", [&](hn_error* error) {
     return plugin_.create(runtime_.services.table(), as_config(all), &raw_, error);

@@ -29,6 +29,18 @@ namespace hn::core {
 using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 using Options = std::map<std::string, OptionValue>;
 
+// Where a plugin runs. kAuto: as the host's policy says.
+enum class Isolation { kAuto, kNone, kProcess, kSandbox };
+
+// What the configuration says of it; the numbers are those of a worker process.
+struct PluginPlace {
+  Isolation isolation = Isolation::kAuto;
+  double timeout_seconds = 1800;   // of one call, without a sign of life; 0: none
+  std::uint64_t memory_bytes = 0;  // 0: no limit
+  std::int64_t cpu_seconds = 0;    // 0: no limit
+  std::int64_t threads = 0;        // of numeric libraries; 0: as in this process
+};
+
 // A plugin that the loader has checked and opened. entry stays valid for the life of the process
 // (plugins are never unloaded).
 struct Plugin {
@@ -36,6 +48,8 @@ struct Plugin {
   std::string id;
   std::filesystem::path bundle;
   std::filesystem::path library = {};
+  PluginPlace place = {};  // wanted, before it is opened
+  Options options = {};    // for create, beside those of its spec: how its worker runs
 };
 
 struct GeneratorSpec {
@@ -105,6 +119,9 @@ enum class LatentMode { kInf, kBatch, kMulti, kOne };
 enum class Optimiser { kAdamW, kSgd };
 enum class Schedule { kConstant, kLinear, kCosine };
 enum class NonFinite { kStop, kSkip };
+// When a plugin is gone in a step (HN_UNAVAILABLE, HN_DEADLINE): its worker crashed or did not
+// answer, a service cannot be reached.
+enum class Unavailable { kStop, kRepeat, kSkip };
 // The same bits for the same seed on the same machine. kAuto: asked of every plugin on the CPU, and
 // where one refuses, a warning; kYes: a refusal is an error; kNo: never asked.
 enum class Determinism { kAuto, kYes, kNo };
@@ -125,7 +142,9 @@ struct TrainSpec {
   LatentMode latents = LatentMode::kInf;
   std::int64_t latent_count = 16;  // of kMulti
   NonFinite non_finite = NonFinite::kStop;
+  Unavailable unavailable = Unavailable::kRepeat;
   std::int64_t max_skips = 20;   // in a row, then stop all the same
+  std::int64_t max_repeats = 3;  // of one step, then stop all the same
   std::int64_t micro_batch = 0;  // 0 = batch; smaller saves memory, same gradients
   // Bytes that generator and noise network keep between forward and backward of one micro batch; 0
   // = no limit. Below it they compute again: the same results, on the CPU bit for bit.
