@@ -66,6 +66,9 @@ typedef struct hnhost_options {
   void* log_ctx;
   /* NULL: warnings go to stderr. [any-thread], until the host and its last session are closed. */
   void(HN_CALL* log)(void* log_ctx, int32_t level, hn_str text);
+  /* Which plugins run in processes of their own: "never", "needed", "untrusted", "always"
+   * (docs/isolation.md); empty: HN_ISOLATION, else "needed". */
+  hn_str isolation;
 } hnhost_options;
 
 HNHOST_API hn_status hnhost_open(const hnhost_options*, hnhost** out,

@@ -25,6 +25,7 @@ hn_status hnhost_open(const hnhost_options* options, hnhost** out, hn_error* err
                                                            "an empty text"));
       made.plugin_paths.emplace_back(path);
     }
+    made.isolation = text_of(known.isolation, kWhere, "isolation");
     if (known.log != nullptr)
       made.log = [log = known.log, ctx = known.log_ctx](std::int32_t level, std::string_view text) {
         log(ctx, level, hn::str(text));

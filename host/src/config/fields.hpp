@@ -41,6 +41,16 @@ inline constexpr EnumNames<core::LatentMode, 4> kLatentModes = {
 inline constexpr EnumNames<core::NonFinite, 2> kNonFinite = {
     {{"stop", core::NonFinite::kStop}, {"skip", core::NonFinite::kSkip}}};
 
+inline constexpr EnumNames<core::Unavailable, 3> kUnavailable = {
+    {{"stop", core::Unavailable::kStop},
+     {"repeat", core::Unavailable::kRepeat},
+     {"skip", core::Unavailable::kSkip}}};
+inline constexpr EnumNames<core::Isolation, 4> kIsolations = {
+    {{"auto", core::Isolation::kAuto},
+     {"none", core::Isolation::kNone},
+     {"process", core::Isolation::kProcess},
+     {"sandbox", core::Isolation::kSandbox}}};
+
 inline constexpr EnumNames<core::Determinism, 3> kDeterminism = {
     {{"auto", core::Determinism::kAuto},
      {"yes", core::Determinism::kYes},
@@ -60,6 +70,7 @@ void visit_top(Visitor& v, RunConfig& c) {
   v.integer("threads", c.threads, 0, kMostThreads);
   v.choice("deterministic", c.deterministic, kDeterminism);
   v.integer("prompt_cache_mib", c.prompt_cache_mib, 0, kMostSteps);
+  v.choice("isolation", c.isolation, kIsolations);
 }
 
 // The options of one [[reward]] are read and written beside this.
@@ -72,6 +83,7 @@ void visit_reward(Visitor& v, RewardConfig& c) {
   v.integer("every", c.every, 0, kMostSteps);
   v.integer("batch", c.batch, 0, kMostSamples);
   v.integer("resize", c.resize, 0, 16384);
+  v.choice("isolation", c.isolation, kIsolations);
 }
 
 template <class Visitor>
@@ -118,6 +130,8 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.choice("latents", s.latents, kLatentModes);
   v.integer("latent_count", s.latent_count, 1, kMostSteps);
   v.choice("non_finite", s.non_finite, kNonFinite);
+  v.choice("unavailable", s.unavailable, kUnavailable);
+  v.integer("max_repeats", s.max_repeats, 0, kMostSteps);
   v.integer("max_skips", s.max_skips, 0, kMostSteps);
   v.flag("reward_normalise", s.reward_normalise);
   v.integer("watch", s.watch, 0, kMostSteps);
@@ -138,6 +152,13 @@ template <class Visitor>
 void visit_pictures(Visitor& v, PicturesConfig& c) {
   v.integer("max_pixels", c.max_pixels, 1, std::numeric_limits<std::int64_t>::max());
   v.flag("exif_orientation", c.exif_orientation);
+}
+
+template <class Visitor>
+void visit_worker(Visitor& v, core::PluginPlace& c) {
+  v.number("timeout", c.timeout_seconds, 0, kMostSteps);
+  v.bytes("memory", c.memory_bytes);
+  v.integer("cpu_seconds", c.cpu_seconds, 0, kMostSteps);
 }
 
 template <class Visitor>

@@ -153,6 +153,7 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
   });
   read_section(top.table(), "eval", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   read_section(top.table(), "pictures", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
+  read_section(top.table(), "worker", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });
   read_section(top.table(), "run", c.run, [](auto& v, auto& s) { visit_run(v, s); });
   top.table().finish();
   return c;
@@ -176,6 +177,7 @@ std::vector<std::string> config_keys() {
   section("train.", c.train, [](auto& v, auto& s) { visit_train(v, s); });
   section("eval.", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   section("pictures.", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
+  section("worker.", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });
   section("run.", c.run, [](auto& v, auto& s) { visit_run(v, s); });
   keys.push_back("set");
   return keys;

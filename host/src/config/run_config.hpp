@@ -26,6 +26,7 @@ struct RewardConfig {
   std::int64_t batch = 0;  // it sees the first so many samples of a batch; 0: all
   std::int64_t resize =
       0;  // pixels that pictures are resized to before; rewards of one number share
+  core::Isolation isolation = core::Isolation::kAuto;
   bool weight_given = false, every_given = false;
 };
 
@@ -62,6 +63,7 @@ struct RunConfig {
   std::int64_t threads = 0;  // 0 = all cores
   core::Determinism deterministic = core::Determinism::kAuto;
   std::uint64_t prompt_cache_mib = 256;
+  core::Isolation isolation = core::Isolation::kAuto;  // of the generator
   core::Options generator_options;
   std::vector<RewardConfig> rewards;
   std::vector<core::GuardSpec> guards;  // [[guard]]
@@ -69,6 +71,7 @@ struct RunConfig {
   TrainConfig train;
   EvalConfig eval;
   PicturesConfig pictures;
+  core::PluginPlace worker;  // [worker]: the limits of every worker process
   RunSection run;
 };
 

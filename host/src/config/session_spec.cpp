@@ -26,12 +26,20 @@ core::Options merged(const Choice& choice, const core::Options& user, const std:
   return options;
 }
 
+core::PluginPlace place_of(core::Isolation isolation, const RunConfig& config) {
+  core::PluginPlace place = config.worker;
+  place.isolation = isolation;
+  place.threads = config.threads;
+  return place;
+}
+
 core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config,
                              const Registry& registry) {
   const Choice choice = registry.reward(reward.name);
   const RewardFacts& facts = choice.reward();
   core::RewardSpec spec;
   spec.plugin = {nullptr, choice.plugin->id, choice.plugin->bundle};
+  spec.plugin.place = place_of(reward.isolation, config);
   spec.name = reward.name;
   spec.options = merged(choice, reward.options, reward.weights);
   // A reward that cannot follow the generator to its device stays on the CPU.
@@ -56,6 +64,7 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
 void fill_generator(const RunConfig& c, const Registry& registry, core::SessionSpec& spec) {
   const Choice generator = registry.generator(c.generator);
   spec.generator.plugin = {nullptr, generator.plugin->id, generator.plugin->bundle};
+  spec.generator.plugin.place = place_of(c.isolation, c);
   spec.generator.name = c.generator;
   spec.generator.options = merged(generator, c.generator_options, c.weights);
   spec.generator.options["device"] = c.device;

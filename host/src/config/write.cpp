@@ -68,6 +68,8 @@ std::string to_toml(const RunConfig& config) {
   visit_eval(w, c.eval);
   w.out += "\n[pictures]\n";
   visit_pictures(w, c.pictures);
+  w.out += "\n[worker]\n";
+  visit_worker(w, c.worker);
   w.out += "\n[run]\n";
   visit_run(w, c.run);
   return w.out;

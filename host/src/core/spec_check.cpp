@@ -44,6 +44,7 @@ void check_train(const TrainSpec& t, Problems& p) {
   p.require(finite_from_0(t.clip), "train.clip", "0 (none) or more", t.clip);
   p.require(std::isfinite(t.reg_weight), "train.reg_weight", "a finite number", t.reg_weight);
   p.require(t.latent_count >= 1, "train.latent_count", "1 or more", t.latent_count);
+  p.require(t.max_repeats >= 0, "train.max_repeats", "0 or more", t.max_repeats);
   p.require(t.max_skips >= 0, "train.max_skips", "0 or more", t.max_skips);
   for (std::size_t i = 0; i < t.prompts.size(); ++i)
     if ((t.prompts[i].text + t.prompts[i].negative + t.prompts[i].json).find('\0') !=

@@ -14,6 +14,12 @@
 #include "core/loss.hpp"
 
 namespace hn::core {
+namespace {
+
+bool is_unavailable(hn_status code) { return code == HN_UNAVAILABLE || code == HN_DEADLINE; }
+
+}  // namespace
+
 Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
                  std::vector<std::unique_ptr<RewardModel>>& rewards, Adapter& adapter,
                  PromptCache& prompts, at::Device device)
@@ -187,6 +193,48 @@ void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
     runtime_.services.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + ": " + warning);
 }
 
+double Trainer::gradients_of_step(ChainTotals& totals) {
+  std::int64_t repeats = 0;
+  bool trimmed = false;
+  for (;;) {
+    totals = {};
+    try {
+      return accumulate_gradients(totals);
+    } catch (const Error& e) {
+      if (e.code() == HN_OUT_OF_MEMORY && !trimmed) {
+        trimmed = true;
+        runtime_.services.log(HN_LOG_WARNING,
+                              std::string("[train_step] starting the step again: ") + e.what());
+        runtime_.reclaim();
+        continue;
+      }
+      if (!is_unavailable(e.code()) || train_.unavailable == Unavailable::kSkip) throw;
+      if (train_.unavailable == Unavailable::kStop) throw Error(e.code(), step_name() + e.what());
+      if (repeats >= train_.max_repeats)
+        throw Error(e.code(), step_name() + e.what() + "; the step was repeated " +
+                                  std::to_string(repeats) + " times before");
+      ++repeats;
+      runtime_.services.stop_if_cancelled("train_step");
+      runtime_.services.log(HN_LOG_WARNING, step_name() + "repeated: " + e.what());
+    }
+  }
+}
+
+std::string Trainer::step_name() const {
+  return "[train_step] step " + std::to_string(steps_done_ + 1) + ": ";
+}
+
+std::string Trainer::skipped_before() const {
+  return "; " + std::to_string(skips_) + " steps in a row were skipped before";
+}
+
+void Trainer::skip(const Error& why, StepReport& report) {
+  ++skips_;
+  report.skipped = true;
+  report.why = why.what();
+  runtime_.services.log(HN_LOG_WARNING, step_name() + "skipped: " + why.what());
+}
+
 StepReport Trainer::step() {
   if (!states_.stopped().empty())
     throw Error(HN_INVALID_ARGUMENT, "[train_step] " + states_.stopped());
@@ -200,30 +248,20 @@ StepReport Trainer::step() {
   if (steps_done_ == 0) report.warnings = warnings_;
   try {
     ChainTotals totals;
-    try {
-      report.grad_norm = accumulate_gradients(totals);
-    } catch (const Error& e) {
-      if (e.code() != HN_OUT_OF_MEMORY) throw;
-      runtime_.services.log(HN_LOG_WARNING,
-                            std::string("[train_step] starting the step again: ") + e.what());
-      runtime_.reclaim();
-      totals = {};
-      report.grad_norm = accumulate_gradients(totals);
-    }
+    report.grad_norm = gradients_of_step(totals);
     at::Tensor values = adapter_.values();
     optimiser_.step(values, adapter_.gradients(), report.lr);
     skips_ = 0;
     fill_report(totals, report);
   } catch (const NotFinite& e) {
-    const std::string where = "[train_step] step " + std::to_string(report.step) + ": ";
-    if (train_.non_finite == NonFinite::kStop) throw NotFinite(where + e.what());
+    if (train_.non_finite == NonFinite::kStop) throw NotFinite(step_name() + e.what());
+    if (skips_ >= train_.max_skips) throw NotFinite(step_name() + e.what() + skipped_before());
+    skip(e, report);
+  } catch (const Error& e) {
+    if (!is_unavailable(e.code()) || train_.unavailable != Unavailable::kSkip) throw;
     if (skips_ >= train_.max_skips)
-      throw NotFinite(where + e.what() + "; " + std::to_string(skips_) +
-                      " steps in a row were skipped before");
-    ++skips_;
-    report.skipped = true;
-    report.why = e.what();
-    runtime_.services.log(HN_LOG_WARNING, where + "skipped: " + e.what());
+      throw Error(e.code(), step_name() + e.what() + skipped_before());
+    skip(e, report);
   }
   ++steps_done_;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

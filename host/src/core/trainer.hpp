@@ -29,8 +29,9 @@ class Trainer {
   // One optimiser step. Something not finite: under kSkip the adapter and the optimiser stay as
   // they are, and only the step is counted, so that the next draw is another; after max_skips in a
   // row, or under kStop, it is HN_INVALID_ARGUMENT and nothing at all has changed.
-  // HN_OUT_OF_MEMORY: once more from the start after everything was trimmed. Any error leaves the
-  // state before.
+  // HN_OUT_OF_MEMORY: once more from the start after everything was trimmed. A plugin that is gone
+  // (Unavailable): the same step again, whose draws are the same, up to max_repeats times, or
+  // skipped. Any error leaves the state before.
   StepReport step();
 
   std::uint64_t steps_done() const { return steps_done_; }
@@ -46,6 +47,10 @@ class Trainer {
   void encode_ahead();
   void check_prompts();
   double accumulate_gradients(ChainTotals& totals);  // returns the norm before clipping
+  double gradients_of_step(ChainTotals& totals);     // the same, tried again where that may help
+  std::string step_name() const;
+  std::string skipped_before() const;
+  void skip(const Error& why, StepReport& report);
   void require_finite_gradients(double norm) const;
   void fill_report(const ChainTotals& totals, StepReport& report);
 

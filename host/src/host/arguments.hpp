@@ -21,7 +21,7 @@ struct Argument<hn_error> {
 };
 template <>
 struct Argument<hnhost_options> {
-  static constexpr std::uint32_t kFirstSize = 40, kFlags = 0;
+  static constexpr std::uint32_t kFirstSize = 56, kFlags = 0;
 };
 template <>
 struct Argument<hnhost_hooks> {

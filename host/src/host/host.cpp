@@ -8,6 +8,7 @@
 #include "loader/library.hpp"
 #include "loader/plugin_calls.hpp"
 #include "support/cat.hpp"
+#include "worker/proxy.hpp"
 
 namespace hn::host {
 namespace {
@@ -29,6 +30,7 @@ HostOptions completed(HostOptions options) {
 
 Host::Host(HostOptions options)
     : options_(completed(std::move(options))),
+      isolation_(worker::parse_policy(options_.isolation)),
       registry_(search_path(options_.plugin_paths), user_model_folder()) {}
 
 void Host::log(std::int32_t level, std::string_view text) const { options_.log(level, text); }
@@ -39,11 +41,19 @@ const hnhost_core_v1& Host::core() {
   return *core_;
 }
 
-core::Plugin Host::open_plugin(const Manifest& manifest) {
+core::Plugin Host::open_plugin(const Manifest& manifest, const core::PluginPlace& place) {
   // Now a name was chosen, perhaps from another place than the one that was meant.
   if (!folders_told_.exchange(true))
     for (const std::string& reason : registry_.missing_folders())
       log(HN_LOG_WARNING, cat("search path: ", reason));
+  const worker::Placement placed = worker::place(isolation_, place.isolation, manifest,
+                                                 options_.core_libtorch, install_plugin_folder());
+  if (placed.where != core::Isolation::kNone) {
+    const bool sandbox = placed.where == core::Isolation::kSandbox;
+    log(HN_LOG_INFO, cat("plugin ", manifest.name, " runs in a ", sandbox ? "sandboxed " : "",
+                         "worker process: ", placed.why));
+    return worker::proxy_plugin(manifest, place, sandbox);
+  }
   if (manifest.libtorch != "none" && manifest.libtorch == options_.core_libtorch) core();
   return host::open_plugin(manifest, options_.core_libtorch,
                            [this](const std::string& text) { log(HN_LOG_WARNING, text); });
@@ -57,7 +67,7 @@ RunConfig Host::configure(std::string_view toml, ConfigUse use) const {
 
 void Host::open_plugins(core::SessionSpec& spec) {
   for (core::RewardSpec& reward : spec.rewards)
-    reward.plugin = open_plugin(*registry_.reward(reward.name).plugin);
+    reward.plugin = open_plugin(*registry_.reward(reward.name).plugin, reward.plugin.place);
 }
 
 std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core::Services services,
@@ -67,7 +77,8 @@ std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core:
   // What can fail without loading anything fails first.
   if (with_prompts) spec.train.prompts = load_prompts(config, registry_, config.train.prompts);
   const hnhost_core_v1& core = this->core();
-  spec.generator.plugin = open_plugin(*registry_.generator(config.generator).plugin);
+  spec.generator.plugin =
+      open_plugin(*registry_.generator(config.generator).plugin, spec.generator.plugin.place);
   open_plugins(spec);
   if (!services.log)
     services.log = [this](std::int32_t level, std::string_view text) { log(level, text); };

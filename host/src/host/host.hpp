@@ -16,6 +16,7 @@
 #include "config/run_config.hpp"
 #include "core/session.hpp"
 #include "registry/registry.hpp"
+#include "worker/policy.hpp"
 
 namespace hn::host {
 
@@ -24,6 +25,7 @@ struct HostOptions {
   std::function<void(std::int32_t level, std::string_view text)> log;  // empty: warnings to stderr
   std::filesystem::path core_file;  // empty: libhnhost_core.so beside libhnhost.so
   std::string core_libtorch;        // empty: the build id that this library was built with
+  std::string isolation;            // a policy, see worker/policy.hpp; empty: HN_ISOLATION
 };
 
 // Everything is [any-thread].
@@ -41,8 +43,9 @@ class Host {
   const std::vector<std::string>& plugin_paths() const { return options_.plugin_paths; }
   // The build id that plugins with LibTorch must have been linked with.
   std::string_view core_libtorch() const { return options_.core_libtorch; }
-  // Opens a plugin's library (and the core first, when the plugin uses LibTorch).
-  core::Plugin open_plugin(const Manifest& manifest);
+  // Opens a plugin's library (and the core first, when the plugin uses LibTorch), or where it
+  // belongs into a worker process (worker/policy.hpp) gives a stand-in that starts one on create.
+  core::Plugin open_plugin(const Manifest& manifest, const core::PluginPlace& place = {});
 
   // Parses and resolves.
   RunConfig configure(std::string_view toml, ConfigUse use = ConfigUse::kRun) const;
@@ -62,6 +65,7 @@ class Host {
   void open_plugins(core::SessionSpec& spec);
 
   HostOptions options_;
+  worker::Policy isolation_;
   Registry registry_;
   std::mutex core_mutex_;
   const hnhost_core_v1* core_ = nullptr;

@@ -97,7 +97,7 @@ Json measured(host::Host& host, const std::string& name, const Request& r) {
   host::resolve_config(config, host.registry());
   core::SessionSpec spec = host::session_spec(config, host.registry());
   const host::Choice choice = host.registry().reward(name);
-  spec.rewards[0].plugin = host.open_plugin(*choice.plugin);
+  spec.rewards[0].plugin = host.open_plugin(*choice.plugin, spec.rewards[0].plugin.place);
   const auto begin = Clock::now();
   core::Services silent;
   const auto session = host.core().open_session(std::move(spec), silent);

@@ -142,7 +142,7 @@ class Suite {
             *host_->registry().find((subject_.bundle / "").string()).plugin;
         if (manifest.libtorch != "none") host_->core();
         before_plugin_ = thread_names().size();
-        entry_ = host_->open_plugin(manifest).entry;
+        entry_ = host_->open_plugin(manifest, {core::Isolation::kNone}).entry;
       }
     } catch (const std::exception& e) {
       problem = e.what();
