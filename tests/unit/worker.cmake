@@ -8,3 +8,6 @@ foreach(name worker_messages_test worker_tensors_test worker_policy_test worker_
 endforeach()
 # The bundle of tests/support is declared after this file is read.
 add_dependencies(worker_plugin_test hnhost-worker redness_bundle wild_bundle)
+if(HN_WITH_LIBTORCH)
+  add_dependencies(worker_plugin_test clip_bundle)
+endif()

@@ -72,6 +72,27 @@ TEST(WorkerPlugin, CarriesPromptsColumnsEmbeddingsAndMemory) {
   EXPECT_TRUE(worker.listener.heard("wild is here"));
 }
 
+// The embedded CLIP over LibTorch: here, in a worker, in a sandbox.
+TEST(WorkerPlugin, APluginWithLibtorchGivesTheSameBits) {
+  const std::filesystem::path bundle = std::filesystem::path(HN_PLUGIN_DIR) / "clip.hnp";
+  if (!std::filesystem::exists(bundle)) GTEST_SKIP() << "built without LibTorch";
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  const core::Options options = {{"weights", (bundle / "weights" / "tiny-clip").string()}};
+  const host::Manifest manifest = host::read_manifest(bundle);
+  Client inside(host::open_plugin(manifest, manifest.libtorch).entry, options_for(bundle, options));
+  inside.encode("a red cat");
+  std::vector<float> wanted(2 * 3 * 64 * 64, 0.5f);
+  const std::vector<float> scores = inside.score(2, 64, &wanted, true);
+  for (const bool sandbox : {false, true}) {
+    const InWorker placed = in_worker(bundle, options, {}, sandbox);
+    Client worker(placed.entry, placed.options);
+    worker.encode("a red cat");
+    std::vector<float> grad(2 * 3 * 64 * 64, 0.5f);
+    EXPECT_EQ(worker.score(2, 64, &grad, true), scores) << (sandbox ? "in a sandbox" : "");
+    EXPECT_EQ(grad, wanted) << (sandbox ? "in a sandbox" : "");
+  }
+}
+
 TEST(WorkerPlugin, ErrorsComeWithCodeAndText) {
   const InWorker placed = in_worker(kWild);
   Client worker(placed.entry, placed.options);
@@ -117,7 +138,7 @@ TEST(WorkerPlugin, DISABLED_WhatACrossingCosts) {
   Client inside(here(kRedness), options_for(kRedness)), worker(placed.entry, placed.options);
   for (const auto& [batch, side] : {std::pair{1, 8}, {16, 64}, {16, 256}}) {
     double best[2] = {1e9, 1e9};
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < 20; ++round) {
       int which = 0;
       for (Client* client : {&inside, &worker}) {
         std::vector<float> grad(static_cast<std::size_t>(batch * 3 * side * side), 0);
