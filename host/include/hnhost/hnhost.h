@@ -321,7 +321,7 @@ HNHOST_API hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_erro
 
 HN_EXTERN_C_END
 
-HN_SIZE_IS(hnhost_options, 40);
+HN_SIZE_IS(hnhost_options, 56);
 HN_SIZE_IS(hnhost_step, 96);
 HN_SIZE_IS(hnhost_hooks, 40);
 HN_SIZE_IS(hnhost_plugin_call, 40);
