@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <set>
 
+#include "loader/elf.hpp"
 #include "loader/scan.hpp"
 #include "support/cat.hpp"
 #include "support/files.hpp"
-#include "validate/elf.hpp"
 
 namespace hn::worker {
 namespace {
@@ -53,7 +53,7 @@ std::vector<std::string> readable_files(const host::Manifest& manifest, const Co
   std::set<std::string> all;
   add_with_links(manifest.bundle, all);
   const fs::path origin = manifest.library.parent_path();
-  for (std::string folder : validate::read_elf(manifest.library).runpath) {
+  for (std::string folder : host::read_elf(manifest.library).runpath) {
     for (const char* name : {"$ORIGIN", "${ORIGIN}"})
       if (const auto at = folder.find(name); at != std::string::npos)
         folder.replace(at, std::string(name).size(), origin.string());
