@@ -163,7 +163,8 @@ int inspect_layers(const std::string& name, const std::string& weights, const Co
   }
   std::vector<std::vector<std::string>> rows{
       {"layer", "kind", "in", "out", "kernel", "groups", "functions"}};
-  for (const auto& layer : ordered_json::parse(text).at("layers")) {
+  const ordered_json answer = ordered_json::parse(text);
+  for (const auto& layer : answer.at("layers")) {
     const bool conv = layer.at("kind") == "conv2d";
     const auto& kernel = layer.at("kernel");
     rows.push_back({layer.at("name").get<std::string>(), layer.at("kind").get<std::string>(),

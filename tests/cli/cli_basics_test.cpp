@@ -45,7 +45,8 @@ TEST(Validate, RunsChosenChecksWithWhatTheyNeed) {
       hnhost({"validate", "redness", "--check", "forward.b*", "--check", "plan.bytes", "--json"});
   EXPECT_EQ(outcome.code, 0) << outcome.out;
   std::vector<std::string> names;
-  for (const auto& row : outcome.json().at("checks")) names.push_back(row.at("check"));
+  const auto answer = outcome.json();
+  for (const auto& row : answer.at("checks")) names.push_back(row.at("check"));
   EXPECT_THAT(names,
               ::testing::ElementsAre("entry.loads", "create.works", "open.works", "forward.works",
                                      "plan.bytes", "forward.batch", "forward.batch_independent"));

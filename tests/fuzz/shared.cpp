@@ -83,8 +83,9 @@ std::map<std::string, std::string> parts_of(std::string_view input,
       name = input.substr(at + 3, end - at - 3);
       at = std::min(end + 1, input.size());
     }
-    const std::size_t next = input.find("\n%% ", at);
-    const std::string_view bytes = input.substr(at, next - at);
+    // The next header may follow at once: its line break is then this header's own.
+    const std::size_t next = input.find("\n%% ", header && at > 0 ? at - 1 : at);
+    const std::string_view bytes = next < at ? std::string_view() : input.substr(at, next - at);
     const bool wanted =
         std::any_of(names.begin(), names.end(), [&](const char* known) { return name == known; });
     if (wanted && (header || !bytes.empty())) parts[name] = bytes;

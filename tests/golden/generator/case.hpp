@@ -66,6 +66,9 @@ class Case {
   virtual at::Tensor network(const hn::Pipeline& model, const at::Tensor& x, double time,
                              const hn::PassContext& context) const = 0;
 
+  // Whether the golden's tile and tile_stride count pixels, or latents.
+  virtual bool tiles_in_pixels() const { return false; }
+
   // Inputs by name: noise, latent_cotangent, image_cotangent, image (in [0, 1]), encode_cotangent,
   // latents (to decode), tiles (to decode in tiles), tiles_cotangent, step_noise.N. Undefined where
   // there is none.

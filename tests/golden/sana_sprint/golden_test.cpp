@@ -62,6 +62,7 @@ class SanaCase final : public Case {
                        4.5 * transformer.config().guidance_embeds_scale, context.lora,
                        &context.run);
   }
+  bool tiles_in_pixels() const override { return true; }
   at::Tensor input(const std::string& what) const override {
     static const std::map<std::string, std::string> names{
         {"latent_cotangent", "transformer.cotangent"},
