@@ -69,6 +69,10 @@ class Case {
   // Whether the golden's tile and tile_stride count pixels, or latents.
   virtual bool tiles_in_pixels() const { return false; }
 
+  // Of int8 weights against float32, for the noise network's gradient: what the rounding of each
+  // layer has grown to behind all of them, with random weights.
+  virtual double int8_gradient_tolerance() const { return 0.2; }
+
   // Inputs by name: noise, latent_cotangent, image_cotangent, image (in [0, 1]), encode_cotangent,
   // latents (to decode), tiles (to decode in tiles), tiles_cotangent, step_noise.N. Undefined where
   // there is none.

@@ -325,7 +325,8 @@ TEST_P(GeneratorGolden, QuantisedWeights) {
   const auto cotangent = golden->input("latent_cotangent");
   golden->record(
       "int8 weights against float32, noise_net's gradient",
-      hn::test::relative_error(gradient(got, x, cotangent), gradient(want, x, cotangent)), 0.2);
+      hn::test::relative_error(gradient(got, x, cotangent), gradient(want, x, cotangent)),
+      golden->int8_gradient_tolerance());
 }
 
 // The reference's own bfloat16 error is in the golden; ours may be three times as large: other
