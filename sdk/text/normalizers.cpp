@@ -8,6 +8,7 @@
 #include "text/byte_level.hpp"
 #include "text/character_normalizers.hpp"
 #include "text/charsmap.hpp"
+#include "text/each_part.hpp"
 #include <hn/text/tokenizer_parts.hpp>
 #include <hn/text/unicode.hpp>
 
@@ -21,15 +22,6 @@ constexpr const char* kKnown =
 // One normalizer; what it gives has at most so many bytes.
 using Step = std::function<Piece(Piece, std::size_t most)>;
 using Steps = std::vector<Step>;
-
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps);
-
-void sequence(JsonObject& object, Steps& steps) {
-  const nlohmann::json& list = object.member("normalizers");
-  if (!list.is_array()) object.fail("normalizers", "an array");
-  for (std::size_t i = 0; i < list.size(); ++i)
-    add_steps(list[i], object.where() + ": normalizers " + std::to_string(i), steps);
-}
 
 Step replace(JsonObject& object) {
   const auto cut = read_pattern(object.member("pattern"), object.where() + ": pattern");
@@ -163,30 +155,20 @@ Step by_type(const std::string& type, JsonObject& object) {
   refuse_type(object.where(), type, kKnown);
 }
 
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps) {
-  JsonObject object(json, where);
-  const auto type = object.get<std::string>("type");
-  if (type == "Sequence") {
-    sequence(object, steps);
-  } else {
-    if (steps.size() == kMostParts)
-      throw Error(HN_UNSUPPORTED, where + ": expected at most " + std::to_string(kMostParts) +
-                                      " normalizers, got more");
-    // The step's own name, for what it throws at work.
-    steps.push_back([step = by_type(type, object), where, type](Piece piece, std::size_t most) {
-      piece = step(std::move(piece), most);
-      if (piece.text.size() > most) refuse_growth(where + ": " + type, most, "bytes");
-      return piece;
-    });
-  }
-  object.finish();
-}
-
 }  // namespace
 
 Normalizer read_normalizer(const nlohmann::json& json, const std::string& where) {
   Steps steps;
-  add_steps(json, where, steps);
+  std::size_t count = 0;
+  const auto add = [&](const std::string& type, JsonObject& object, const std::string& at) {
+    // The step's own name, for what it throws at work.
+    steps.push_back([step = by_type(type, object), at, type](Piece piece, std::size_t most) {
+      piece = step(std::move(piece), most);
+      if (piece.text.size() > most) refuse_growth(at + ": " + type, most, "bytes");
+      return piece;
+    });
+  };
+  text::each_part(json, where, "normalizers", "normalizers", count, add);
   return [steps](Piece piece) {
     const std::size_t most = most_bytes(piece.text.size());
     for (const Step& step : steps) piece = step(std::move(piece), most);

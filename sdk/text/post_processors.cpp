@@ -4,6 +4,7 @@
 
 #include <hn/formats/json_file.hpp>
 #include <hn/text/tokenizer_parts.hpp>
+#include "text/each_part.hpp"
 
 namespace hn {
 namespace {
@@ -14,15 +15,6 @@ constexpr const char* kKnown =
     "Sequence, TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel";
 
 using Steps = std::vector<PostProcessor>;
-
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps);
-
-void sequence(JsonObject& object, Steps& steps) {
-  const nlohmann::json& list = object.member("processors");
-  if (!list.is_array()) object.fail("processors", "an array");
-  for (std::size_t i = 0; i < list.size(); ++i)
-    add_steps(list[i], object.where() + ": processors " + std::to_string(i), steps);
-}
 
 // A token as ["<s>", 0]; the id is what counts.
 std::int32_t read_token_pair(JsonObject& object, const char* key) {
@@ -107,25 +99,15 @@ PostProcessor by_type(const std::string& type, JsonObject& object) {
   refuse_type(object.where(), type, kKnown);
 }
 
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps) {
-  JsonObject object(json, where);
-  const auto type = object.get<std::string>("type");
-  if (type == "Sequence") {
-    sequence(object, steps);
-  } else {
-    if (steps.size() == kMostParts)
-      throw Error(HN_UNSUPPORTED, where + ": expected at most " + std::to_string(kMostParts) +
-                                      " post-processors, got more");
-    steps.push_back(by_type(type, object));
-  }
-  object.finish();
-}
-
 }  // namespace
 
 PostProcessor read_post_processor(const nlohmann::json& json, const std::string& where) {
   Steps steps;
-  add_steps(json, where, steps);
+  std::size_t count = 0;
+  const auto add = [&](const std::string& type, JsonObject& object, const std::string&) {
+    steps.push_back(by_type(type, object));
+  };
+  text::each_part(json, where, "processors", "post-processors", count, add);
   return [steps, where](Ids ids) {
     const std::size_t most = most_ids(ids.size());
     for (const PostProcessor& step : steps) {

@@ -5,6 +5,7 @@
 
 #include <hn/formats/json_file.hpp>
 #include "text/byte_level.hpp"
+#include "text/each_part.hpp"
 #include <hn/text/tokenizer_parts.hpp>
 #include <hn/text/unicode.hpp>
 
@@ -78,15 +79,6 @@ struct Step {
   std::string where;
 };
 using Steps = std::vector<Step>;
-
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps);
-
-void sequence(JsonObject& object, Steps& steps) {
-  const nlohmann::json& list = object.member("pretokenizers");
-  if (!list.is_array()) object.fail("pretokenizers", "an array");
-  for (std::size_t i = 0; i < list.size(); ++i)
-    add_steps(list[i], object.where() + ": pretokenizers " + std::to_string(i), steps);
-}
 
 // Each step makes at most a few times of what it gets, so that looking behind each is enough.
 std::vector<Piece> run(const Steps& steps, Piece piece) {
@@ -224,20 +216,6 @@ PreTokenizer by_type(const std::string& type, JsonObject& object) {
   refuse_type(object.where(), type, kKnown);
 }
 
-void add_steps(const nlohmann::json& json, const std::string& where, Steps& steps) {
-  JsonObject object(json, where);
-  const auto type = object.get<std::string>("type");
-  if (type == "Sequence") {
-    sequence(object, steps);
-  } else {
-    if (steps.size() == kMostParts)
-      throw Error(HN_UNSUPPORTED, where + ": expected at most " + std::to_string(kMostParts) +
-                                      " pre-tokenizers, got more");
-    steps.push_back({by_type(type, object), where + ": " + type});
-  }
-  object.finish();
-}
-
 }  // namespace
 
 std::vector<Piece> split_piece(const Piece& piece, const std::vector<Part>& parts,
@@ -266,7 +244,11 @@ std::vector<Piece> split_piece(const Piece& piece, const std::vector<Part>& part
 
 PreTokenizer read_pre_tokenizer(const nlohmann::json& json, const std::string& where) {
   Steps steps;
-  add_steps(json, where, steps);
+  std::size_t count = 0;
+  const auto add = [&](const std::string& type, JsonObject& object, const std::string& at) {
+    steps.push_back({by_type(type, object), at + ": " + type});
+  };
+  text::each_part(json, where, "pretokenizers", "pre-tokenizers", count, add);
   return [steps](Piece piece) { return run(steps, std::move(piece)); };
 }
 

@@ -1,7 +1,6 @@
 // Vocabularies cut short and with flipped bits, 50 places each: they are refused with the file's
 // name, or read as what they then say. Whole commands are tried by tests/faults/readers.py; files
 // that no embedded model has are read here.
-#include <zlib.h>
 
 #include <array>
 #include <functional>
@@ -11,6 +10,7 @@
 #include <hn/text/bert_tokenizer.hpp>
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/tokenizer.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
@@ -21,15 +21,6 @@ namespace fs = std::filesystem;
 const fs::path kGolden = fs::path(HN_SOURCE_DIR) / "tests/golden";
 constexpr int kPlaces = 50;
 constexpr const char* kText = "A photo of 3 red cats, naïve 写真 </s> 🎈";
-
-std::string unzipped(const fs::path& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return text;
-}
 
 // `use` reads the folder's file `name` and what lies beside it.
 void expect_told(const test::TestFolder& folder, const std::string& name, const std::string& whole,
@@ -66,7 +57,7 @@ TEST(Damage, SentencePieceModels) {
   for (const char* model : {"tiny", "bytes"}) {
     const test::TestFolder folder;
     expect_told(folder, "spiece.model",
-                unzipped(kGolden / "tokenizers/t5" / (std::string(model) + ".model.gz")),
+                test::unzip(kGolden / "tokenizers/t5" / (std::string(model) + ".model.gz")),
                 [&] { Tokenizer::from_file(folder.path()).encode(kText); });
   }
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <unistd.h>
-#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,18 +14,9 @@
 
 #include <hn/formats/torch_file.hpp>
 #include <hn/formats/safetensors.hpp>
+#include "support/gzip.hpp"
 
 namespace hn::test {
-
-inline std::string unzip(const std::filesystem::path& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path.string());
-  std::string text;
-  std::vector<char> chunk(1 << 20);
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return text;
-}
 
 class ImageRewardModel {
  public:

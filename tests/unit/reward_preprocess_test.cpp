@@ -10,20 +10,15 @@
 #include <nlohmann/json.hpp>
 
 #include <hn/nn/clip_model.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
 namespace {
 
 nlohmann::json read_golden(const std::string& name = "preprocess.json.gz") {
-  const std::string path = std::string(HN_SOURCE_DIR) + "/tests/golden/preprocess/" + name;
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return nlohmann::json::parse(text);
+  return nlohmann::json::parse(
+      test::unzip(std::string(HN_SOURCE_DIR) + "/tests/golden/preprocess/" + name));
 }
 
 // make.py's pixel().

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <hn/text/bert_tokenizer.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
@@ -22,14 +23,7 @@ const std::string kPublished = std::string(HN_SOURCE_DIR) +
 const std::string kSmall = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n##b\nab\n,\n";
 
 nlohmann::json read_golden(const std::string& name) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen((kGolden + name).c_str(), "rb"),
-                                                        gzclose);
-  if (!file) throw std::runtime_error("cannot open " + name);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return nlohmann::json::parse(text);
+  return nlohmann::json::parse(test::unzip(kGolden + name));
 }
 
 std::uint32_t crc_of(const Ids& ids) {

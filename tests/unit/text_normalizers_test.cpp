@@ -1,6 +1,5 @@
 // sdk/text: normalizers over every code point, and what a file from elsewhere may
 // make of a text. Goldens: tests/golden/tokenizers/make_normalizers.py.
-#include <zlib.h>
 
 #include <array>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "text/character_normalizers.hpp"
 #include <hn/text/tokenizer.hpp>
 #include <hn/text/unicode.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
@@ -18,15 +18,8 @@ using test::expect_error;
 using Json = nlohmann::json;
 
 Json read_golden() {
-  const std::string path =
-      std::string(HN_SOURCE_DIR) + "/tests/golden/tokenizers/normalizers.json.gz";
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return Json::parse(text);
+  return Json::parse(
+      test::unzip(std::string(HN_SOURCE_DIR) + "/tests/golden/tokenizers/normalizers.json.gz"));
 }
 
 using Ranges = std::vector<std::array<char32_t, 2>>;

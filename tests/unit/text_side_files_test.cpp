@@ -11,12 +11,14 @@
 #include <hn/text/bert_tokenizer.hpp>
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/tokenizer.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
 namespace {
 
 using test::expect_error;
+using test::unzip;
 using test::TestFolder;
 using Ids = std::vector<std::int32_t>;
 using Json = nlohmann::json;
@@ -26,16 +28,6 @@ const std::string kGolden = kSource + "/tests/golden/tokenizers/";
 const std::string kClip = kSource + "/plugins/rewards/clip/weights/tiny-clip/";
 const std::string kSprint =
     kSource + "/plugins/generators/sana_sprint/weights/emoji-sprint/tokenizer/tokenizer.json";
-
-std::string unzip(const std::string& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return text;
-}
 
 // What a folder of that name in the golden begins with.
 void fill(const TestFolder& folder, const std::string& base) {

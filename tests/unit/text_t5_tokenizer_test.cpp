@@ -1,7 +1,6 @@
 // SentencePiece's unigram models: spiece.model and tokenizer.json against sentencepiece and
 // transformers, and what a damaged file says. Goldens: tests/golden/tokenizers/make_t5.py.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <array>
 #include <memory>
@@ -13,26 +12,18 @@
 #include "text/charsmap.hpp"
 #include "text/sentencepiece.hpp"
 #include <hn/text/tokenizer.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
 namespace {
 
 using test::expect_error;
+using test::unzip;
 using Ids = std::vector<std::int32_t>;
 using Json = nlohmann::json;
 
 const std::string kGolden = std::string(HN_SOURCE_DIR) + "/tests/golden/tokenizers/";
-
-std::string unzip(const std::string& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return text;
-}
 
 const std::vector<std::string>& corpus() {
   static const auto texts =

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unicode/uchar.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -18,27 +17,19 @@
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/tokenizer.hpp>
 #include <hn/text/unicode.hpp>
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {
 namespace {
 
+using test::unzip;
 using Ids = std::vector<std::int32_t>;
 
 const std::string kSource = HN_SOURCE_DIR;
 const std::string kGolden = kSource + "/tests/golden/tokenizers/";
 const std::string kMerges =
     kSource + "/sdk/text/data/bpe_simple_vocab_16e6.txt.gz";
-
-std::string unzip(const std::string& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) throw std::runtime_error("cannot open " + path);
-  std::string text;
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  return text;
-}
 
 const std::vector<std::string>& corpus() {
   static const auto texts =

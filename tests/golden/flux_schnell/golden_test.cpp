@@ -3,7 +3,6 @@
 // kept.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <array>
 #include <fstream>
@@ -11,6 +10,7 @@
 #include <memory>
 
 #include "golden/generator/case.hpp"
+#include "support/gzip.hpp"
 #include "model.hpp"
 
 namespace golden {
@@ -24,15 +24,6 @@ const fs::path kT5 = kSource / "tests/golden/tokenizers/t5";
 
 const Model& as_model(const hn::Pipeline& model) { return static_cast<const Model&>(model); }
 
-void unzip(const fs::path& from, const fs::path& to) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(from.c_str(), "rb"), gzclose);
-  TORCH_CHECK(file != nullptr, "cannot open ", from.string());
-  std::ofstream out(to, std::ios::binary);
-  std::array<char, 65536> chunk{};
-  for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
-    out.write(chunk.data(), n);
-}
-
 class FluxCase final : public ComputedCase {
  public:
   explicit FluxCase(const std::string& name) : ComputedCase(name, kGoldens, 0.2, "re:proj_out") {
@@ -43,8 +34,8 @@ class FluxCase final : public ComputedCase {
       add(kClip / file, std::string("tokenizer/") + file);
     const auto tokenizer = file_.texts("tokenizer");
     const bool whole = tokenizer[1] == "tokenizer.json";
-    unzip(kT5 / (tokenizer[0] + (whole ? ".tokenizer.json.gz" : ".model.gz")),
-          folder_ / "tokenizer_2" / tokenizer[1]);
+    std::ofstream(folder_ / "tokenizer_2" / tokenizer[1], std::ios::binary)
+        << hn::test::unzip(kT5 / (tokenizer[0] + (whole ? ".tokenizer.json.gz" : ".model.gz")));
     write_weights();
   }
 
