@@ -2,9 +2,9 @@
 
 #include <array>
 #include <charconv>
+#include <hn/formats/text.hpp>
 #include <sstream>
 
-#include <hn/formats/text.hpp>
 #include "numbers.hpp"
 
 namespace hn::cli {

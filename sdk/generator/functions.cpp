@@ -1,14 +1,12 @@
-#include <hn/generator/functions.hpp>
-
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
-#include <set>
-#include <utility>
-
+#include <hn/generator/functions.hpp>
 #include <hn/nn/byte_count.hpp>
 #include <hn/nn/pass_bytes.hpp>
+#include <set>
+#include <utility>
 
 namespace hn {
 namespace {

@@ -1,8 +1,6 @@
-#include <hn/generator/pipeline_folder.hpp>
-
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
+#include <hn/generator/pipeline_folder.hpp>
 
 namespace hn {
 namespace {

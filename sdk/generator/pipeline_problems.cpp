@@ -1,6 +1,5 @@
-#include <hn/generator/pipeline_problems.hpp>
-
 #include <algorithm>
+#include <hn/generator/pipeline_problems.hpp>
 
 namespace hn {
 namespace {

@@ -1,5 +1,3 @@
-#include <hn/generator/prompt_store.hpp>
-
 #include <ATen/ATen.h>
 #include <unistd.h>
 
@@ -7,12 +5,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <hn/cpp/error.hpp>
-#include <system_error>
-#include <vector>
-
 #include <hn/formats/input_file.hpp>
 #include <hn/formats/safetensors.hpp>
+#include <hn/generator/prompt_store.hpp>
 #include <hn/nn/weight_map.hpp>
+#include <system_error>
+#include <vector>
 
 namespace hn {
 namespace {

@@ -1,8 +1,7 @@
-#include <hn/nn/attention.hpp>
-
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <hn/nn/attention.hpp>
 #include <limits>
 #include <optional>
 

@@ -1,6 +1,6 @@
-#include <hn/nn/autoencoder_kl.hpp>
-
 #include <ATen/ATen.h>
+
+#include <hn/nn/autoencoder_kl.hpp>
 
 namespace hn {
 namespace {

@@ -1,6 +1,5 @@
-#include <hn/nn/autoencoder_kl_config.hpp>
-
 #include <hn/formats/model_config.hpp>
+#include <hn/nn/autoencoder_kl_config.hpp>
 #include <hn/nn/ops.hpp>
 
 namespace hn {

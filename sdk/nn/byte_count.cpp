@@ -1,6 +1,5 @@
-#include <hn/nn/byte_count.hpp>
-
 #include <algorithm>
+#include <hn/nn/byte_count.hpp>
 #include <unordered_map>
 
 namespace hn {

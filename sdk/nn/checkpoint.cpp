@@ -1,5 +1,3 @@
-#include <hn/nn/checkpoint.hpp>
-
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -9,9 +7,9 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-#include <string>
-
 #include <hn/nn/byte_count.hpp>
+#include <hn/nn/checkpoint.hpp>
+#include <string>
 
 namespace hn {
 namespace {

@@ -1,11 +1,9 @@
-#include <hn/nn/clip_config.hpp>
-
 #include <cmath>
 #include <hn/cpp/error.hpp>
-#include <utility>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/formats/transformers_keys.hpp>
+#include <hn/nn/clip_config.hpp>
+#include <utility>
 
 namespace hn {
 namespace {

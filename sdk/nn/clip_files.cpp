@@ -1,9 +1,7 @@
-#include <hn/nn/clip_files.hpp>
-
 #include <hn/cpp/error.hpp>
-#include <utility>
-
+#include <hn/nn/clip_files.hpp>
 #include <hn/nn/open_clip_names.hpp>
+#include <utility>
 
 namespace hn {
 namespace {

@@ -1,11 +1,9 @@
-#include <hn/nn/clip_model.hpp>
-
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
-#include <utility>
-
+#include <hn/nn/clip_model.hpp>
 #include <hn/nn/frozen_linear.hpp>
+#include <utility>
 
 namespace hn {
 namespace {

@@ -1,7 +1,6 @@
 // The image processing of a CLIP folder: processor_config.json and preprocessor_config.json.
 #include <cmath>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/nn/clip_config.hpp>
 

@@ -1,10 +1,8 @@
-#include <hn/nn/clip_towers.hpp>
-
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/nn/attention.hpp>
+#include <hn/nn/clip_towers.hpp>
 #include <hn/nn/frozen_linear.hpp>
 
 namespace hn {

@@ -1,9 +1,8 @@
-#include <hn/nn/frozen_linear.hpp>
-
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/GradMode.h>
 
+#include <hn/nn/frozen_linear.hpp>
 #include <optional>
 #include <string_view>
 

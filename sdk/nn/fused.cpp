@@ -1,12 +1,12 @@
-#include <hn/nn/fused.hpp>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "nn/fused_kernels.hpp"
+#include <hn/nn/fused.hpp>
 #include <hn/nn/ops.hpp>
+
+#include "nn/fused_kernels.hpp"
 
 namespace hn {
 namespace {

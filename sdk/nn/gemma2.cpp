@@ -1,12 +1,10 @@
-#include <hn/nn/gemma2.hpp>
-
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/formats/transformers_keys.hpp>
+#include <hn/nn/gemma2.hpp>
 
 namespace hn {
 namespace {

@@ -1,8 +1,7 @@
-#include <hn/nn/image_ops.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/image_ops.hpp>
 #include <string>
 #include <vector>
 

@@ -1,9 +1,8 @@
-#include <hn/nn/lora.hpp>
-
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/lora.hpp>
 #include <regex>
 #include <set>
 

@@ -1,9 +1,7 @@
-#include <hn/nn/open_clip_config.hpp>
-
 #include <cmath>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
+#include <hn/nn/open_clip_config.hpp>
 
 namespace hn {
 namespace {

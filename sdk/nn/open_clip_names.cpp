@@ -1,10 +1,8 @@
-#include <hn/nn/open_clip_names.hpp>
-
 #include <algorithm>
 #include <array>
-#include <utility>
-
 #include <hn/formats/dtype.hpp>
+#include <hn/nn/open_clip_names.hpp>
+#include <utility>
 
 namespace hn {
 namespace {

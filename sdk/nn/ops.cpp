@@ -1,8 +1,7 @@
-#include <hn/nn/ops.hpp>
-
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
+#include <hn/nn/ops.hpp>
 
 namespace hn {
 

@@ -1,12 +1,10 @@
-#include <hn/nn/pass_bytes.hpp>
-
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
-
 #include <hn/nn/byte_count.hpp>
+#include <hn/nn/pass_bytes.hpp>
 
 namespace hn {
 namespace {

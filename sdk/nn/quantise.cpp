@@ -1,5 +1,3 @@
-#include <hn/nn/quantise.hpp>
-
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -7,9 +5,9 @@
 #include <array>
 #include <cstdio>
 #include <hn/cpp/error.hpp>
-#include <vector>
-
 #include <hn/nn/model_options.hpp>
+#include <hn/nn/quantise.hpp>
+#include <vector>
 
 namespace hn {
 namespace {

@@ -1,6 +1,6 @@
-#include <hn/nn/resnet_block.hpp>
-
 #include <ATen/ATen.h>
+
+#include <hn/nn/resnet_block.hpp>
 
 namespace hn {
 

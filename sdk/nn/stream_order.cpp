@@ -1,8 +1,8 @@
-#include <hn/nn/stream_order.hpp>
-
 #include <ATen/ATen.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <hn/nn/stream_order.hpp>
 
 namespace hn {
 namespace {

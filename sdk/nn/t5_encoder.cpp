@@ -1,13 +1,11 @@
-#include <hn/nn/t5_encoder.hpp>
-
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/formats/transformers_keys.hpp>
 #include <hn/nn/attention.hpp>
+#include <hn/nn/t5_encoder.hpp>
 
 namespace hn {
 namespace {

@@ -1,8 +1,7 @@
-#include <hn/nn/timestep_embedding.hpp>
-
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <hn/nn/timestep_embedding.hpp>
 
 namespace hn {
 

@@ -1,14 +1,12 @@
-#include <hn/nn/weight_map.hpp>
-
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/weight_audit.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <optional>
 #include <sstream>
-
-#include <hn/nn/weight_audit.hpp>
 
 namespace hn {
 namespace {

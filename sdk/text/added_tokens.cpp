@@ -1,9 +1,7 @@
-#include <hn/text/added_tokens.hpp>
-
 #include <algorithm>
-#include <utility>
-
+#include <hn/text/added_tokens.hpp>
 #include <hn/text/unicode.hpp>
+#include <utility>
 
 namespace hn {
 namespace {

@@ -1,11 +1,10 @@
-#include <hn/text/bert_tokenizer.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/text/bert_tokenizer.hpp>
+#include <hn/text/unicode.hpp>
 
 #include "text/side_files.hpp"
 #include "text/text_file.hpp"
-#include <hn/text/unicode.hpp>
 
 namespace hn {
 namespace {

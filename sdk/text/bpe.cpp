@@ -1,12 +1,11 @@
-#include <hn/text/bpe.hpp>
-
 #include <algorithm>
 #include <array>
 #include <hn/cpp/error.hpp>
+#include <hn/text/bpe.hpp>
+#include <hn/text/unicode.hpp>
 #include <queue>
 
 #include "text/byte_level.hpp"
-#include <hn/text/unicode.hpp>
 
 namespace hn {
 namespace {

@@ -1,7 +1,6 @@
 #include "text/byte_level.hpp"
 
 #include <array>
-
 #include <hn/text/unicode.hpp>
 
 namespace hn::text {

@@ -1,7 +1,6 @@
 #include "text/charsmap.hpp"
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/text/tokenizer_parts.hpp>
 #include <hn/text/unicode.hpp>
 

@@ -1,15 +1,14 @@
-#include <hn/text/clip_tokenizer.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
-#include "text/byte_level.hpp"
+#include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/open_clip_text.hpp>
-#include "text/side_files.hpp"
-#include "text/text_file.hpp"
 #include <hn/text/tokenizer_parts.hpp>
 #include <hn/text/unicode.hpp>
+
+#include "text/byte_level.hpp"
+#include "text/side_files.hpp"
+#include "text/text_file.hpp"
 
 namespace hn {
 namespace {

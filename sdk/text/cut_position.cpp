@@ -1,5 +1,4 @@
 #include <hn/text/cut_position.hpp>
-
 #include <vector>
 
 namespace hn {

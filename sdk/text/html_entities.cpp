@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <hn/text/unicode.hpp>
 #include <iterator>
 #include <optional>
-
-#include <hn/text/unicode.hpp>
 
 namespace hn::text {
 namespace {

@@ -1,16 +1,16 @@
 // Source: tokenizers 0.23, normalizers/*.rs.
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/text/tokenizer_parts.hpp>
+#include <hn/text/unicode.hpp>
 #include <memory>
 #include <optional>
 
-#include <hn/formats/json_file.hpp>
 #include "text/byte_level.hpp"
 #include "text/character_normalizers.hpp"
 #include "text/charsmap.hpp"
 #include "text/each_part.hpp"
-#include <hn/text/tokenizer_parts.hpp>
-#include <hn/text/unicode.hpp>
 
 namespace hn {
 namespace {

@@ -1,10 +1,9 @@
-#include <hn/text/open_clip_text.hpp>
-
 #include <array>
+#include <hn/text/open_clip_text.hpp>
+#include <hn/text/unicode.hpp>
 #include <utility>
 
 #include "text/html_entities.hpp"
-#include <hn/text/unicode.hpp>
 
 namespace hn::text {
 namespace {

@@ -1,9 +1,9 @@
 // Source: tokenizers 0.23, processors/*.rs. Only ids matter here; type ids and offsets are dropped.
 #include <hn/cpp/error.hpp>
-#include <map>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/text/tokenizer_parts.hpp>
+#include <map>
+
 #include "text/each_part.hpp"
 
 namespace hn {

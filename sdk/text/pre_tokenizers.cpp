@@ -2,12 +2,12 @@
 // (NormalizedString::split).
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
-#include "text/byte_level.hpp"
-#include "text/each_part.hpp"
 #include <hn/text/tokenizer_parts.hpp>
 #include <hn/text/unicode.hpp>
+
+#include "text/byte_level.hpp"
+#include "text/each_part.hpp"
 
 namespace hn {
 namespace {

@@ -1,12 +1,10 @@
-#include <hn/text/regex.hpp>
-
 #include <unicode/uregex.h>
 
 #include <array>
 #include <hn/cpp/error.hpp>
-#include <limits>
-
+#include <hn/text/regex.hpp>
 #include <hn/text/unicode.hpp>
+#include <limits>
 
 namespace hn::text {
 namespace {

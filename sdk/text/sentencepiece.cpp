@@ -4,11 +4,11 @@
 #include <bit>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/text/unicode.hpp>
 #include <memory>
 #include <set>
 
 #include "text/charsmap.hpp"
-#include <hn/text/unicode.hpp>
 
 namespace hn {
 namespace {

@@ -7,11 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <hn/text/tokenizer_parts.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/text/tokenizer_parts.hpp>
 
 namespace hn {
 

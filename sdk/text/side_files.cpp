@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 
 namespace hn {

@@ -10,14 +10,13 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/text/tokenizer_parts.hpp>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include <hn/text/tokenizer_parts.hpp>
 
 namespace hn {
 

@@ -1,8 +1,8 @@
 // What side files make of a vocabulary's parts.
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
+
 #include "text/side_files.hpp"
 
 namespace hn {

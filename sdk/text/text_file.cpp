@@ -9,9 +9,8 @@
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <memory>
-
 #include <hn/formats/input_file.hpp>
+#include <memory>
 
 namespace hn {
 namespace {

@@ -1,16 +1,15 @@
-#include <hn/text/tokenizer.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/text/added_tokens.hpp>
+#include <hn/text/tokenizer.hpp>
+#include <hn/text/tokenizer_parts.hpp>
+#include <hn/text/unicode.hpp>
 #include <mutex>
 #include <variant>
 
-#include <hn/formats/json_file.hpp>
-#include <hn/text/added_tokens.hpp>
 #include "text/sentencepiece.hpp"
 #include "text/side_files.hpp"
-#include <hn/text/tokenizer_parts.hpp>
-#include <hn/text/unicode.hpp>
 
 namespace hn {
 namespace {

@@ -2,7 +2,6 @@
 // own.
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 #include <hn/text/tokenizer_parts.hpp>
 

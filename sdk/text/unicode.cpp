@@ -1,5 +1,3 @@
-#include <hn/text/unicode.hpp>
-
 #include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
@@ -11,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <hn/cpp/error.hpp>
+#include <hn/text/unicode.hpp>
 #include <limits>
 #include <memory>
 

@@ -1,8 +1,7 @@
-#include <hn/text/unigram.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
+#include <hn/text/unigram.hpp>
 #include <limits>
 
 #include "text/byte_level.hpp"

@@ -1,9 +1,7 @@
-#include <hn/text/wordpiece.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
 #include <hn/text/unicode.hpp>
+#include <hn/text/wordpiece.hpp>
 
 namespace hn {
 namespace {

@@ -1,10 +1,10 @@
 // sample and score over files: tensors in and out, pictures, gradients.
 #include <cmath>
 #include <cstring>
+#include <hn/formats/safetensors.hpp>
 #include <random>
 
 #include "cli/cli_support.hpp"
-#include <hn/formats/safetensors.hpp>
 
 namespace {
 

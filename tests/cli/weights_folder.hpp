@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::test {
 

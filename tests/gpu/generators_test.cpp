@@ -3,8 +3,9 @@
 // go.
 #include <unistd.h>
 
-#include "gpu/gpu_support.hpp"
 #include <hn/nn/byte_count.hpp>
+
+#include "gpu/gpu_support.hpp"
 
 namespace hn::gpu {
 namespace {

@@ -9,11 +9,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <hn/formats/safetensors.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace counter {
 

@@ -5,11 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <hn/formats/safetensors.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::test {
 

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <hn/formats/safetensors.hpp>
 
 #include "core/loss.hpp"
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::core::test {
 namespace {

@@ -2,8 +2,8 @@
 #include <bit>
 #include <cmath>
 
-#include "run/adapter_folder.hpp"
 #include "files/tensor_file.hpp"
+#include "run/adapter_folder.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn::host {

@@ -1,5 +1,6 @@
 // sdk/formats/atomic_file: whole or not at all.
 #include <hn/formats/atomic_file.hpp>
+
 #include "support/small_disk.hpp"
 #include "unit/sdk_test_files.hpp"
 

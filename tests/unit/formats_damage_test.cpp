@@ -4,12 +4,12 @@
 
 #include <array>
 #include <functional>
-#include <memory>
-#include <random>
-
 #include <hn/text/bert_tokenizer.hpp>
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/tokenizer.hpp>
+#include <memory>
+#include <random>
+
 #include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 

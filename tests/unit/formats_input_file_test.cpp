@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <hn/formats/input_file.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

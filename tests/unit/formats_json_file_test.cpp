@@ -1,5 +1,6 @@
 // sdk/formats: strict parsing and reading object by object.
 #include <hn/formats/json_file.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

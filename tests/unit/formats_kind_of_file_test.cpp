@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <hn/formats/kind_of_file.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 
 #include <cstring>
+#include <hn/formats/safetensors.hpp>
 #include <random>
 
-#include <hn/formats/safetensors.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -1,8 +1,8 @@
 // sdk/formats: which file of a folder, shards and their index, lists of what is
 // missing.
 #include <cstring>
-
 #include <hn/formats/safetensors.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <csignal>
-
 #include <hn/formats/safetensors.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

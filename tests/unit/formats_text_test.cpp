@@ -1,5 +1,6 @@
 // Bytes as text: encodings told by name, the place of what is wrong, line ends of three systems.
 #include <hn/formats/text.hpp>
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -10,11 +10,11 @@
 #include <cstring>
 #include <fstream>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/torch_file.hpp>
 #include <iterator>
 #include <map>
 #include <random>
 
-#include <hn/formats/torch_file.hpp>
 #include "unit/torch_file_builder.hpp"
 
 namespace hn::test {

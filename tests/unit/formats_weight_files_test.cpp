@@ -6,7 +6,6 @@
 #include <cstring>
 #include <fstream>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/weight_files.hpp>
 
 namespace hn::test {

@@ -2,9 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <stdexcept>
-
 #include <hn/generator/pipeline_problems.hpp>
+#include <stdexcept>
 
 namespace hn {
 namespace {

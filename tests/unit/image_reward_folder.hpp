@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <hn/formats/safetensors.hpp>
+#include <hn/formats/torch_file.hpp>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include <hn/formats/torch_file.hpp>
-#include <hn/formats/safetensors.hpp>
 #include "support/gzip.hpp"
 
 namespace hn::test {

@@ -62,10 +62,9 @@ typedef struct long_entry {
   void (*later[4])(void);
 } long_entry;
 HN_EXPORT extern const long_entry later_entry __asm__("hn_plugin_entry_v1");
-const long_entry later_entry = {
-    {(uint32_t)sizeof(long_entry), HN_ABI_MAJOR, 0u, 0u, ID, VERSION, create, destroy,
-     get_interface, HN_ABI_MINOR, 0u, NULL},
-    {NULL}};
+const long_entry later_entry = {{(uint32_t)sizeof(long_entry), HN_ABI_MAJOR, 0u, 0u, ID, VERSION,
+                                 create, destroy, get_interface, HN_ABI_MINOR, 0u, NULL},
+                                {NULL}};
 #else
 const hn_plugin_v1 hn_plugin_entry_v1 = {
     SIZE,   HN_ABI_MAJOR, MINOR,         FLAGS,        ID, VERSION,

@@ -5,11 +5,11 @@
 #include <ATen/ATen.h>
 
 #include <fstream>
+#include <hn/formats/json_file.hpp>
 #include <mutex>
 #include <stdexcept>
 
 #include "core/python_pattern.hpp"
-#include <hn/formats/json_file.hpp>
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {

@@ -7,10 +7,9 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <hn/cpp/error.hpp>
-#include <thread>
-
 #include <hn/nn/byte_count.hpp>
 #include <hn/nn/checkpoint.hpp>
+#include <thread>
 
 namespace hn {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <chrono>
 #include <cstdlib>
-
 #include <hn/generator/prompt_store.hpp>
 #include <hn/generator/text_encoder_mode.hpp>
+
 #include "unit/memory_support.hpp"
 
 namespace hn {

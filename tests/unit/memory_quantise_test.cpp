@@ -7,6 +7,7 @@
 #include <hn/nn/byte_count.hpp>
 #include <hn/nn/lora.hpp>
 #include <hn/nn/quantise.hpp>
+
 #include "unit/memory_support.hpp"
 
 namespace hn {

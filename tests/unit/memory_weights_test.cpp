@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-
-#include "support/tensor_list.hpp"
 #include <hn/nn/byte_count.hpp>
 #include <hn/nn/weight_map.hpp>
+
+#include "support/tensor_list.hpp"
 #include "unit/memory_support.hpp"
 
 namespace hn {

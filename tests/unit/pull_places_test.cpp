@@ -1,5 +1,6 @@
 // The environment, the list, names.
 #include <hn/formats/json_file.hpp>
+
 #include "pull/hub_places.hpp"
 #include "pull/repo_cache.hpp"
 #include "pull/weights_list.hpp"

@@ -1,4 +1,5 @@
 #include "report/report.hpp"
+
 #include "unit/sdk_test_files.hpp"
 
 namespace hn::host {

@@ -1,5 +1,5 @@
-#include "run/finished_run.hpp"
 #include "report/summary.hpp"
+#include "run/finished_run.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn::host {

@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 
-#include <hn/formats/safetensors.hpp>
 #include "unit/reward_published_support.hpp"
 
 namespace hn::test {

@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 
-#include <hn/formats/safetensors.hpp>
 #include "unit/image_reward_folder.hpp"
 #include "unit/reward_support.hpp"
 

@@ -6,10 +6,10 @@
 #include <zlib.h>
 
 #include <array>
+#include <hn/nn/clip_model.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include <hn/nn/clip_model.hpp>
 #include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 

@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <hn/formats/safetensors.hpp>
 #include <nlohmann/json.hpp>
 
-#include <hn/formats/safetensors.hpp>
 #include "unit/reward_support.hpp"
 
 namespace hn::test {

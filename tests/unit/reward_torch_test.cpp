@@ -7,11 +7,11 @@
 
 #include <filesystem>
 #include <hn/cpp/error.hpp>
-
-#include "plugins/rewards/judge/detector.hpp"
 #include <hn/formats/safetensors.hpp>
 #include <hn/nn/frozen_linear.hpp>
 #include <hn/nn/image_ops.hpp>
+
+#include "plugins/rewards/judge/detector.hpp"
 
 namespace hn::test {
 namespace {

@@ -6,8 +6,8 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <functional>
-
 #include <hn/nn/fused.hpp>
+
 #include "nn/fused_kernels.hpp"
 
 namespace {

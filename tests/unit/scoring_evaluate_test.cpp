@@ -29,7 +29,8 @@ class Session final : public core::Session {
       const bool refused =
           request.reward == 1 && request.prompts[i].text.find("dog") != std::string::npos;
       if (refused) result.missing[i] = "judge: no word for " + request.prompts[i].text;
-      const float score = refused ? std::nanf("") : static_cast<float>(request.prompts[i].text.size());
+      const float score =
+          refused ? std::nanf("") : static_cast<float>(request.prompts[i].text.size());
       result.scores.push_back(score);
       result.columns["count"].push_back(score);
     }

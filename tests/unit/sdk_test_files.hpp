@@ -1,5 +1,5 @@
-// Shared by the tests of the SDK's blocks: a folder that goes away with the test, and a check on the
-// error's code and text.
+// Shared by the tests of the SDK's blocks: a folder that goes away with the test, and a check on
+// the error's code and text.
 #pragma once
 
 #include <gmock/gmock.h>

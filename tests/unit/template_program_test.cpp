@@ -43,8 +43,7 @@ double seconds_of(const std::function<void()>& action) {
 
 TEST(Program, ALimitOrAWishEndsIt) {
   const auto late = [](const char* script) {
-    expect_error(HN_INTERNAL, {"took longer than 0.3", "timeout"},
-                 [&] { run(script, 0.3); });
+    expect_error(HN_INTERNAL, {"took longer than 0.3", "timeout"}, [&] { run(script, 0.3); });
   };
   EXPECT_LT(seconds_of([&] { late("sleep 30"); }), 10);
   EXPECT_LT(seconds_of([&] { late("trap '' TERM; sleep 30; sleep 30"); }), 10);

@@ -3,10 +3,10 @@
 #include <zlib.h>
 
 #include <array>
+#include <hn/text/bert_tokenizer.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include <hn/text/bert_tokenizer.hpp>
 #include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 

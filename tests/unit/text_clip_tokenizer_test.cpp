@@ -4,8 +4,9 @@
 #include <zlib.h>
 
 #include <hn/text/clip_tokenizer.hpp>
-#include "text/html_entities.hpp"
 #include <hn/text/open_clip_text.hpp>
+
+#include "text/html_entities.hpp"
 #include "text/text_file.hpp"
 #include "unit/sdk_test_files.hpp"
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/cut_position.hpp>
 
@@ -30,9 +29,8 @@ TEST(CutPosition, IsTheFirstWordThatDoesNotFit) {
 }
 
 TEST(CutPosition, OfAClipPrompt) {
-  const auto tokenizer =
-      ClipTokenizer::from_open_clip(std::filesystem::path(HN_SOURCE_DIR) /
-                                    "sdk/text/data/bpe_simple_vocab_16e6.txt.gz");
+  const auto tokenizer = ClipTokenizer::from_open_clip(
+      std::filesystem::path(HN_SOURCE_DIR) / "sdk/text/data/bpe_simple_vocab_16e6.txt.gz");
   std::string text;
   for (int i = 0; i < 40; ++i) text += "cat dog ";
   const auto count = [&](std::string_view t) { return tokenizer.encode_text(t).size(); };

@@ -2,13 +2,13 @@
 // make of a text. Goldens: tests/golden/tokenizers/make_normalizers.py.
 
 #include <array>
+#include <hn/text/tokenizer.hpp>
+#include <hn/text/unicode.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "text/character_normalizers.hpp"
-#include <hn/text/tokenizer.hpp>
-#include <hn/text/unicode.hpp>
 #include "support/gzip.hpp"
+#include "text/character_normalizers.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -5,12 +5,12 @@
 
 #include <array>
 #include <functional>
-#include <memory>
-#include <nlohmann/json.hpp>
-
 #include <hn/text/bert_tokenizer.hpp>
 #include <hn/text/clip_tokenizer.hpp>
 #include <hn/text/tokenizer.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
 #include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
@@ -18,8 +18,8 @@ namespace hn {
 namespace {
 
 using test::expect_error;
-using test::unzip;
 using test::TestFolder;
+using test::unzip;
 using Ids = std::vector<std::int32_t>;
 using Json = nlohmann::json;
 

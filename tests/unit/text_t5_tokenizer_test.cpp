@@ -3,16 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <hn/text/tokenizer.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "support/gzip.hpp"
 #include "text/charsmap.hpp"
 #include "text/sentencepiece.hpp"
-#include <hn/text/tokenizer.hpp>
-#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -1,11 +1,11 @@
 // sdk/text: tokenizer.json, part by part, and what a broken one says. Ids against
 // the references: the parity test.
 #include <chrono>
+#include <hn/text/tokenizer.hpp>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 
-#include <hn/text/tokenizer.hpp>
 #include "unit/sdk_test_files.hpp"
 
 namespace hn {

@@ -8,15 +8,15 @@
 #include <array>
 #include <fstream>
 #include <functional>
+#include <hn/text/clip_tokenizer.hpp>
+#include <hn/text/tokenizer.hpp>
+#include <hn/text/unicode.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
-#include <hn/text/clip_tokenizer.hpp>
-#include <hn/text/tokenizer.hpp>
-#include <hn/text/unicode.hpp>
 #include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
@@ -28,8 +28,7 @@ using Ids = std::vector<std::int32_t>;
 
 const std::string kSource = HN_SOURCE_DIR;
 const std::string kGolden = kSource + "/tests/golden/tokenizers/";
-const std::string kMerges =
-    kSource + "/sdk/text/data/bpe_simple_vocab_16e6.txt.gz";
+const std::string kMerges = kSource + "/sdk/text/data/bpe_simple_vocab_16e6.txt.gz";
 
 const std::vector<std::string>& corpus() {
   static const auto texts =

@@ -133,30 +133,30 @@ HNHOST_API hn_status hnhost_rewards(hnhost*, hnhost_text** out, hn_error*);
  * request: TOML of rewards, weights, threads, size, seconds, each of them optional (docs/cli.md).
  * out: the catalogue. [any-thread] */
 HNHOST_API hn_status hnhost_measure_rewards(hnhost*, hn_str request, const hnhost_hooks*,
-                                           hnhost_text** out, hn_error*);
+                                            hnhost_text** out, hn_error*);
 /* JSON: what a folder or file of weights is, and which plugins can read it, by a dry run of their
  * loading: every tensor that is missing, of another shape or not wanted, component by component.
  * Nothing of the tensors is read. name: a plugin or model to ask alone; "" for all.
  * (docs/weights.md) [one-at-a-time] */
 HNHOST_API hn_status hnhost_inspect_weights(hnhost*, hn_str path, hn_str name, hnhost_text** out,
-                                           hn_error*);
+                                            hn_error*);
 /* JSON: the layers of a generator that can carry a LoRA, of the loaded plugin: name, kind, sizes.
  * weights: a folder; "" for the model's own. HN_UNSUPPORTED where the plugin has no adapters.
  * [one-at-a-time] */
 HNHOST_API hn_status hnhost_inspect_layers(hnhost*, hn_str name, hn_str weights, hnhost_text** out,
-                                          hn_error*);
+                                           hn_error*);
 /* JSON: the sums of a folder's files, or of one file, compared with those that are known: by their
  * names in Hugging Face's cache, by the list of weights. Each file is "right", "wrong" or "unknown"
  * (docs/weights.md). What is wrong is no error. HN_CANCELLED through the hooks. [any-thread] */
 HNHOST_API hn_status hnhost_verify_weights(hnhost*, hn_str path, const hnhost_hooks*,
-                                          hnhost_text** out, hn_error*);
+                                           hnhost_text** out, hn_error*);
 /* The contract suite on one bundle, each check in a process of its own. request: TOML of bundle (a
- * path or name), options (a table), checks (names or patterns), seconds (the most for a check, 300),
- * side_by_side (checks at a time; 0: one a core), or list = true for what there is to check
+ * path or name), options (a table), checks (names or patterns), seconds (the most for a check,
+ * 300), side_by_side (checks at a time; 0: one a core), or list = true for what there is to check
  * (docs/cli.md). out: JSON with one row a check. The hooks get progress and are asked whether to
  * stop: HN_CANCELLED. [any-thread] */
 HNHOST_API hn_status hnhost_validate(hnhost*, hn_str request, const hnhost_hooks*,
-                                    hnhost_text** out, hn_error*);
+                                     hnhost_text** out, hn_error*);
 
 /* ---- Which plugin runs: for crash reports and exit guards of your own
  * Plugins run in your process. One that crashes or calls exit() takes it along, and the library,

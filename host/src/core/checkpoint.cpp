@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <cstring>
+#include <hn/formats/json_file.hpp>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "core/sealed_file.hpp"
 #include "core/tensor_io.hpp"
-#include <hn/formats/json_file.hpp>
 
 namespace hn::core {
 namespace {

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/safetensors.hpp>
 #include <set>
 #include <stdexcept>
 #include <vector>
 
 #include "core/lora_config_keys.hpp"
 #include "core/python_pattern.hpp"
-#include <hn/formats/json_file.hpp>
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::core {
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <hn/formats/weight_files.hpp>
 #include <hn/torch/tensor.hpp>
 #include <map>
 #include <optional>
@@ -15,7 +16,6 @@
 #include "core/lora_config.hpp"
 #include "core/lora_methods.hpp"
 #include "core/tensor_io.hpp"
-#include <hn/formats/weight_files.hpp>
 
 namespace hn::core {
 namespace {

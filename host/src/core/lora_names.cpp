@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <hn/formats/json_file.hpp>
 #include <regex>
 #include <utility>
-
-#include <hn/formats/json_file.hpp>
 
 namespace hn::core {
 namespace {

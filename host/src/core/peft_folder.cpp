@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/adapter.hpp"
 #include "core/lora_config.hpp"
 #include "core/tensor_io.hpp"
-#include <hn/formats/json_file.hpp>
-#include <hn/formats/atomic_file.hpp>
 
 namespace hn::core {
 namespace {

@@ -5,11 +5,10 @@
 #include <array>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <memory>
-#include <optional>
-
 #include <hn/formats/atomic_file.hpp>
 #include <hn/formats/mapped_file.hpp>
+#include <memory>
+#include <optional>
 
 namespace hn::core {
 namespace {

@@ -7,11 +7,10 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/safetensors.hpp>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::core {
 

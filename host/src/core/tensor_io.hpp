@@ -3,11 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <hn/formats/safetensors.hpp>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::core {
 

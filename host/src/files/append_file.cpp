@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/input_file.hpp>
 
 namespace hn::host {

@@ -1,6 +1,7 @@
 #include "files/decode_image.hpp"
 
 #include <hn/formats/json_file.hpp>
+
 #include "files/orientation.hpp"
 #include "files/picture_formats.hpp"
 #include "files/picture_header.hpp"

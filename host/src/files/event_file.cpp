@@ -4,9 +4,8 @@
 #include <bit>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <optional>
-
 #include <hn/formats/json_file.hpp>
+#include <optional>
 
 namespace hn::host {
 namespace {

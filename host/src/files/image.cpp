@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-
 #include <hn/formats/atomic_file.hpp>
 
 namespace hn::host {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
-
-#include <hn/formats/text.hpp>
 #include <hn/formats/json_file.hpp>
+#include <hn/formats/text.hpp>
+
 #include "support/cat.hpp"
 #include "support/csv.hpp"
 

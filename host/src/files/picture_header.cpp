@@ -1,8 +1,8 @@
 #include "files/picture_header.hpp"
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/kind_of_file.hpp>
+
 #include "files/big_endian.hpp"
 #include "support/cat.hpp"
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/safetensors.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/session.hpp"
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::host {
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/weight_files.hpp>
 #include <map>
 #include <optional>
 #include <set>
 
-#include <hn/formats/json_file.hpp>
 #include "support/cat.hpp"
-#include <hn/formats/weight_files.hpp>
 
 namespace hn::inspect {
 namespace {

@@ -53,10 +53,10 @@ void check_text(const std::string& who, const char* what, hn_str got, const std:
 void check_entry(const hn_plugin_v1* entry, const Manifest& m) {
   const std::string who = cat("plugin ", m.name, " (", m.library.string(), "): ");
   if (!HN_HAS(entry, hn_plugin_v1, get_plugin_interface))
-    throw Error(HN_INVALID_ARGUMENT,
-                cat(who, "expected an entry of at least ",
-                    offsetof(hn_plugin_v1, get_plugin_interface) + sizeof(entry->get_plugin_interface),
-                    " bytes, its struct_size is ", entry->struct_size));
+    throw Error(HN_INVALID_ARGUMENT, cat(who, "expected an entry of at least ",
+                                         offsetof(hn_plugin_v1, get_plugin_interface) +
+                                             sizeof(entry->get_plugin_interface),
+                                         " bytes, its struct_size is ", entry->struct_size));
   if (entry->abi_major != HN_ABI_MAJOR)
     throw Error(HN_UNSUPPORTED,
                 cat(who, "expected version ", HN_ABI_MAJOR, " of the ABI, got ", entry->abi_major));

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
-
 #include <hn/formats/input_file.hpp>
+#include <string>
 
 namespace hn::host {
 

@@ -5,10 +5,10 @@
 
 #include <array>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/input_file.hpp>
 #include <memory>
 #include <vector>
 
-#include <hn/formats/input_file.hpp>
 #include "support/cat.hpp"
 
 namespace hn::pull {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <ctime>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
 #include <thread>
 
-#include <hn/formats/json_file.hpp>
 #include "pull/repo_cache.hpp"
 #include "support/cat.hpp"
 

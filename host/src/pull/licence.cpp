@@ -3,9 +3,9 @@
 #include <array>
 #include <ctime>
 #include <hn/cpp/error.hpp>
-
-#include <hn/formats/json_file.hpp>
 #include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
+
 #include "support/cat.hpp"
 
 namespace hn::pull {

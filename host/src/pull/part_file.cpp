@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <limits>
 
-#include <hn/formats/json_file.hpp>
-#include <hn/formats/atomic_file.hpp>
 #include "support/cat.hpp"
 
 namespace hn::pull {

@@ -9,10 +9,10 @@
 #include <chrono>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/atomic_file.hpp>
 #include <thread>
 
 #include "pull/digest.hpp"
-#include <hn/formats/atomic_file.hpp>
 #include "support/cat.hpp"
 #include "support/files.hpp"
 

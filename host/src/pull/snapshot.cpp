@@ -1,8 +1,8 @@
 #include "pull/snapshot.hpp"
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
+
 #include "pull/repo_cache.hpp"
 #include "support/cat.hpp"
 

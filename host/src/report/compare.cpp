@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <limits>
 #include <set>
 
-#include <hn/formats/json_file.hpp>
 #include "files/decode_image.hpp"
-#include "scoring/evaluate.hpp"
-#include "report/metrics.hpp"
 #include "files/pictures.hpp"
+#include "report/metrics.hpp"
 #include "report/report.hpp"
-#include "scoring/scores_file.hpp"
 #include "report/summary.hpp"
 #include "report/svg.hpp"
-#include <hn/formats/atomic_file.hpp>
+#include "scoring/evaluate.hpp"
+#include "scoring/scores_file.hpp"
 #include "support/toml_table.hpp"
 
 namespace hn::host {

@@ -2,9 +2,8 @@
 
 #include <functional>
 #include <hn/cpp/error.hpp>
-#include <string>
-
 #include <hn/formats/json_file.hpp>
+#include <string>
 
 namespace hn::host {
 namespace {

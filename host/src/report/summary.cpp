@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <hn/formats/json_file.hpp>
+
 #include "report/divergence.hpp"
 
 namespace hn::host {

@@ -2,6 +2,7 @@
 
 #include <hn/formats/input_file.hpp>
 #include <hn/formats/safetensors.hpp>
+
 #include "support/files.hpp"
 
 namespace hn::host {

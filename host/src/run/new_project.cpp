@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <vector>
 
-#include <hn/formats/json_file.hpp>
 #include "loader/scan.hpp"
-#include <hn/formats/atomic_file.hpp>
 
 namespace hn::host {
 namespace fs = std::filesystem;

@@ -10,11 +10,11 @@
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 #include <map>
 #include <sstream>
 
-#include <hn/formats/json_file.hpp>
-#include <hn/formats/atomic_file.hpp>
 #include "support/toml_parser.hpp"
 
 namespace hn::host {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/atomic_file.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -10,9 +11,8 @@
 #include "files/natural_order.hpp"
 #include "files/pictures.hpp"
 #include "report/report.hpp"
-#include "scoring/score_items.hpp"
 #include "report/svg.hpp"
-#include <hn/formats/atomic_file.hpp>
+#include "scoring/score_items.hpp"
 
 namespace hn::host {
 namespace {

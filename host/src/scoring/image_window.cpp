@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <hn/formats/input_file.hpp>
 #include <thread>
 
-#include <hn/formats/input_file.hpp>
 #include "files/picture_header.hpp"
 
 namespace hn::host {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/text.hpp>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
-#include <hn/formats/text.hpp>
 #include "support/cat.hpp"
 #include "support/files.hpp"
 

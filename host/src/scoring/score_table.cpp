@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include <hn/formats/json_file.hpp>
-#include "scoring/evaluate.hpp"
 #include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
+
+#include "scoring/evaluate.hpp"
 #include "support/csv.hpp"
 
 namespace hn::host {

@@ -1,7 +1,7 @@
 #include "scoring/scores_file.hpp"
 
-#include <hn/formats/json_file.hpp>
 #include <hn/formats/atomic_file.hpp>
+#include <hn/formats/json_file.hpp>
 
 namespace hn::host {
 namespace {

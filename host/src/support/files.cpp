@@ -6,10 +6,9 @@
 #include <array>
 #include <cstdlib>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/input_file.hpp>
 #include <memory>
 #include <vector>
-
-#include <hn/formats/input_file.hpp>
 
 namespace hn::host {
 

@@ -3,9 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-
 #include <hn/formats/input_file.hpp>
+#include <string>
 
 namespace hn::host {
 

@@ -1,6 +1,7 @@
 #include "support/toml_parser.hpp"
 
 #include <hn/formats/text.hpp>
+
 #include "support/cat.hpp"
 
 namespace hn::host {

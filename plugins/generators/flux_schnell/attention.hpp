@@ -5,10 +5,10 @@
 // apply_rotary_emb). Difference: the pairs are turned as complex numbers.
 #pragma once
 
+#include <hn/nn/lora.hpp>
 #include <string>
 
 #include "config.hpp"
-#include <hn/nn/lora.hpp>
 
 namespace hn::flux {
 

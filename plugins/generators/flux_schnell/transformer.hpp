@@ -6,11 +6,11 @@
 // go unpacked.
 #pragma once
 
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/timestep_embedding.hpp>
 #include <vector>
 
 #include "blocks.hpp"
-#include <hn/nn/checkpoint.hpp>
-#include <hn/nn/timestep_embedding.hpp>
 
 namespace hn::flux {
 

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
-
 #include <hn/nn/fused.hpp>
 
 namespace hn::sana {

@@ -6,14 +6,14 @@
 // over the channels see contiguous rows.
 #pragma once
 
+#include <hn/nn/lora.hpp>
+#include <hn/nn/ops.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config.hpp"
 #include "glumbconv.hpp"
-#include <hn/nn/lora.hpp>
-#include <hn/nn/ops.hpp>
 
 namespace hn::sana {
 

@@ -4,8 +4,9 @@
 // and wider, shortcuts that repeat channels are folded into the convolutions beside them.
 #pragma once
 
-#include "dc_ae_blocks.hpp"
 #include <hn/nn/checkpoint.hpp>
+
+#include "dc_ae_blocks.hpp"
 
 namespace hn::sana {
 

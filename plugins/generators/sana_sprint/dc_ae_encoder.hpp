@@ -3,8 +3,9 @@
 // Source: diffusers 0.42.1, models/autoencoders/autoencoder_dc.py, Encoder.
 #pragma once
 
-#include "dc_ae_blocks.hpp"
 #include <hn/nn/checkpoint.hpp>
+
+#include "dc_ae_blocks.hpp"
 
 namespace hn::sana {
 

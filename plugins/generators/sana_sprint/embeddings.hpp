@@ -7,9 +7,10 @@
 // (SanaCombinedTimestepGuidanceEmbeddings).
 #pragma once
 
-#include "config.hpp"
 #include <hn/nn/lora.hpp>
 #include <hn/nn/timestep_embedding.hpp>
+
+#include "config.hpp"
 
 namespace hn::sana {
 

@@ -7,10 +7,9 @@
 // and values of a prompt that several samples share are computed once.
 #pragma once
 
-#include <vector>
-
 #include <hn/nn/lora.hpp>
 #include <hn/nn/resnet_block.hpp>
+#include <vector>
 
 namespace hn::sd {
 

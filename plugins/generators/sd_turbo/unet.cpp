@@ -3,9 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <hn/cpp/error.hpp>
-#include <memory>
-
 #include <hn/nn/timestep_embedding.hpp>
+#include <memory>
 
 namespace hn::sd {
 namespace {

@@ -5,12 +5,12 @@
 // one a sample.
 #pragma once
 
+#include <hn/nn/checkpoint.hpp>
+#include <hn/nn/resnet_block.hpp>
 #include <vector>
 
 #include "config.hpp"
 #include "spatial_transformer.hpp"
-#include <hn/nn/checkpoint.hpp>
-#include <hn/nn/resnet_block.hpp>
 
 namespace hn::sd {
 

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <hn/cpp/error.hpp>
-#include <set>
-
 #include <hn/nn/weight_map.hpp>
+#include <set>
 
 namespace hn::aesthetic {
 namespace {

@@ -10,9 +10,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <vector>
-
 #include <hn/formats/weight_files.hpp>
+#include <vector>
 
 namespace hn::aesthetic {
 

@@ -6,8 +6,8 @@
 //
 // Source: clip_reward.hpp names the models'; the reward and its loss 100 - exp(logit_scale) cos are
 // those of Noise Hypernetworks (arXiv 2508.09968), code ExplainableML/HyperNoise at bbe3ab4.
-#include <hn/reward/clip_reward.hpp>
 #include <hn/nn/model_options.hpp>
+#include <hn/reward/clip_reward.hpp>
 
 namespace {
 

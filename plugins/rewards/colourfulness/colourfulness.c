@@ -10,9 +10,8 @@
  * score differs by less than e). */
 #define C_REWARD "colourfulness"
 #define C_REWARD_VERSION "0.1.0"
-#include <math.h>
-
 #include <hn/c/reward.h>
+#include <math.h>
 
 static const double kEpsilon = 1e-3;
 

@@ -6,9 +6,8 @@
 // Source: hpsv2 1.2.0 (PyPI) hpsv2/img_score.py and hpsv2/src/open_clip; HPSv2, arXiv 2306.09341.
 // The loss 1 - cos with weight 5 is that of Noise Hypernetworks (arXiv 2508.09968).
 #include <hn/cpp/error.hpp>
-
-#include <hn/reward/clip_reward.hpp>
 #include <hn/nn/model_options.hpp>
+#include <hn/reward/clip_reward.hpp>
 
 namespace {
 

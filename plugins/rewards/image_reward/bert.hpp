@@ -8,12 +8,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <hn/nn/ops.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <string>
 #include <vector>
 
 #include "config.hpp"
-#include <hn/nn/ops.hpp>
-#include <hn/nn/weight_map.hpp>
 
 namespace hn::image_reward {
 

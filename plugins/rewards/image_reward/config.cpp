@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/json_file.hpp>
 
 namespace hn::image_reward {

@@ -2,10 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <hn/formats/weight_files.hpp>
 #include <utility>
 #include <vector>
-
-#include <hn/formats/weight_files.hpp>
 
 namespace hn::image_reward {
 namespace {

@@ -8,10 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <hn/nn/weight_map.hpp>
 
 #include "bert.hpp"
 #include "config.hpp"
-#include <hn/nn/weight_map.hpp>
 #include "vit.hpp"
 
 namespace hn::image_reward {

@@ -7,11 +7,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <hn/nn/weight_map.hpp>
 #include <string>
 #include <vector>
 
 #include "config.hpp"
-#include <hn/nn/weight_map.hpp>
 
 namespace hn::image_reward {
 

@@ -8,9 +8,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <hn/nn/weight_map.hpp>
 #include <vector>
 
-#include <hn/nn/weight_map.hpp>
 #include "verdict.hpp"
 
 namespace judge {

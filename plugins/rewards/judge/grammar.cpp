@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
 #include <optional>
 #include <span>
 #include <string>
-
-#include <hn/formats/json_file.hpp>
 
 namespace judge {
 namespace {

@@ -6,8 +6,8 @@
 // CLIPModel with CLIPProcessor); Pick-a-Pic, arXiv 2305.01569. The loss 30 - score with weight 0.05
 // is that of Noise Hypernetworks (arXiv 2508.09968). Its processor pads with <|endoftext|> and a
 // mask and cuts at 77 tokens; clip_reward.hpp says why padding changes nothing here.
-#include <hn/reward/clip_reward.hpp>
 #include <hn/nn/model_options.hpp>
+#include <hn/reward/clip_reward.hpp>
 
 namespace {
 

@@ -9,9 +9,8 @@
  * black. */
 #define C_REWARD "saturation"
 #define C_REWARD_VERSION "0.1.0"
-#include <math.h>
-
 #include <hn/c/reward.h>
+#include <math.h>
 
 static int c_reward_score(const c_reward_options* options, const c_reward_picture* picture,
                           double* score, float* grad) {

@@ -1,5 +1,3 @@
-#include <hn/formats/input_file.hpp>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/input_file.hpp>
 #include <utility>
 
 namespace hn {

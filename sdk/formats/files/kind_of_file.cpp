@@ -1,13 +1,11 @@
-#include <hn/formats/kind_of_file.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdio>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/input_file.hpp>
+#include <hn/formats/kind_of_file.hpp>
 
 namespace hn {
 namespace {

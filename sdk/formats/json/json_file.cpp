@@ -1,13 +1,11 @@
-#include <hn/formats/json_file.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/kind_of_file.hpp>
 #include <numeric>
 #include <set>
 #include <type_traits>
 #include <utility>
-
-#include <hn/formats/kind_of_file.hpp>
 
 namespace hn {
 namespace {

@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
 #include <limits>
 #include <optional>
-
-#include <hn/formats/json_file.hpp>
 
 namespace hn {
 namespace {

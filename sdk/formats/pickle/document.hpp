@@ -4,12 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <hn/formats/safetensors.hpp>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn::pickle {
 

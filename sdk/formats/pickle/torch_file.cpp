@@ -1,14 +1,13 @@
-#include <hn/formats/torch_file.hpp>
-
 #include <hn/cpp/error.hpp>
+#include <hn/formats/dtype.hpp>
+#include <hn/formats/kind_of_file.hpp>
+#include <hn/formats/mapped_file.hpp>
+#include <hn/formats/torch_file.hpp>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
-#include <hn/formats/kind_of_file.hpp>
 #include "formats/pickle/torch_layout.hpp"
-#include <hn/formats/dtype.hpp>
-#include <hn/formats/mapped_file.hpp>
 
 namespace hn {
 namespace {

@@ -2,9 +2,8 @@
 
 #include <array>
 #include <hn/cpp/error.hpp>
-#include <optional>
-
 #include <hn/formats/dtype.hpp>
+#include <optional>
 
 namespace hn::pickle {
 namespace {
@@ -210,8 +209,8 @@ Value tensor(const Call& call, std::optional<TensorDtype> dtype) {
   if (empty ? record.offset > elements : overflow || end > elements)
     call.refuse("expected a tensor inside its storage \"" + storage.key + "\" of " +
                 std::to_string(elements) + " elements, got offset " +
-                std::to_string(record.offset) + ", size " + stored_shape_text(record.shape) + ", stride " +
-                stored_shape_text(record.strides));
+                std::to_string(record.offset) + ", size " + stored_shape_text(record.shape) +
+                ", stride " + stored_shape_text(record.strides));
   call.document().tensors.push_back(std::move(record));
   Value value;
   value.kind = Kind::kTensor;

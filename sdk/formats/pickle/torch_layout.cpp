@@ -2,10 +2,10 @@
 
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/dtype.hpp>
 
 #include "formats/pickle/unpickler.hpp"
 #include "formats/pickle/zip_archive.hpp"
-#include <hn/formats/dtype.hpp>
 
 namespace hn::pickle {
 namespace {

@@ -1,5 +1,3 @@
-#include <hn/formats/atomic_file.hpp>
-
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -10,9 +8,9 @@
 #include <charconv>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <string>
-
+#include <hn/formats/atomic_file.hpp>
 #include <hn/formats/input_file.hpp>
+#include <string>
 
 namespace hn {
 namespace {

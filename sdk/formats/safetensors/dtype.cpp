@@ -1,6 +1,5 @@
-#include <hn/formats/dtype.hpp>
-
 #include <array>
+#include <hn/formats/dtype.hpp>
 
 namespace hn {
 namespace {

@@ -1,13 +1,11 @@
-#include <hn/formats/mapped_file.hpp>
-
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-
 #include <hn/formats/input_file.hpp>
+#include <hn/formats/mapped_file.hpp>
 
 namespace hn {
 

@@ -2,14 +2,13 @@
 #include <bit>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <limits>
-#include <unordered_map>
-
-#include <hn/formats/kind_of_file.hpp>
-#include <hn/formats/json_file.hpp>
 #include <hn/formats/dtype.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/kind_of_file.hpp>
 #include <hn/formats/mapped_file.hpp>
 #include <hn/formats/safetensors.hpp>
+#include <limits>
+#include <unordered_map>
 
 namespace hn {
 namespace {

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cstring>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/dtype.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/safetensors.hpp>
 #include <set>
 
-#include <hn/formats/json_file.hpp>
-#include <hn/formats/dtype.hpp>
-#include <hn/formats/safetensors.hpp>
 #include "formats/safetensors/shard_index.hpp"
 
 namespace hn {

@@ -2,12 +2,11 @@
 #include <array>
 #include <cstring>
 #include <hn/cpp/error.hpp>
-#include <optional>
-
-#include <hn/formats/json_file.hpp>
 #include <hn/formats/atomic_file.hpp>
 #include <hn/formats/dtype.hpp>
+#include <hn/formats/json_file.hpp>
 #include <hn/formats/safetensors.hpp>
+#include <optional>
 
 namespace hn {
 namespace {
@@ -29,7 +28,8 @@ void check_tensor(const std::filesystem::path& path, const TensorToWrite& tensor
   if (tensor.name.empty() || tensor.name == "__metadata__")
     refuse(path, "expected a tensor name, got \"" + tensor.name + "\"");
   const auto bytes = tensor_bytes(tensor.dtype, tensor.shape);
-  const std::string kind = std::string(dtype_name(tensor.dtype)) + " " + stored_shape_text(tensor.shape);
+  const std::string kind =
+      std::string(dtype_name(tensor.dtype)) + " " + stored_shape_text(tensor.shape);
   if (!bytes)
     refuse(path, "tensor \"" + tensor.name +
                      "\": expected a size that fits in 64 bits and fills whole bytes, got " + kind);

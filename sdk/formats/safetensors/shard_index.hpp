@@ -2,12 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/safetensors.hpp>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn {
 

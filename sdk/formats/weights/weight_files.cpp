@@ -1,12 +1,11 @@
-#include <hn/formats/weight_files.hpp>
-
 #include <algorithm>
 #include <hn/cpp/error.hpp>
+#include <hn/formats/json_file.hpp>
+#include <hn/formats/weight_files.hpp>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include <hn/formats/json_file.hpp>
 #include "formats/safetensors/shard_index.hpp"
 
 namespace hn {

@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "golden/generator/case.hpp"
-#include "support/gzip.hpp"
 #include "model.hpp"
+#include "support/gzip.hpp"
 
 namespace golden {
 namespace {

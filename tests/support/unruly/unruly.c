@@ -12,14 +12,13 @@ struct c_reward_options {
 };
 #define C_REWARD_READ_OPTIONS
 #include <fenv.h>
+#include <hn/c/reward.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <hn/c/reward.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <hn/formats/safetensors.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn {
 

@@ -7,14 +7,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <hn/formats/text.hpp>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/text.hpp>
 
 namespace hn {
 

@@ -3,12 +3,11 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <hn/formats/input_file.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/input_file.hpp>
 
 namespace hn {
 

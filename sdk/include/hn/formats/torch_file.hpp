@@ -5,12 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <hn/formats/safetensors.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/safetensors.hpp>
 
 namespace hn {
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <hn/formats/safetensors.hpp>
+#include <hn/formats/torch_file.hpp>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -11,9 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/formats/torch_file.hpp>
-#include <hn/formats/safetensors.hpp>
 
 namespace hn {
 

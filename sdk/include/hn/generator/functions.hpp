@@ -7,13 +7,12 @@
 #pragma once
 
 #include <hn/cpp/config.hpp>
+#include <hn/generator/latent_model.hpp>
 #include <hn/torch/function.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/generator/latent_model.hpp>
 
 namespace hn {
 

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/weight_files.hpp>
+#include <hn/generator/pipeline_problems.hpp>
 #include <string>
 #include <vector>
-
-#include <hn/generator/pipeline_problems.hpp>
-#include <hn/formats/weight_files.hpp>
 
 namespace hn {
 

@@ -3,10 +3,9 @@
 
 #include <functional>
 #include <hn/cpp/config.hpp>
+#include <hn/nn/model_options.hpp>
 #include <memory>
 #include <utility>
-
-#include <hn/nn/model_options.hpp>
 
 namespace hn {
 

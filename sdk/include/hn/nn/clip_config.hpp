@@ -8,11 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <hn/nn/image_ops.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-
-#include <hn/nn/image_ops.hpp>
 
 namespace hn {
 

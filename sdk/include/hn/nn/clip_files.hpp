@@ -3,14 +3,13 @@
 #pragma once
 
 #include <filesystem>
+#include <hn/formats/weight_files.hpp>
+#include <hn/nn/clip_config.hpp>
+#include <hn/nn/open_clip_config.hpp>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <hn/nn/clip_config.hpp>
-#include <hn/nn/open_clip_config.hpp>
-#include <hn/formats/weight_files.hpp>
 
 namespace hn {
 

@@ -5,10 +5,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <optional>
-
 #include <hn/nn/clip_files.hpp>
 #include <hn/nn/clip_towers.hpp>
+#include <optional>
 
 namespace hn {
 

@@ -9,12 +9,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <hn/nn/clip_config.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <hn/nn/clip_config.hpp>
-#include <hn/nn/weight_map.hpp>
 
 namespace hn {
 

@@ -9,13 +9,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <hn/nn/lora.hpp>
+#include <hn/nn/ops.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <hn/nn/lora.hpp>
-#include <hn/nn/ops.hpp>
 
 namespace hn {
 

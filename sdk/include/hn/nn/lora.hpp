@@ -12,11 +12,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <hn/nn/weight_map.hpp>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <hn/nn/weight_map.hpp>
 
 namespace hn {
 

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <filesystem>
-
-#include <hn/nn/clip_config.hpp>
 #include <hn/formats/weight_files.hpp>
+#include <hn/nn/clip_config.hpp>
 
 namespace hn {
 

@@ -1,9 +1,8 @@
 // OpenCLIP's names for the tensors of a CLIP model, told in Hugging Face's.
 #pragma once
 
-#include <string>
-
 #include <hn/formats/weight_files.hpp>
+#include <string>
 
 namespace hn {
 

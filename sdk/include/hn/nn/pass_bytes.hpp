@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-
 #include <hn/nn/checkpoint.hpp>
 
 namespace hn {

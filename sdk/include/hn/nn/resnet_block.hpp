@@ -6,10 +6,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-
 #include <hn/nn/lora.hpp>
 #include <hn/nn/ops.hpp>
+#include <string>
 
 namespace hn {
 

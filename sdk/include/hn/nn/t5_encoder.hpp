@@ -8,11 +8,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <vector>
-
 #include <hn/nn/lora.hpp>
 #include <hn/nn/ops.hpp>
+#include <string>
+#include <vector>
 
 namespace hn {
 

@@ -4,14 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <hn/formats/weight_files.hpp>
+#include <hn/nn/quantise.hpp>
+#include <hn/nn/stream_order.hpp>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <hn/nn/quantise.hpp>
-#include <hn/nn/stream_order.hpp>
-#include <hn/formats/weight_files.hpp>
 
 namespace hn {
 

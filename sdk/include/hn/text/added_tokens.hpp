@@ -5,10 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <hn/text/tokenizer_parts.hpp>
 #include <string_view>
 #include <vector>
-
-#include <hn/text/tokenizer_parts.hpp>
 
 namespace hn {
 

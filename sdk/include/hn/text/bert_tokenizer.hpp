@@ -12,13 +12,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <hn/text/added_tokens.hpp>
+#include <hn/text/wordpiece.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <hn/text/added_tokens.hpp>
-#include <hn/text/wordpiece.hpp>
 
 namespace hn {
 

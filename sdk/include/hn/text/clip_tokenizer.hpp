@@ -7,10 +7,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <hn/text/tokenizer.hpp>
 #include <string_view>
 #include <vector>
-
-#include <hn/text/tokenizer.hpp>
 
 namespace hn {
 

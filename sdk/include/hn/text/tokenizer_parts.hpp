@@ -4,17 +4,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <hn/text/bpe.hpp>
+#include <hn/text/regex.hpp>
+#include <hn/text/unigram.hpp>
+#include <hn/text/wordpiece.hpp>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include <hn/text/bpe.hpp>
-#include <hn/text/regex.hpp>
-#include <hn/text/unigram.hpp>
-#include <hn/text/wordpiece.hpp>
 
 namespace hn {
 

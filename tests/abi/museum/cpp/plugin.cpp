@@ -1,4 +1,5 @@
-// A reward over the C++ layer, without LibTorch: the mean of the blue channel, with a prompt that it reads and a plan.
+// A reward over the C++ layer, without LibTorch: the mean of the blue channel, with a prompt that
+// it reads and a plan.
 #include <hn/cpp/plugin.hpp>
 
 namespace {
@@ -25,10 +26,8 @@ class Blue final : public hn::Instance {
   class Score final : public hn::Function {
    public:
     Score() {
-      inputs_ = {{"image_rgb01",
-                  "image_rgb01",
-                  {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY},
-                  HN_SLOT_DIFF}};
+      inputs_ = {
+          {"image_rgb01", "image_rgb01", {HN_DIM_BATCH, 3, HN_DIM_ANY, HN_DIM_ANY}, HN_SLOT_DIFF}};
       outputs_ = {{"score", "score", {HN_DIM_BATCH}, HN_SLOT_DIFF}};
     }
     hn_plan plan(const hn::Call&) override { return {0, 0, sizeof(Kept), sizeof(Kept)}; }
