@@ -145,7 +145,7 @@ class FakeSession : public Session {
     return result;
   }
 
-  void save_adapter(const std::filesystem::path& folder) override {
+  void save_adapter(const std::filesystem::path& folder, Weights) override {
     std::filesystem::create_directories(folder);
     std::ofstream(folder / "adapter_config.json") << "{}";
   }

@@ -36,7 +36,7 @@ class Session final : public core::Session {
     }
     return result;
   }
-  void save_adapter(const std::filesystem::path&) override {}
+  void save_adapter(const std::filesystem::path&, core::Weights) override {}
   void load_adapter(const std::filesystem::path&) override {}
   void save_checkpoint(const std::filesystem::path&) override {}
   void load_checkpoint(const std::filesystem::path&) override {}

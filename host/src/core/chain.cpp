@@ -219,6 +219,18 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
   return written;
 }
 
+void Chain::limit_samples(at::Tensor& x_grad, double share, double limit, ChainTotals& totals) {
+  const at::Tensor norms = at::linalg_vector_norm(x_grad.flatten(1), 2, at::IntArrayRef{1}) / share;
+  const at::Tensor host = norms.to(at::kCPU, at::kDouble);
+  const auto* values = host.const_data_ptr<double>();
+  totals.noise_gradients.insert(totals.noise_gradients.end(), values, values + host.numel());
+  if (std::none_of(values, values + host.numel(), [&](double norm) { return norm > limit; }))
+    return;
+  std::vector<std::int64_t> ones(static_cast<std::size_t>(x_grad.dim()), 1);
+  ones[0] = x_grad.size(0);
+  x_grad.mul_((limit / norms).clamp_max(1).view(ones));
+}
+
 void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
                 ChainTotals& totals) {
   const at::Tensor& x0 = batch.x0;
@@ -264,8 +276,9 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   generate_.grad[slots_.noise] = x_grad;
   generate_.backward(generate_saved, false);
   require_finite_rows(x_grad, "gradient of the noise", prompts);
+  limit_samples(x_grad, share, batch.noise_gradient_limit, totals);
   const RegulariserTerms terms =
-      regulariser(train_.reg, train_.reg_weight, x0, rows(delta_, b), share, x_grad);
+      regulariser(train_.reg, batch.reg_weight, x0, rows(delta_, b), share, x_grad);
   totals.half_square += terms.half_square.sum().item<double>();
   totals.regulariser += terms.value.sum().item<double>();
   require_finite_rows(terms.value, "regulariser", prompts);

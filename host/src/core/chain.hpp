@@ -6,6 +6,8 @@
 // Fine-tuning: the LoRA sits on generate itself, x = x0, no R.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,12 +34,18 @@ struct RewardTurn {
 struct ChainTotals {
   std::vector<StepScores> rewards;
   double half_square = 0, regulariser = 0;  // sums
+  // Norm of each sample's reward gradient with respect to its noise, before it was cut.
+  std::vector<double> noise_gradients;
 };
 
 struct ChainBatch {
-  at::Tensor x0;                          // float32 [b,C,h,w] on the device
-  at::Tensor step_noise;                  // [n-1,b,C,h,w], undefined without such a slot
-  std::span<const Prompt> prompts;        // b
+  at::Tensor x0;                    // float32 [b,C,h,w] on the device
+  at::Tensor step_noise;            // [n-1,b,C,h,w], undefined without such a slot
+  std::span<const Prompt> prompts;  // b
+  double reg_weight = 0;            // of the regulariser
+  // Most norm of the rewards' gradient with respect to one sample's noise; longer ones are cut to
+  // it.
+  double noise_gradient_limit = std::numeric_limits<double>::infinity();
   std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
   std::int64_t position = 0;              // of the first sample in its optimiser batch
 };
@@ -62,6 +70,8 @@ class Chain {
     at::Tensor scores, cotangent;  // [batch]
   };
   void stop_if_cancelled() const;
+  // Takes down the norm of each sample's gradient, and cuts what is beyond the batch's limit.
+  static void limit_samples(at::Tensor& x_grad, double share, double limit, ChainTotals& totals);
   // Once, with the prompts of the first batch, when a budget is set.
   void share_memory(std::span<const hn_cond* const> cond);
   at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;

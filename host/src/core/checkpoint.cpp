@@ -2,10 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
+#include <charconv>
 #include <cstring>
 #include <hn/formats/json_file.hpp>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "core/sealed_file.hpp"
 #include "core/tensor_io.hpp"
@@ -14,11 +20,15 @@ namespace hn::core {
 namespace {
 
 constexpr const char* kFormatKey = "hn.checkpoint";
-// 2: with its own sum and notes of the host.
-constexpr const char* kFormat = "2";
+// 3: with the running average, the best state, and what keeps the training on its way.
+constexpr const char* kFormat = "3";
 constexpr const char* kSpecKey = "hn.spec";
 constexpr std::string_view kNotePrefix = "hn.note.";
-constexpr const char* kCounters[] = {"steps_done", "skips", "updates"};
+constexpr const char* kCounters[] = {"steps_done", "skips", "updates", "average_updates",
+                                     "best_step"};
+constexpr const char* kWayKey = "way";
+constexpr const char* kObjectiveKey = "best_objective";
+constexpr const char* kHasBestKey = "hn.best";
 
 std::string adapter_key(const std::string& name) { return "adapter." + name; }
 std::string reward_key(const std::string& name) { return "reward." + name; }
@@ -47,6 +57,15 @@ std::vector<std::size_t> running_rewards(const SessionSpec& spec) {
   return running;
 }
 
+bool longer(const std::string& now, const std::string& then) {
+  std::uint64_t a = 0, b = 0;
+  const auto read = [](const std::string& text, std::uint64_t& number) {
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return failed == std::errc() && end == text.data() + text.size();
+  };
+  return read(now, a) && read(then, b) && a > b;
+}
+
 void compare_specs(const std::map<std::string, std::string>& ours, const SafetensorsFile& file,
                    TensorProblems& problems) {
   const auto at = file.metadata().find(kSpecKey);
@@ -60,6 +79,8 @@ void compare_specs(const std::map<std::string, std::string>& ours, const Safeten
     const std::string other = it == theirs.end() ? "nothing"
                               : it->is_string()  ? it->get<std::string>()
                                                  : it->dump();
+    // A training may be given more steps than it was begun with.
+    if (field == "train.steps" && longer(value, other)) continue;
     if (other != value) differs(field, other, value);
   }
   for (const auto& [field, value] : theirs.items())
@@ -90,14 +111,26 @@ void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& t
     for (const auto& [name, flat] : trainer.optimiser().buffers())
       file.add(buffer_key(name, matrix.name), adapter.part(flat, matrix));
   }
+  const KeptWeights& kept = trainer.kept();
+  for (const auto& [name, flat] : kept.buffers())
+    for (const Adapter::Matrix& matrix : adapter.matrices())
+      file.add(buffer_key(name, matrix.name), adapter.part(flat, matrix));
+  const BestState best = kept.best().value_or(BestState{});
   const std::int64_t counters[] = {static_cast<std::int64_t>(trainer.steps_done()),
-                                   trainer.skips_in_a_row(), trainer.optimiser().updates()};
-  for (int i = 0; i < 3; ++i) file.add(kCounters[i], at::full({1}, counters[i], at::kLong));
+                                   trainer.skips_in_a_row(), trainer.optimiser().updates(),
+                                   static_cast<std::int64_t>(kept.updates()),
+                                   static_cast<std::int64_t>(best.step)};
+  for (std::size_t i = 0; i < std::size(kCounters); ++i)
+    file.add(kCounters[i], at::full({1}, counters[i], at::kLong));
+  file.add(kWayKey, bits_of(trainer.numbers()));
+  file.add(kObjectiveKey, bits_of(std::array{best.objective}));
   for (const std::size_t k : running_rewards(spec))
     file.add(reward_key(spec.rewards[k].name), bits_of(trainer.rewards().at(k).numbers()));
   file.add(kGuardKey, bits_of(trainer.rewards().numbers()));
   std::map<std::string, std::string> metadata = {
-      {kFormatKey, kFormat}, {kSpecKey, nlohmann::json(fingerprint(spec)).dump()}};
+      {kFormatKey, kFormat},
+      {kSpecKey, nlohmann::json(fingerprint(spec)).dump()},
+      {kHasBestKey, kept.best() ? "true" : "false"}};
   for (const auto& [key, text] : notes) metadata.emplace(std::string(kNotePrefix) + key, text);
   write_sealed(path, file.tensors(), metadata);
 }
@@ -121,6 +154,17 @@ Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& traine
   }
   for (const Adapter::Matrix& matrix : adapter.matrices())
     wanted.push_back({adapter_key(matrix.name), adapter.part(values, matrix)});
+  const auto has_best = file.metadata().find(kHasBestKey);
+  std::vector<std::pair<std::string, at::Tensor>> kept;
+  for (const char* name : {"average", "best"}) {
+    const bool there = std::string_view(name) == "best"
+                           ? has_best != file.metadata().end() && has_best->second == "true"
+                           : spec.train.ema > 0;
+    if (!there) continue;
+    kept.emplace_back(name, at::zeros(values.sizes(), at::kFloat));
+    for (const Adapter::Matrix& matrix : adapter.matrices())
+      wanted.push_back({buffer_key(name, matrix.name), adapter.part(kept.back().second, matrix)});
+  }
   std::vector<at::Tensor> counters;
   for (const char* name : kCounters) {
     counters.push_back(at::zeros({1}, at::kLong));
@@ -133,6 +177,10 @@ Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& traine
   }
   const at::Tensor guard = at::zeros({2}, at::kLong);
   wanted.push_back({kGuardKey, guard});
+  const at::Tensor way = at::zeros({Trainer::kNumbers}, at::kLong);
+  wanted.push_back({kWayKey, way});
+  const at::Tensor objective = at::zeros({1}, at::kLong);
+  wanted.push_back({kObjectiveKey, objective});
   read_tensors(file, wanted, problems, {kSealName});
   std::vector<std::int64_t> counts;
   for (const at::Tensor& counter : counters) counts.push_back(counter.item<std::int64_t>());
@@ -154,6 +202,15 @@ Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& traine
     trainer.rewards().at(k) = RewardState::from(numbers_of(states[next++]));
   trainer.rewards().restore(numbers_of(guard));
   trainer.restore(static_cast<std::uint64_t>(counts[0]), counts[1], counts[2]);
+  const std::vector<double> on_the_way = numbers_of(way);
+  trainer.restore_numbers(std::span<const double, Trainer::kNumbers>(on_the_way));
+  std::optional<BestState> best;
+  if (!kept.empty() && kept.back().first == "best")
+    best = BestState{static_cast<std::uint64_t>(counts[4]), numbers_of(objective)[0]};
+  trainer.kept().restore(static_cast<std::uint64_t>(counts[3]), best);
+  for (auto& [name, into] : trainer.kept().buffers())
+    for (const auto& [read, numbers] : kept)
+      if (read == name) into.copy_(numbers);
   Notes notes;
   for (const auto& [key, text] : file.metadata())
     if (key.starts_with(kNotePrefix)) notes.emplace(key.substr(kNotePrefix.size()), text);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <cmath>
 #include <hn/torch/entry.hpp>
 #include <optional>
 
@@ -114,10 +115,25 @@ class CoreSession final : public Session {
   StepReport train_step() override {
     return enter([&] { return trainer().step(); });
   }
-  std::string stopped() const override { return trainer_ ? trainer_->rewards().stopped() : ""; }
+  std::string stopped() const override { return trainer_ ? trainer_->stopped() : ""; }
+  void keep_best(double objective) override {
+    enter([&] {
+      if (!std::isfinite(objective))
+        throw Error(HN_INVALID_ARGUMENT, "[keep_best] objective: expected a finite number, got " +
+                                             std::to_string(objective));
+      trainer().kept().keep({trainer().steps_done(), objective});
+    });
+  }
+  std::optional<BestState> best() const override {
+    return trainer_ ? trainer_->kept().best() : std::nullopt;
+  }
+  void go_back(const std::string& why) override {
+    enter([&] { trainer().go_back(why); });
+  }
   SampleResult sample(const SampleRequest& request) override {
     return enter([&] {
       require_read(request.prompts, prompt_fields_);
+      const auto in_place = weights_in_place(request.weights);
       return core::sample(generator(), adapter_.get(), *prompts_, device_, request);
     });
   }
@@ -132,8 +148,9 @@ class CoreSession final : public Session {
       return core::score(reward, *prompts_, reward.device(), request);
     });
   }
-  void save_adapter(const std::filesystem::path& folder) override {
+  void save_adapter(const std::filesystem::path& folder, Weights weights) override {
     enter([&] {
+      const auto in_place = weights_in_place(weights);
       std::vector<std::string> paths;
       const Adapter& saved = adapter("save_adapter");
       require_finite(saved, "it is not saved");
@@ -147,11 +164,12 @@ class CoreSession final : public Session {
       Adapter& into = adapter("load_adapter");
       if (is_peft_folder(folder)) {
         load_peft(into, folder);
-        return;
+      } else {
+        const LoraFile file = read_lora(folder, generator_->layers(spec_.net.kind));
+        report_lora(file, spec_.net.file_partial, services_);
+        report_lora_gaps(file, put_lora(into, file), services_);
       }
-      const LoraFile file = read_lora(folder, generator_->layers(spec_.net.kind));
-      report_lora(file, spec_.net.file_partial, services_);
-      report_lora_gaps(file, put_lora(into, file), services_);
+      if (trainer_) trainer_->kept().begin_anew();
     });
   }
   void save_checkpoint(const std::filesystem::path& file) override {
@@ -167,6 +185,7 @@ class CoreSession final : public Session {
   std::vector<double> lipschitz(const std::vector<Prompt>& prompts, std::uint64_t seed,
                                 int iterations) override {
     return enter([&] {
+      const auto in_place = weights_in_place(Weights::kKept);
       return core::lipschitz(generator(), adapter("lipschitz"), *prompts_, device_, prompts, seed,
                              iterations);
     });
@@ -242,6 +261,9 @@ class CoreSession final : public Session {
     if (file) report_lora_gaps(*file, put_lora(*adapter_, *file), services_);
     shapes_.noise = generator_->noise_shape();
     shapes_.image = generator_->image_shape();
+    double numbers = 1;
+    for (const std::int64_t size : shapes_.noise) numbers *= static_cast<double>(size);
+    shapes_.kl_target = KlControl::target(spec_, numbers);
     shapes_.steps = generator_->steps();
     shapes_.trainable = adapter_ ? adapter_->count() : 0;
     shapes_.used_bytes = generator_->instance().used_bytes();
@@ -267,6 +289,11 @@ class CoreSession final : public Session {
           std::make_unique<Trainer>(spec_, *generator_, rewards_, *adapter_, *prompts_, device_);
     }
     return *trainer_;
+  }
+  // Before a training there is only what the adapter holds.
+  WeightsInPlace weights_in_place(Weights weights) {
+    return trainer_ ? WeightsInPlace(adapter_->values(), trainer_->kept().at(weights))
+                    : WeightsInPlace();
   }
   void reclaim() {
     if (prompts_) prompts_->clear();

@@ -93,11 +93,16 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
     f["train.decay_to"] = number(t.decay_to);
   }
   f["train.clip"] = number(t.clip);
+  f["train.outlier"] = number(t.outlier);
+  f["train.sample_outlier"] = number(t.sample_outlier);
+  f["train.ema"] = number(t.ema);
+  f["train.return_factor"] = number(t.return_factor);
   if (spec.net.kind == NetKind::kHypernet) {
     f["train.reg"] = t.reg == Regulariser::kMean    ? "mean"
                      : t.reg == Regulariser::kPaper ? "paper"
                                                     : "norm";
     f["train.reg_weight"] = number(t.reg_weight);
+    f["train.kl_target"] = number(t.kl_target);
   }
   f["train.latents"] = t.latents == LatentMode::kInf     ? "inf"
                        : t.latents == LatentMode::kBatch ? "batch"

@@ -68,4 +68,9 @@ void OptimiserState::set_updates(std::int64_t updates) {
   count_.fill_(static_cast<double>(updates));
 }
 
+void OptimiserState::begin_anew() {
+  for (auto& [name, buffer] : buffers_) buffer.zero_();
+  set_updates(0);
+}
+
 }  // namespace hn::core

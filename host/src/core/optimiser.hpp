@@ -35,6 +35,8 @@ class OptimiserState {
   const std::vector<std::pair<std::string, at::Tensor>>& buffers() const { return buffers_; }
   std::int64_t updates() const;
   void set_updates(std::int64_t updates);
+  // As new: every buffer zero, no update yet.
+  void begin_anew();
 
  private:
   Optimiser kind_;

@@ -126,6 +126,8 @@ enum class Unavailable { kStop, kRepeat, kSkip };
 // where one refuses, a warning; kYes: a refusal is an error; kNo: never asked.
 enum class Determinism { kAuto, kYes, kNo };
 
+inline constexpr double kAutoKlTarget = -1;
+
 struct TrainSpec {
   std::vector<Prompt> prompts;
   std::int64_t steps = 100, batch = 16, accumulation = 1;
@@ -137,8 +139,24 @@ struct TrainSpec {
       0.6;  // share of the steps after which kLinear and kCosine fall, to decay_to * lr
   double decay_to = 0.05;
   double clip = 1.0;  // of the global gradient norm; 0 = none
+  // A step whose gradient norm is more than so many times its running norm counts the less, the
+  // farther out it is (GradientWatch); 0 = off.
+  double outlier = 0;
+  // The same for the rewards' gradient with respect to one sample's noise, which is cut to so many
+  // times its running norm; 0 = off.
+  double sample_outlier = 0;
   Regulariser reg = Regulariser::kMean;
   double reg_weight = 1.0;
+  // 0.5 sum(delta^2) a sample that is not to be exceeded for long: reg_weight rises while it is
+  // (KlControl), and a run that is away from it goes back; 0 = no target, kAutoKlTarget = the
+  // default for the noise's size.
+  double kl_target = 0;
+  // Of the running average of the adapter's numbers (KeptWeights); 0 = no average.
+  double ema = 0;
+  // Going back to the kept state: the learning rate is multiplied by this, at most max_returns
+  // times, then the training stops.
+  double return_factor = 0.5;
+  std::int64_t max_returns = 3;
   LatentMode latents = LatentMode::kInf;
   std::int64_t latent_count = 16;  // of kMulti
   NonFinite non_finite = NonFinite::kStop;
@@ -188,7 +206,19 @@ struct Shapes {
   std::int64_t steps = 1;           // of generate
   std::uint64_t trainable = 0;      // numbers in the adapter
   std::uint64_t used_bytes = 0;     // as the plugins report it (hn.memory/1)
+  double kl_target = 0;             // that training holds; 0: none
   DLDevice device{kDLCPU, 0};       // that the session runs on
+};
+
+// Which numbers of the adapter: as the optimiser left them, their running average, or what the
+// training is for: the best state where one was kept, else the average. Without an average (ema 0)
+// kAverage is kTrained.
+enum class Weights { kKept, kTrained, kAverage };
+
+// A state that was found better than those before it.
+struct BestState {
+  std::uint64_t step = 0;
+  double objective = 0;  // greater is better; the caller's
 };
 
 struct StepReport {        // one optimiser step; means over its samples
@@ -199,6 +229,9 @@ struct StepReport {        // one optimiser step; means over its samples
   double kl = 0;      // 0.5 * sum(delta^2) per sample: the paper's term, whatever the regulariser
   double delta_rms = 0;
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
+  double reg_weight = 0;      // in force: TrainSpec's, raised where kl_target asks for it
+  double gradient_share = 1;  // below 1: the gradient was an outlier
+  std::string went_back;      // why, where this step ended with a return to the kept state
   bool skipped = false;
   std::string why;  // "reward clip: nan at sample 3 (prompt ...)"
   // Of rewards that look broken or do not answer, and of guards.
@@ -220,6 +253,7 @@ struct SampleRequest {
   std::uint64_t seed = 0;
   std::int64_t batch = 16;
   bool adapted = true;  // false: without the noise network or fine-tune (the "before" picture)
+  Weights weights = Weights::kKept;
   bool want_images = true, want_latents = false, want_delta = false, want_noise = false;
   SampleTensors tensors = {};
 };
@@ -292,8 +326,16 @@ class Session {
   // One optimiser step. HN_CANCELLED leaves the state before the step; HN_INVALID_ARGUMENT names
   // what was not finite.
   virtual StepReport train_step() = 0;
-  // Why a guard ended the training, or nothing. Kept in checkpoints; train_step() refuses then.
+  // Why a guard or too many returns ended the training, or nothing. Kept in checkpoints;
+  // train_step() refuses then.
   virtual std::string stopped() const { return {}; }
+  // The average becomes the best state; part of checkpoints. HN_INVALID_ARGUMENT for an objective
+  // that is not finite.
+  virtual void keep_best(double /*objective*/) {}
+  virtual std::optional<BestState> best() const { return std::nullopt; }
+  // The kept state is trained on from here, at a lower rate (return_factor), with a new optimiser
+  // and a new warm-up; after max_returns the training is stopped, with `why`.
+  virtual void go_back(const std::string& /*why*/) {}
   // Noise that is not finite: HN_INVALID_ARGUMENT; delta, latents or pictures: HN_DATA_LOSS. Both
   // name the sample and its prompt.
   virtual SampleResult sample(const SampleRequest&) = 0;
@@ -302,7 +344,8 @@ class Session {
   // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically. An
   // adapter that is not finite is neither saved nor kept in a checkpoint: HN_DATA_LOSS names its
   // matrix.
-  virtual void save_adapter(const std::filesystem::path& folder) = 0;
+  virtual void save_adapter(const std::filesystem::path& folder,
+                            Weights weights = Weights::kKept) = 0;
   virtual void load_adapter(const std::filesystem::path& folder) = 0;
   // One file with everything that an exact resume needs (adapter, optimiser, step, random state);
   // replaced atomically.

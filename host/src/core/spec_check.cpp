@@ -42,6 +42,16 @@ void check_train(const TrainSpec& t, Problems& p) {
   p.require(t.decay_from >= 0 && t.decay_from <= 1, "train.decay_from", "0 to 1", t.decay_from);
   p.require(finite_from_0(t.decay_to), "train.decay_to", "0 or more", t.decay_to);
   p.require(finite_from_0(t.clip), "train.clip", "0 (none) or more", t.clip);
+  p.require(t.outlier == 0 || (std::isfinite(t.outlier) && t.outlier >= 1), "train.outlier",
+            "0 (off) or at least 1", t.outlier);
+  p.require(std::isfinite(t.sample_outlier) && t.sample_outlier >= 0, "train.sample_outlier",
+            "0 (off) or more", t.sample_outlier);
+  p.require(share(t.ema), "train.ema", "at least 0 and below 1", t.ema);
+  p.require(t.kl_target == kAutoKlTarget || finite_from_0(t.kl_target), "train.kl_target",
+            "0 (none) or more", t.kl_target);
+  p.require(t.return_factor > 0 && t.return_factor <= 1, "train.return_factor", "above 0, to 1",
+            t.return_factor);
+  p.require(t.max_returns >= 0, "train.max_returns", "0 or more", t.max_returns);
   p.require(std::isfinite(t.reg_weight), "train.reg_weight", "a finite number", t.reg_weight);
   p.require(t.latent_count >= 1, "train.latent_count", "1 or more", t.latent_count);
   p.require(t.max_repeats >= 0, "train.max_repeats", "0 or more", t.max_repeats);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <numeric>
 #include <set>
@@ -17,6 +18,18 @@ namespace hn::core {
 namespace {
 
 bool is_unavailable(hn_status code) { return code == HN_UNAVAILABLE || code == HN_DEADLINE; }
+
+double numbers_of(const std::vector<std::int64_t>& shape) {
+  double numbers = 1;
+  for (const std::int64_t size : shape) numbers *= static_cast<double>(size);
+  return numbers;
+}
+
+std::string text_of(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", number);
+  return text;
+}
 
 }  // namespace
 
@@ -37,7 +50,11 @@ Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
       draws_(spec.seed),
       chain_(generator, rewards, adapter, spec.train, prompts, device, micro_batch()),
       optimiser_(spec.train, adapter.values()),
-      states_(spec) {}
+      states_(spec),
+      kept_(spec.train, adapter.values()),
+      kl_(KlControl::target(spec, numbers_of(noise_shape_))),
+      watch_(spec.train.outlier),
+      samples_(spec.train.sample_outlier) {}
 
 std::int64_t Trainer::micro_batch() const {
   return train_.micro_batch > 0 ? std::min(train_.micro_batch, train_.batch) : train_.batch;
@@ -149,6 +166,8 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
       batch.step_noise = batch.step_noise.to(device_);
     }
     batch.prompts = prompts;
+    batch.reg_weight = train_.reg_weight * kl_.factor();
+    batch.noise_gradient_limit = samples_.limit();
     batch.rng_seed = spec_.seed;
     batch.first = first;
     batch.position = done % train_.batch;
@@ -170,8 +189,6 @@ void Trainer::require_finite_gradients(double norm) const {
 
 void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
   const auto samples = static_cast<double>(train_.batch * train_.accumulation);
-  double numbers = 1;
-  for (const std::int64_t size : noise_shape_) numbers *= static_cast<double>(size);
   report.loss = totals.regulariser / samples;
   for (std::size_t k = 0; k < rewards_.size(); ++k) {
     const RewardSpec& spec = rewards_[k]->spec();
@@ -187,7 +204,8 @@ void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
     report.loss += states_.loss(k, score);
   }
   report.kl = totals.half_square / samples;
-  report.delta_rms = std::sqrt(2 * report.kl / numbers);
+  report.reg_weight = train_.reg_weight * kl_.factor();
+  report.delta_rms = std::sqrt(2 * report.kl / numbers_of(noise_shape_));
   states_.finish_step(totals.rewards, report);
   for (const std::string& warning : report.warnings)
     runtime_.services.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + ": " + warning);
@@ -235,13 +253,62 @@ void Trainer::skip(const Error& why, StepReport& report) {
   runtime_.services.log(HN_LOG_WARNING, step_name() + "skipped: " + why.what());
 }
 
+double Trainer::rate(std::uint64_t step) const {
+  double factor = rate_factor_;
+  // After a return the optimiser knows nothing, as at the start.
+  if (returned_at_ > 0 && train_.warmup > 0)
+    factor *= std::min(
+        1.0, static_cast<double>(step - returned_at_) / static_cast<double>(train_.warmup));
+  return learning_rate(train_, step) * factor;
+}
+
+void Trainer::update(const ChainTotals& totals, StepReport& report) {
+  samples_.add(totals.noise_gradients);
+  report.gradient_share = watch_.share(report.grad_norm);
+  if (report.gradient_share < 1) {
+    adapter_.gradients().mul_(report.gradient_share);
+    runtime_.services.log(HN_LOG_INFO, step_name() + "the gradient's norm " +
+                                           text_of(report.grad_norm) + " is beyond " +
+                                           text_of(train_.outlier) + " times its running norm " +
+                                           text_of(watch_.limit() / train_.outlier) +
+                                           "; it counts by " + text_of(report.gradient_share));
+  }
+  watch_.add(report.grad_norm);
+  at::Tensor values = adapter_.values();
+  optimiser_.step(values, adapter_.gradients(), report.lr);
+  kept_.update();
+}
+
+void Trainer::go_back(const std::string& why) {
+  ++returns_;
+  const std::string text = "going back to the kept state" +
+                           (kept_.best() ? " of step " + std::to_string(kept_.best()->step)
+                                         : std::string(", the running average")) +
+                           ": " + why;
+  kept_.go_back();
+  optimiser_.begin_anew();
+  kl_.forget();
+  rate_factor_ *= train_.return_factor;
+  returned_at_ = steps_done_;
+  runtime_.services.log(HN_LOG_WARNING, "step " + std::to_string(steps_done_) + ": " + text);
+}
+
+std::string Trainer::stopped() const {
+  if (!states_.stopped().empty()) return states_.stopped();
+  if (returns_ <= train_.max_returns) return {};
+  return "the training left its way " + std::to_string(returns_) +
+         " times, the last time at step " + std::to_string(returned_at_) +
+         "; it ended with the kept state. A lower train.lr, a higher train.reg_weight or a lower "
+         "train.kl_target holds it better";
+}
+
 StepReport Trainer::step() {
-  if (!states_.stopped().empty())
-    throw Error(HN_INVALID_ARGUMENT, "[train_step] " + states_.stopped());
+  if (const std::string why = stopped(); !why.empty())
+    throw Error(HN_INVALID_ARGUMENT, "[train_step] " + why);
   const auto start = std::chrono::steady_clock::now();
   StepReport report;
   report.step = steps_done_ + 1;
-  report.lr = learning_rate(train_, report.step);
+  report.lr = rate(report.step);
   report.rewards.assign(rewards_.size(), std::nan(""));
   runtime_.services.at_step(report.step);
   prepare();
@@ -249,10 +316,10 @@ StepReport Trainer::step() {
   try {
     ChainTotals totals;
     report.grad_norm = gradients_of_step(totals);
-    at::Tensor values = adapter_.values();
-    optimiser_.step(values, adapter_.gradients(), report.lr);
+    update(totals, report);
     skips_ = 0;
     fill_report(totals, report);
+    kl_.add(report.kl);
   } catch (const NotFinite& e) {
     if (train_.non_finite == NonFinite::kStop) throw NotFinite(step_name() + e.what());
     if (skips_ >= train_.max_skips) throw NotFinite(step_name() + e.what() + skipped_before());
@@ -264,6 +331,12 @@ StepReport Trainer::step() {
     skip(e, report);
   }
   ++steps_done_;
+  if (kl_.away()) {
+    report.went_back = "0.5 |delta|^2 is " + text_of(report.kl) + ", more than " +
+                       text_of(KlControl::kAway) + " times the target " + text_of(kl_.target()) +
+                       " on average";
+    go_back(report.went_back);
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
@@ -272,6 +345,29 @@ void Trainer::restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t
   steps_done_ = steps_done;
   skips_ = skips;
   optimiser_.set_updates(updates);
+}
+
+std::array<double, Trainer::kNumbers> Trainer::numbers() const {
+  const auto kl = kl_.numbers();
+  const auto watch = watch_.numbers(), samples = samples_.numbers();
+  return {kl[0],
+          kl[1],
+          watch[0],
+          watch[1],
+          samples[0],
+          samples[1],
+          rate_factor_,
+          static_cast<double>(returns_),
+          static_cast<double>(returned_at_)};
+}
+
+void Trainer::restore_numbers(std::span<const double, kNumbers> numbers) {
+  kl_.restore(numbers.subspan<0, 2>());
+  watch_.restore(numbers.subspan<2, 2>());
+  samples_.restore(numbers.subspan<4, 2>());
+  rate_factor_ = numbers[6];
+  returns_ = static_cast<std::int64_t>(numbers[7]);
+  returned_at_ = static_cast<std::uint64_t>(numbers[8]);
 }
 
 }  // namespace hn::core

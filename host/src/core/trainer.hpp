@@ -1,12 +1,18 @@
 // The optimiser steps: draws, micro batches, accumulation, clipping, and what happens on NaN.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/chain.hpp"
 #include "core/draws.hpp"
+#include "core/gradient_watch.hpp"
+#include "core/kept_weights.hpp"
+#include "core/kl_control.hpp"
 #include "core/optimiser.hpp"
 
 namespace hn::core {
@@ -39,6 +45,19 @@ class Trainer {
   OptimiserState& optimiser() { return optimiser_; }
   void restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t updates);
   RewardStates& rewards() { return states_; }
+  KeptWeights& kept() { return kept_; }
+  const KeptWeights& kept() const { return kept_; }
+
+  // As Session::go_back.
+  void go_back(const std::string& why);
+  // Why the training is over before its steps are done, or nothing.
+  std::string stopped() const;
+
+  // What keeps a training on its way, for checkpoints: the regulariser's weight, the gradient's
+  // usual norm, returns, the learning rate's factor, the step of the last return.
+  static constexpr std::size_t kNumbers = 9;
+  std::array<double, kNumbers> numbers() const;
+  void restore_numbers(std::span<const double, kNumbers> numbers);
 
  private:
   std::int64_t micro_batch() const;
@@ -53,6 +72,8 @@ class Trainer {
   void skip(const Error& why, StepReport& report);
   void require_finite_gradients(double norm) const;
   void fill_report(const ChainTotals& totals, StepReport& report);
+  double rate(std::uint64_t step) const;
+  void update(const ChainTotals& totals, StepReport& report);
 
   const SessionSpec& spec_;
   const TrainSpec& train_;
@@ -68,6 +89,13 @@ class Trainer {
   Chain chain_;
   OptimiserState optimiser_;
   RewardStates states_;
+  KeptWeights kept_;
+  KlControl kl_;
+  GradientWatch watch_;    // of the whole step
+  GradientWatch samples_;  // of each sample's noise
+  std::int64_t returns_ = 0;
+  double rate_factor_ = 1;
+  std::uint64_t returned_at_ = 0;  // the step after which the last return was; 0: the start
   std::uint64_t steps_done_ = 0;
   std::int64_t skips_ = 0;
   bool prepared_ = false;
