@@ -20,10 +20,10 @@ struct Options {
   ModelFlags model;
   SetupFlags setup;
   RewardFlags reward;
-  std::string prompts, sample_prompts, eval_prompts, out, net, memory_budget;
+  std::string prompts, sample_prompts, eval_prompts, out, net, from, memory_budget;
   std::vector<std::string> measures;
   std::optional<std::int64_t> steps, batch, seed, rank;
-  std::optional<double> lr, kl;
+  std::optional<double> lr, kl, kl_target;
   bool overwrite = false;
   bool dry_run = false;
 };
@@ -38,7 +38,8 @@ constexpr const char* kFooter =
     "  hnhost train --reward hps=5,clip=1 --weights hps=DIR --reward-option hps.every=2 \\\n"
     "      --monitor judge --guard judge=drop:0.1\n"
     "\nThe run directory holds config.toml, adapter/ (PEFT), metrics.jsonl, TensorBoard events,\n"
-    "samples/, report.html and summary.json. The same command goes on where it was stopped.\n"
+    "samples/, report.html and summary.json. The same command goes on where it was stopped,\n"
+    "and with more --steps where it was finished.\n"
     "Every key of the configuration: docs/configuration.md";
 
 std::string shortest(double value) { return nlohmann::json(value).dump(); }
@@ -78,6 +79,7 @@ std::string config_text(const Options& o) {
   text("train.sample_prompts", o.sample_prompts);
   text("eval.prompts", o.eval_prompts);
   text("net.kind", o.net);
+  text("net.file", o.from);
   text("train.memory_budget", o.memory_budget);
   integer("train.steps", o.steps);
   integer("train.batch", o.batch);
@@ -85,6 +87,7 @@ std::string config_text(const Options& o) {
   integer("net.rank", o.rank);
   if (o.lr) overlay.set("train.lr", shortest(*o.lr));
   if (o.kl) overlay.set("train.reg_weight", shortest(*o.kl));
+  if (o.kl_target) overlay.set("train.kl_target", shortest(*o.kl_target));
   if (o.overwrite) overlay.set("run.overwrite", "true");
   o.reward.lay(overlay, parse_weights(o.model.weights), /*trained=*/true);
   o.setup.lay(overlay);
@@ -155,9 +158,12 @@ void add_train(CLI::App& app, Command& command) {
       ->type_name("SIZE");
   add_number(*verb, "--lr", o->lr, "Learning rate");
   add_number(*verb, "--kl", o->kl, "Weight of the KL term (train.reg_weight)");
+  add_number(*verb, "--kl-target", o->kl_target,
+             "Bound of half the squared Delta a sample (train.kl_target); 0: none");
   add_integer(*verb, "--rank", o->rank, {1, 65536}, "Rank of the LoRA matrices");
   verb->add_option("--net", o->net, "What is trained: hypernet, finetune or none")
       ->type_name("KIND");
+  verb->add_option("--from", o->from, "Begin with this adapter, or a run's")->type_name("PATH");
   add_integer(*verb, "--seed", o->seed, kSeeds, "Of everything drawn at random");
   verb->add_option("--out", o->out, "The run directory [runs/GENERATOR-REWARDS]")->type_name("DIR");
   verb->add_flag("--overwrite", o->overwrite, "Begin anew where the directory holds another run");

@@ -43,6 +43,24 @@ TEST(RunDirectory, AnotherConfigurationIsRefusedByKey) {
   EXPECT_EQ(read_bytes(root / "config.toml"), kConfig);
 }
 
+TEST(RunDirectory, MoreStepsGoOnInIt) {
+  const TestFolder folder;
+  const fs::path root = folder.path() / "run";
+  const auto text = [](int steps, int patience) {
+    return "[train]\nsteps = " + std::to_string(steps) +
+           "\n[validation]\npatience = " + std::to_string(patience) + "\n";
+  };
+  { touch(RunDirectory(root, text(80, 0), false).checkpoint()); }
+  { const RunDirectory longer(root, text(160, 3), false); }
+  EXPECT_EQ(read_bytes(root / "config.toml"), text(160, 3));
+  EXPECT_TRUE(fs::exists(root / "checkpoint.safetensors"));
+  expect_error(HN_INVALID_ARGUMENT, {"train.steps: 160 there, 80 now"},
+               [&] { RunDirectory(root, text(80, 3), false); });
+  expect_error(HN_INVALID_ARGUMENT, {"train.steps: 160 there, 200 now", "seed: not set there"},
+               [&] { RunDirectory(root, "seed = 1\n" + text(200, 3), false); });
+  EXPECT_EQ(read_bytes(root / "config.toml"), text(160, 3));
+}
+
 TEST(RunDirectory, OverwriteRemovesTheRunAndNothingElse) {
   const TestFolder folder;
   const fs::path root = folder.path() / "run";

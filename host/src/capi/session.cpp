@@ -104,9 +104,15 @@ std::unique_ptr<hnhost_session> open(hnhost* host, const hnhost_session_args& ar
   s->spec = hn::host::session_spec(s->config, s->host->registry(), use);
   const hn::host::HookScope heard(*s->hooks, hn::host::known_hooks(function, args.hooks));
   hn::core::Services services = hn::host::make_services(*s->host, s->hooks);
-  s->core = s->rewards_alone ? s->host->open_rewards(s->config, std::move(services), args.stream)
-                             : s->host->open_session(s->config, std::move(services),
-                                                     !s->config.train.prompts.empty(), args.stream);
+  if (s->rewards_alone) {
+    s->core = s->host->open_rewards(s->config, std::move(services), args.stream);
+    return s;
+  }
+  // All of them: whoever takes the steps also chooses what to measure them with.
+  std::vector<hn::core::Prompt> prompts;
+  if (!s->config.train.prompts.empty())
+    prompts = hn::host::load_prompts(s->config, s->host->registry(), s->config.train.prompts);
+  s->core = s->host->open_session(s->config, std::move(services), std::move(prompts), args.stream);
   return s;
 }
 

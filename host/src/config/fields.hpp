@@ -1,9 +1,9 @@
 // Every key of the configuration, once: the reader, the writer and the list of keys visit the same
 // functions, so none of them can know a key that another does not.
 //
-// A visitor has text, flag, integer, number, bytes (a text such as "8GiB"), maybe (a number that
-// may be left out), list, integers and choice, each with the key, the field, and for numbers the
-// least and greatest value allowed.
+// A visitor has text, path, flag, integer, number, bytes (a text such as "8GiB"), maybe (a number
+// that may be left out), list, integers and choice, each with the key, the field, and for numbers
+// the least and greatest value allowed.
 #pragma once
 
 #include <array>
@@ -101,6 +101,7 @@ void visit_net(Visitor& v, core::NetSpec& c) {
   v.integer("rank", c.rank, 1, 65536);
   v.number("alpha", c.alpha, 0, kInfinite);
   v.list("targets", c.targets);
+  v.path("file", c.file);
 }
 
 template <class Visitor>
@@ -127,6 +128,12 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.number("clip", s.clip, 0, kInfinite);
   v.choice("reg", s.reg, kRegularisers);
   v.number("reg_weight", s.reg_weight, 0, kInfinite);
+  v.maybe("kl_target", c.kl_target);
+  v.number("outlier", s.outlier, 0, kInfinite);
+  v.number("sample_outlier", s.sample_outlier, 0, kInfinite);
+  v.number("ema", s.ema, 0, 1);
+  v.number("return_factor", s.return_factor, 0, 1);
+  v.integer("max_returns", s.max_returns, 0, kMostSteps);
   v.choice("latents", s.latents, kLatentModes);
   v.integer("latent_count", s.latent_count, 1, kMostSteps);
   v.choice("non_finite", s.non_finite, kNonFinite);
@@ -137,6 +144,15 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.integer("watch", s.watch, 0, kMostSteps);
   v.integer("checkpoint_every", c.checkpoint_every, 0, kMostSteps);
   v.integer("sample_every", c.sample_every, 0, kMostSteps);
+}
+
+template <class Visitor>
+void visit_validation(Visitor& v, ValidationConfig& c) {
+  v.text("prompts", c.prompts);
+  v.integer("count", c.count, 0, kMostSteps);
+  v.integer("seed", c.seed, 0, kMostSeed);
+  v.integer("every", c.every, 0, kMostSteps);
+  v.integer("patience", c.patience, 0, kMostSteps);
 }
 
 template <class Visitor>

@@ -19,6 +19,9 @@ class Reader {
   void text(const char* key, std::string& field) {
     if (auto value = table_.find_str(key)) field = *std::move(value);
   }
+  void path(const char* key, std::filesystem::path& field) {
+    if (auto value = table_.find_str(key)) field = *std::move(value);
+  }
   void flag(const char* key, bool& field) {
     if (const auto value = table_.find_bool(key)) field = *value;
   }
@@ -82,6 +85,7 @@ struct KeyLister {
 
   void add(const char* key) { keys.push_back(prefix + key); }
   void text(const char* key, std::string&) { add(key); }
+  void path(const char* key, std::filesystem::path&) { add(key); }
   void flag(const char* key, bool&) { add(key); }
   template <class Integer>
   void integer(const char* key, Integer&, std::int64_t, std::int64_t) {
@@ -151,6 +155,10 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
     visit_train(v, s);
     s.reg_weight_given = v.table().has("reg_weight");
   });
+  read_section(top.table(), "validation", c.validation, [](auto& v, auto& s) {
+    visit_validation(v, s);
+    s.every_given = v.table().has("every");
+  });
   read_section(top.table(), "eval", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   read_section(top.table(), "pictures", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   read_section(top.table(), "worker", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });
@@ -175,6 +183,7 @@ std::vector<std::string> config_keys() {
   section("guard[].", guard, [](auto& v, auto& s) { visit_guard(v, s); });
   section("net.", c.net, [](auto& v, auto& s) { visit_net(v, s); });
   section("train.", c.train, [](auto& v, auto& s) { visit_train(v, s); });
+  section("validation.", c.validation, [](auto& v, auto& s) { visit_validation(v, s); });
   section("eval.", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   section("pictures.", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   section("worker.", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });

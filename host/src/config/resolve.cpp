@@ -5,6 +5,7 @@
 
 #include "config/prompts.hpp"
 #include "config/run_config.hpp"
+#include "config/training_prompts.hpp"
 #include "loader/scan.hpp"
 #include "pull/snapshot.hpp"
 #include "registry/registry.hpp"
@@ -186,6 +187,20 @@ void resolve_rewards(RunConfig& c, const Registry& registry) {
                           absl::StrJoin(problems, "\n  ")));
 }
 
+// An adapter, or a run's folder, which has one.
+void resolve_net_file(core::NetSpec& net) {
+  if (net.file.empty()) return;
+  if (net.kind == core::NetKind::kNone)
+    refuse("[net] file: expected kind \"hypernet\" or \"finetune\" with it, got \"none\"");
+  net.file = tidy(net.file.string());
+  std::error_code ignored;
+  if (!std::filesystem::exists(net.file, ignored))
+    throw Error(HN_NOT_FOUND, cat("[net] file: ", net.file.string(), " does not exist"));
+  if (!std::filesystem::exists(net.file / "adapter_config.json", ignored) &&
+      std::filesystem::is_directory(net.file / "adapter", ignored))
+    net.file /= "adapter";
+}
+
 void check_guards(const RunConfig& c) {
   std::vector<std::string> running;
   for (const RewardConfig& reward : c.rewards)
@@ -233,6 +248,13 @@ void resolve_config(RunConfig& c, const Registry& registry, ConfigUse use) {
   resolve_prompts(model, "train",
                   model_prompts(model, "demo", after(c.eval.prompts, "heldout", "demo")),
                   c.train.sample_prompts);
+  if (c.validation.prompts.empty()) c.validation.prompts = kSplit;
+  if (c.validation.prompts != kSplit)
+    resolve_prompts(model, "validation", c.train.prompts, c.validation.prompts);
+  if (!c.validation.every_given)
+    c.validation.every = std::max<std::int64_t>(1, c.train.spec.steps / 10);
+  c.validation.every_given = true;
+  resolve_net_file(c.net);
   // The model's number is one for the mean form: the other forms differ by the dimension.
   if (!c.train.reg_weight_given && c.train.spec.reg == core::Regulariser::kMean)
     c.train.spec.reg_weight = model.reg_weight.value_or(c.train.spec.reg_weight);

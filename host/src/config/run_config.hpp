@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,12 +32,33 @@ struct RewardConfig {
 };
 
 struct TrainConfig {
-  core::TrainSpec spec;        // spec.prompts stays empty: load_prompts fills it
+  // On where nothing else is said; the core's own defaults are the plain method.
+  TrainConfig() {
+    spec.beta2 = 0.999;
+    spec.ema = 0.98;
+    spec.outlier = 4;
+    spec.sample_outlier = 2;
+  }
+  core::TrainSpec spec;  // spec.prompts stays empty: training_prompts fills it
+  // Left out: core::kAutoKlTarget.
+  std::optional<double> kl_target;
   std::string prompts;         // a file, "model:NAME" or "general:NAME"; resolved where not given
   std::string sample_prompts;  // of the pictures during training; the same
   std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
   std::int64_t sample_every = 50;      // steps; 0 = only before and after
   bool reg_weight_given = false;       // else spec.reg_weight is resolved from the model
+};
+
+// The prompts on which the best state of the adapter is chosen, apart from those that it is trained
+// on and those that are reported.
+struct ValidationConfig {
+  std::string prompts;  // as TrainConfig::prompts, or "split": taken out of the training prompts
+  std::int64_t count = 64;    // of prompts; 0 = none, and nothing is chosen
+  std::int64_t seed = 2;      // of their noise
+  std::int64_t every = 0;     // steps; resolved to a tenth of them where not given; 0 = never
+  std::int64_t patience = 0;  // end after so many measurements without a better one; 0 = never
+  bool every_given = false;
+  bool on() const { return count > 0 && every > 0; }
 };
 
 struct EvalConfig {
@@ -69,6 +91,7 @@ struct RunConfig {
   std::vector<core::GuardSpec> guards;  // [[guard]]
   core::NetSpec net;
   TrainConfig train;
+  ValidationConfig validation;
   EvalConfig eval;
   PicturesConfig pictures;
   core::PluginPlace worker;  // [worker]: the limits of every worker process

@@ -91,6 +91,7 @@ core::SessionSpec session_spec(const RunConfig& c, const Registry& registry, Con
   spec.net = c.net;
   spec.train = c.train.spec;
   spec.train.guards = c.guards;
+  spec.train.kl_target = c.train.kl_target.value_or(core::kAutoKlTarget);
   spec.device = c.device;
   spec.seed = c.seed;
   spec.threads = static_cast<int>(c.threads);

@@ -13,6 +13,7 @@ struct Writer {
 
   void line(const char* key, const std::string& value) { out += cat(key, " = ", value, "\n"); }
   void text(const char* key, const std::string& field) { line(key, toml_string(field)); }
+  void path(const char* key, const std::filesystem::path& field) { text(key, field.string()); }
   void flag(const char* key, bool field) { line(key, field ? "true" : "false"); }
   template <class Integer>
   void integer(const char* key, Integer field, std::int64_t, std::int64_t) {
@@ -64,6 +65,8 @@ std::string to_toml(const RunConfig& config) {
   visit_net(w, c.net);
   w.out += "\n[train]\n";
   visit_train(w, c.train);
+  w.out += "\n[validation]\n";
+  visit_validation(w, c.validation);
   w.out += "\n[eval]\n";
   visit_eval(w, c.eval);
   w.out += "\n[pictures]\n";

@@ -71,11 +71,11 @@ void Host::open_plugins(core::SessionSpec& spec) {
 }
 
 std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core::Services services,
-                                                  bool with_prompts, hn_stream stream) {
+                                                  std::vector<core::Prompt> train_prompts,
+                                                  hn_stream stream) {
   core::SessionSpec spec = session_spec(config, registry_);
   spec.stream = stream;
-  // What can fail without loading anything fails first.
-  if (with_prompts) spec.train.prompts = load_prompts(config, registry_, config.train.prompts);
+  spec.train.prompts = std::move(train_prompts);
   const hnhost_core_v1& core = this->core();
   spec.generator.plugin =
       open_plugin(*registry_.generator(config.generator).plugin, spec.generator.plugin.place);

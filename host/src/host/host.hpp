@@ -50,10 +50,10 @@ class Host {
   // Parses and resolves.
   RunConfig configure(std::string_view toml, ConfigUse use = ConfigUse::kRun) const;
   // Opens plugins and core for a resolved configuration. services.log is filled in when empty.
-  // with_prompts: reads the training prompts too; sessions that only sample need none.
+  // train_prompts: those to train on; sessions that only sample need none.
   // stream: the caller's queue of the session's device; all zero: the device's default.
   std::unique_ptr<core::Session> open_session(const RunConfig& config, core::Services services,
-                                              bool with_prompts = true,
+                                              std::vector<core::Prompt> train_prompts = {},
                                               hn_stream stream = {0, 0, 0});
   // The configuration's rewards alone, without its generator: the session only scores. It was
   // resolved for either use. most_prompt_bytes: of encoded prompts that are kept.

@@ -79,6 +79,31 @@ std::string warning_section(const nlohmann::ordered_json& summary) {
   return items.empty() ? "" : "<h2>Warnings</h2><ul class=\"worse\">" + items + "</ul>";
 }
 
+std::string kept_section(const nlohmann::ordered_json& summary) {
+  if (!summary.contains("kept")) return "";
+  const auto& kept = summary.at("kept");
+  const auto step = std::to_string(kept.at("step").get<std::uint64_t>());
+  const auto weights = kept.at("weights").get<std::string>();
+  if (!kept.contains("validation"))
+    return "<p class=\"dim\">After: the " +
+           std::string(weights == "average" ? "running average of the adapter" : "adapter") +
+           " at step " + step + "; no state was chosen.</p>";
+  const auto& validation = kept.at("validation");
+  const auto prompts = std::to_string(validation.at("prompts").get<std::size_t>());
+  std::string out = "<p class=\"dim\">After: the state of step " + step + ", the best of " +
+                    std::to_string(validation.at("objectives").size()) + " on " + prompts +
+                    (validation.at("apart").get<bool>()
+                         ? " validation prompts, which are neither trained on nor reported here."
+                         : " validation prompts, some of which are trained on or reported here, "
+                           "with noise of their own.") +
+                    "</p>";
+  if (kept.at("step").get<std::uint64_t>() == 0)
+    out +=
+        "<p class=\"worse\">No trained state was better than the start, so the start was "
+        "kept.</p>";
+  return out;
+}
+
 std::string unanswered_section(const nlohmann::ordered_json& summary) {
   std::string out;
   for (const auto& row : summary.value("unanswered", nlohmann::ordered_json::array()))
@@ -125,6 +150,14 @@ std::string single_chart(const std::vector<nlohmann::json>& metrics, const std::
   return svg_chart({title, "step", key, {std::move(series)}});
 }
 
+std::string validation_chart(const std::vector<nlohmann::json>& metrics) {
+  Series series = over_steps(metrics, "validation", "", "objective");
+  if (series.x.empty()) return "";
+  series.colour = 1;
+  series.markers = true;
+  return svg_chart({"validation prompts", "step", "objective", {std::move(series)}});
+}
+
 std::string facts(const nlohmann::ordered_json& summary) {
   const auto row = [](const std::string& name, const std::string& value) {
     return "<tr><td>" + escape_html(name) + "</td><td>" + escape_html(value) + "</td></tr>";
@@ -147,6 +180,17 @@ std::string facts(const nlohmann::ordered_json& summary) {
   out += row("½‖Δ‖² of a held-out sample", number("kl"));
   if (summary.at("lipschitz").is_number())
     out += row("Lipschitz constant of Δ (the paper wants it below 1)", number("lipschitz"));
+  if (summary.contains("way")) {
+    const auto& way = summary.at("way");
+    if (way.at("kl_target").get<double>() > 0)
+      out += row("target of ½‖Δ‖² and greatest KL weight",
+                 number_text(way.at("kl_target").get<double>()) + ", " +
+                     number_text(way.at("greatest_reg_weight").get<double>()));
+    out += row("steps with an outlying gradient",
+               std::to_string(way.at("outlier_steps").get<std::uint64_t>()));
+    if (!way.at("returns").empty())
+      out += row("returns to the kept state", std::to_string(way.at("returns").size()));
+  }
   if (summary.at("skipped_steps").get<std::uint64_t>() > 0)
     out += row("skipped steps (not finite)",
                std::to_string(summary.at("skipped_steps").get<std::uint64_t>()));
@@ -163,6 +207,7 @@ std::string run_report(const nlohmann::ordered_json& summary,
                      std::to_string(evaluation.at("prompts").get<std::size_t>()) +
                      " held-out prompts with " + std::to_string(evaluation.at("seeds").size()) +
                      " fixed noise(s) each; before and after see the same noise.</p>";
+  body += kept_section(summary);
   body += measures_table(summary.at("measures")) + unanswered_section(summary);
   if (summary.contains("stopped") && summary.at("stopped").is_string())
     body += "<p class=\"worse\">Stopped early: " +
@@ -171,7 +216,7 @@ std::string run_report(const nlohmann::ordered_json& summary,
   body += "<h2>Before and after</h2>" + picture_table(pairs, "before", "after");
   body += "<h2>Curves</h2><div class=\"charts\">" + reward_charts(summary, metrics) +
           single_chart(metrics, "kl", "½‖Δ‖² of a sample", 2) +
-          single_chart(metrics, "loss", "loss", 3) +
+          single_chart(metrics, "loss", "loss", 3) + validation_chart(metrics) +
           single_chart(metrics, "grad_norm", "gradient norm before clipping", 4) + "</div>";
   body += "<h2>Run</h2>" + facts(summary);
   body += "<h2>Configuration</h2><pre>" + escape_html(config) + "</pre>";

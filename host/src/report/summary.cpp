@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <hn/formats/json_file.hpp>
 
 #include "report/divergence.hpp"
@@ -76,6 +77,43 @@ nlohmann::ordered_json monitors_json(const SummaryInput& input,
                     {"verdict", d.verdict()}});
   }
   return rows;
+}
+
+// Which state of the adapter "after" is, and how it was chosen.
+nlohmann::ordered_json kept_json(const SummaryInput& input,
+                                 const std::vector<nlohmann::json>& metrics) {
+  const auto& train = input.config.train.spec;
+  nlohmann::ordered_json kept;
+  kept["weights"] = input.best ? "best" : train.ema > 0 ? "average" : "last";
+  kept["step"] = input.best ? input.best->step : input.step;
+  if (!input.validation) return kept;
+  auto objectives = nlohmann::ordered_json::array();
+  for (const auto& row : metrics)
+    if (row.value("kind", "") == "validation")
+      objectives.push_back({{"step", row.at("step")}, {"objective", row.at("objective")}});
+  kept["validation"] = {{"prompts", input.validation->prompts},
+                        {"apart", input.validation->apart},
+                        {"objectives", std::move(objectives)}};
+  return kept;
+}
+
+// What it took to hold the training on its way.
+nlohmann::ordered_json way_json(const SummaryInput& input,
+                                const std::vector<nlohmann::json>& metrics) {
+  std::uint64_t outliers = 0;
+  double reg_weight = input.config.train.spec.reg_weight;
+  auto returns = nlohmann::ordered_json::array();
+  for (const auto& row : metrics) {
+    outliers += row.contains("gradient_share") ? 1 : 0;
+    if (row.contains("reg_weight"))
+      reg_weight = std::max(reg_weight, row.at("reg_weight").get<double>());
+    if (row.contains("went_back"))
+      returns.push_back({{"step", row.at("step")}, {"why", row.at("went_back")}});
+  }
+  return {{"kl_target", input.shapes.kl_target},
+          {"greatest_reg_weight", reg_weight},
+          {"outlier_steps", outliers},
+          {"returns", std::move(returns)}};
 }
 
 using Json = nlohmann::ordered_json;
@@ -173,6 +211,10 @@ nlohmann::ordered_json make_summary(const SummaryInput& input,
   out["train_seconds"] = seconds;
   out["samples_per_second"] = seconds > 0 ? samples / seconds : 0.0;
   out["skipped_steps"] = skipped;
+  if (input.config.net.kind != core::NetKind::kNone) {
+    out["kept"] = kept_json(input, metrics);
+    out["way"] = way_json(input, metrics);
+  }
   out["monitors"] = monitors_json(input, metrics);
   out["warnings"] = warnings_json(metrics);
   out["stopped"] = input.stopped.empty() ? nlohmann::ordered_json(nullptr)

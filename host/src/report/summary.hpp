@@ -22,6 +22,12 @@ struct Measure {
   bool monitor = false;  // never trained on, measured on the way
 };
 
+// The prompts that the best state was chosen with.
+struct ValidationFacts {
+  std::size_t prompts = 0;
+  bool apart = false;  // none is trained on or reported
+};
+
 struct SummaryInput {
   const host::RunConfig& config;
   const std::vector<Measure>& measures;
@@ -33,7 +39,9 @@ struct SummaryInput {
   std::optional<double> lipschitz;  // the largest over a few prompts; none without a noise network
   std::string name{};
   std::vector<std::string> picture_prompts{};
-  std::string stopped{};           // by a guard: why
+  std::string stopped{};  // before its steps were done: why
+  std::optional<core::BestState> best{};
+  std::optional<ValidationFacts> validation{};
   nlohmann::ordered_json files{};  // SHA-256 of what others take from the run (file_sums)
 };
 

@@ -17,6 +17,7 @@
 #include "report/summary.hpp"
 #include "run/finished_run.hpp"
 #include "run/run_directory.hpp"
+#include "run/validation.hpp"
 #include "scoring/evaluate.hpp"
 #include "scoring/scores_file.hpp"
 
@@ -67,6 +68,8 @@ class Job {
   bool after_step(const core::StepReport& report);
   bool evaluation_due(std::uint64_t step) const;
   void evaluate_on_the_way(std::uint64_t step);
+  // Measures where it is due and was not done yet; keeps the best, goes back, ends.
+  void validate();
   bool is_measured(std::uint64_t step) const;
   void measure(std::uint64_t step, const Scores& scores);
   void save_checkpoint();
@@ -78,14 +81,15 @@ class Job {
   }
   bool trains() const {  // steps are left
     return config_.net.kind != core::NetKind::kNone && session_->stopped().empty() &&
+           exhausted_.empty() &&
            session_->step() < static_cast<std::uint64_t>(config_.train.spec.steps);
   }
   void require_a_step() const;
   bool wants_stop() const { return services_.cancelled && services_.cancelled(); }
   double seconds_left(double last_step);
-  std::vector<Image> draw(bool adapted) {
+  std::vector<Image> draw(bool adapted, core::Weights weights = core::Weights::kKept) {
     return pictures(*session_, picture_prompts_, static_cast<std::uint64_t>(plan_.seeds.at(0)),
-                    plan_.batch, adapted);
+                    plan_.batch, adapted, weights);
   }
   void event_image(std::uint64_t step, const std::string& tag, const Image& sheet);
   StoredScores stored_scores() const;
@@ -99,6 +103,9 @@ class Job {
   std::unique_ptr<core::Session> session_;
   std::vector<core::Prompt> picture_prompts_;
   EvaluationPlan plan_;
+  TrainingPrompts prompts_;
+  std::optional<Validation> validation_;
+  std::string exhausted_;          // why the validation ended the training
   std::vector<Measure> measures_;  // of every reward, in the session's order
   std::unique_ptr<MetricsFile> metrics_;
   std::unique_ptr<EventFile> events_;
@@ -112,9 +119,12 @@ class Job {
 std::string Job::run() {
   if (fs::exists(directory_.summary())) {
     auto summary = read_summary(directory_.summary(), SummaryUse::kAnswer);
-    const auto wrong = missing_or_changed(directory_, summary);
-    if (wrong.empty()) return answer(std::move(summary));
-    report_repair(wrong);
+    // Else it was given more steps and goes on.
+    if (summary.at("steps").get<std::int64_t>() == config_.train.spec.steps) {
+      const auto wrong = missing_or_changed(directory_, summary);
+      if (wrong.empty()) return answer(std::move(summary));
+      report_repair(wrong);
+    }
   }
   open();
   try {
@@ -192,13 +202,16 @@ void Job::open() {
     plan_.prompts.resize(static_cast<std::size_t>(config_.eval.count));
   plan_.seeds = config_.eval.seeds;
   plan_.batch = config_.eval.batch;
-  for (const auto& reward : host::session_spec(config_, host_.registry()).rewards) {
+  const core::SessionSpec spec = host::session_spec(config_, host_.registry());
+  for (const auto& reward : spec.rewards) {
     const bool higher = host_.registry().reward(reward.name).reward().higher_is_better;
     measures_.push_back(
         {reward.name, reward.weight, reward.train, higher, !reward.train && reward.every > 0});
     plan_.rewards.push_back(reward.name);
   }
-  session_ = host_.open_session(config_, services_);
+  prompts_ = training_prompts(config_, host_.registry());
+  session_ = host_.open_session(config_, services_, prompts_.train);
+  validation_.emplace(config_, spec, prompts_, *session_, services_);
   load_checkpoint();
 }
 
@@ -300,6 +313,9 @@ bool Job::after_step(const core::StepReport& report) {
                                 {"grad_norm", finite_or_null(report.grad_norm)},
                                 {"lr", report.lr},
                                 {"seconds", report.seconds}};
+  if (report.reg_weight != config_.train.spec.reg_weight) row["reg_weight"] = report.reg_weight;
+  if (report.gradient_share != 1) row["gradient_share"] = report.gradient_share;
+  if (!report.went_back.empty()) row["went_back"] = report.went_back;
   if (report.reward_factor != 1) row["reward_factor"] = report.reward_factor;
   if (!report.warnings.empty()) row["warnings"] = report.warnings;
   if (report.skipped) {
@@ -343,7 +359,8 @@ bool Job::evaluation_due(std::uint64_t step) const {
 void Job::evaluate_on_the_way(std::uint64_t step) {
   EvaluationPlan plan = plan_;
   plan.seeds.resize(1);
-  const Image sheet = contact_sheet(draw(/*adapted=*/true));
+  plan.weights = core::Weights::kAverage;
+  const Image sheet = contact_sheet(draw(/*adapted=*/true, core::Weights::kAverage));
   const Scores scores = evaluate(*session_, services_, plan, /*adapted=*/true, "scoring");
   // All at once: a stop before here leaves nothing of it, and the next start does it all.
   write_png(directory_.samples() / step_name(step), sheet);
@@ -351,8 +368,29 @@ void Job::evaluate_on_the_way(std::uint64_t step) {
   measure(step, scores);
 }
 
+void Job::validate() {
+  if (!validation_->on()) return;
+  std::vector<Measurement> rows = Validation::rows(read_metrics(directory_.metrics()));
+  const std::uint64_t step = session_->step();
+  if (validation_->due(step) && (rows.empty() || rows.back().step < step)) {
+    rows.push_back(validation_->measure(step));
+    const std::string lost = Validation::lost(rows);
+    auto row = Validation::row(rows.back());
+    if (!lost.empty()) row["went_back"] = lost;
+    metrics_->append(row);
+    if (events_)
+      events_->scalars(
+          step, now_since_epoch(),
+          {{"validation/objective", rows.back().objective}, {"validation/kl", rows.back().kl}});
+    if (validation_->is_best(rows)) session_->keep_best(rows.back().objective);
+    if (!lost.empty()) session_->go_back(lost);
+  }
+  exhausted_ = validation_->exhausted(rows);
+}
+
 void Job::train() {
   const auto steps = static_cast<std::uint64_t>(config_.train.spec.steps);
+  if (config_.net.kind != core::NetKind::kNone && steps > 0) validate();
   // A stop in the middle of an evaluation leaves a checkpoint without it.
   if (evaluation_due(session_->step()) && !is_measured(session_->step()))
     evaluate_on_the_way(session_->step());
@@ -360,10 +398,10 @@ void Job::train() {
     if (wants_stop()) cancelled();
     const bool stop = after_step(session_->train_step());
     const std::uint64_t step = session_->step();
+    validate();
     if (evaluation_due(step)) evaluate_on_the_way(step);
     if (stop) cancelled();
-    if (step == steps || due(step, config_.train.checkpoint_every) || !session_->stopped().empty())
-      save_checkpoint();
+    if (!trains() || due(step, config_.train.checkpoint_every)) save_checkpoint();
   }
 }
 
@@ -400,7 +438,10 @@ std::string Job::finish() {
                      session_->step(), std::nullopt};
   input.name = directory_.root().filename().string();
   input.picture_prompts = core::texts_of(picture_prompts_);
-  input.stopped = session_->stopped();
+  input.stopped = session_->stopped().empty() ? exhausted_ : session_->stopped();
+  input.best = session_->best();
+  if (validation_->on())
+    input.validation = ValidationFacts{prompts_.validation.size(), prompts_.apart};
   if (config_.net.kind == core::NetKind::kHypernet) {
     progress("measuring the Lipschitz constant");
     const std::size_t n = std::min<std::size_t>(4, picture_prompts_.size());

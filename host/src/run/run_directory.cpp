@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <hn/cpp/error.hpp>
 #include <hn/formats/atomic_file.hpp>
@@ -109,6 +110,19 @@ std::vector<std::string> config_differences(std::string_view there, std::string_
   return out;
 }
 
+bool only_longer(const std::vector<std::string>& differences) {
+  return !differences.empty() &&
+         std::all_of(differences.begin(), differences.end(), [](const std::string& text) {
+           if (text.starts_with("validation.patience: ")) return true;
+           constexpr std::string_view kSteps = "train.steps: ";
+           long long there = 0, now = 0;
+           return text.starts_with(kSteps) &&
+                  std::sscanf(text.c_str() + kSteps.size(), "%lld there, %lld now", &there, &now) ==
+                      2 &&
+                  now > there;
+         });
+}
+
 RunDirectory::RunDirectory(fs::path root, std::string_view config_text, bool overwrite)
     : root_(std::move(root)) {
   std::error_code code;
@@ -134,13 +148,16 @@ RunDirectory::RunDirectory(fs::path root, std::string_view config_text, bool ove
     }
     const auto different =
         known && !overwrite ? differences(config_text) : std::vector<std::string>{};
-    if (!different.empty() && trained)
+    const bool longer = trained && only_longer(different);
+    if (!different.empty() && trained && !longer)
       throw Error(HN_INVALID_ARGUMENT,
                   "[run directory] " + root_.string() +
                       " holds a run with another configuration (" + join(different, "; ") +
                       "); choose another folder with --out, or --overwrite to begin anew");
     remove_unfinished_files();
-    if (!known || overwrite || !different.empty()) {
+    if (longer) {
+      write_file_atomically(config(), config_text);
+    } else if (!known || overwrite || !different.empty()) {
       remove_run_files();
       write_file_atomically(config(), config_text);
     }

@@ -13,14 +13,19 @@ namespace hn::host {
 // everything else as a value. `there` and `now` are TOML.
 std::vector<std::string> config_differences(std::string_view there, std::string_view now);
 
+// Whether these differences only let a run go on for longer: more train.steps, another
+// validation.patience.
+bool only_longer(const std::vector<std::string>& differences);
+
 // One run's folder, locked against a second process as long as the object lives. The system drops
 // the lock with the process, so a killed run leaves none behind.
 class RunDirectory {
  public:
   // Creates the folder, or continues one whose config.toml says the same as `config` (resolved
-  // TOML). With `overwrite` the files of a former run are removed first, and so they are where a
-  // run of another configuration never reached a checkpoint; nothing that a run does not make is
-  // ever touched. What killed processes left half-written is removed.
+  // TOML), or only asks for more steps: it then holds the new one. With `overwrite` the files of a
+  // former run are removed first, and so they are where a run of another configuration never
+  // reached a checkpoint; nothing that a run does not make is ever touched. What killed processes
+  // left half-written is removed.
   //
   // Errors: HN_INVALID_ARGUMENT (another configuration: every differing key is named; a folder with
   // other files; another process runs in it; the path is a file; .lock is a symbolic link),

@@ -139,6 +139,7 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   config.rewards.clear();
   config.eval.rewards.clear();
   config.net.kind = core::NetKind::kNone;
+  config.net.file.clear();
   if (!adapter.empty()) {
     config.net.file = adapter;  // rank, alpha and layers are the file's
     config.net.file_partial = request.adapter_partial;
@@ -148,7 +149,7 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   const auto begin = std::chrono::steady_clock::now();
   core::SampleRequest sample;
   sample.prompts = request_prompts(request, config, host.registry());
-  const auto session = host.open_session(config, services, /*with_prompts=*/false);
+  const auto session = host.open_session(config, services);
   read_noise(request, session->shapes(), sample);
   // Before the work: a folder that cannot be used should not cost it.
   std::optional<SampleFolder> folder;

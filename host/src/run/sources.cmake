@@ -8,4 +8,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_files.cpp
   ${CMAKE_CURRENT_LIST_DIR}/sample_folder.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/validation.cpp)

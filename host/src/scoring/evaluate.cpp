@@ -57,6 +57,7 @@ Scores evaluate(core::Session& session, const core::Services& services, const Ev
           static_cast<std::uint64_t>(seed) + (static_cast<std::uint64_t>(begin / part) << 32);
       request.batch = plan.batch;
       request.adapted = adapted;
+      request.weights = plan.weights;
       request.want_delta = adapted;
       core::SampleResult sampled = session.sample(request);
       squares += sum_of_squares(sampled.delta.data);
@@ -66,6 +67,7 @@ Scores evaluate(core::Session& session, const core::Services& services, const Ev
       score.batch = plan.batch;
       score.partial = true;
       for (std::size_t k = 0; k < plan.rewards.size(); ++k) {
+        if (plan.rewards[k].empty()) continue;
         score.reward = k;
         const core::ScoreResult result = session.score(score);
         append(scores, plan.rewards[k], result.scores);
@@ -123,8 +125,10 @@ std::vector<std::size_t> prompt_groups(const EvaluationPlan& plan) {
 }
 
 std::vector<Image> pictures(core::Session& session, const std::vector<core::Prompt>& prompts,
-                            std::uint64_t seed, std::int64_t batch, bool adapted) {
+                            std::uint64_t seed, std::int64_t batch, bool adapted,
+                            core::Weights weights) {
   core::SampleRequest request;
+  request.weights = weights;
   request.prompts = prompts;
   request.seed = seed;
   request.batch = batch;

@@ -19,7 +19,8 @@ struct EvaluationPlan {
   std::vector<core::Prompt> prompts;
   std::vector<std::int64_t> seeds;  // one noise a prompt and seed
   std::int64_t batch = 16;
-  std::vector<std::string> rewards;  // names, in the session's order
+  std::vector<std::string> rewards;  // names, in the session's order; "": not measured
+  core::Weights weights = core::Weights::kKept;
 };
 
 // One state of the adapter. Sample order: all prompts with the first seed, then with the second...
@@ -62,7 +63,8 @@ std::vector<std::size_t> prompt_groups(const EvaluationPlan& plan);
 
 // A picture for each prompt.
 std::vector<Image> pictures(core::Session& session, const std::vector<core::Prompt>& prompts,
-                            std::uint64_t seed, std::int64_t batch, bool adapted);
+                            std::uint64_t seed, std::int64_t batch, bool adapted,
+                            core::Weights weights = core::Weights::kKept);
 
 nlohmann::ordered_json to_json(const Scores& scores);
 Scores scores_from_json(const nlohmann::ordered_json& json, const std::string& where);
