@@ -1,9 +1,12 @@
 // hnhost demo: the method in a few minutes on the embedded model, built from ordinary runs.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "compare.hpp"
 #include "numbers.hpp"
@@ -18,6 +21,8 @@ namespace {
 struct Options {
   std::string out = "runs/demo";
   std::int64_t seeds = 1;
+  std::int64_t first_seed = 0;
+  std::vector<std::string> only;  // folders of stages; empty: all
   std::int64_t threads = 0;
   bool quick = false;
   bool overwrite = false;
@@ -70,6 +75,7 @@ std::string stage_config(const Stage& stage, const Options& o, std::int64_t seed
   add("train.sample_every", std::to_string(every));
   add("train.checkpoint_every", std::to_string(every));
   add("eval.count", o.quick ? "32" : "0");
+  if (o.quick) add("validation.count", "16");
   add("eval.seeds", "[1]");
   add("run.dir", toml_text(folder));
   add("run.overwrite", o.overwrite ? "true" : "false");
@@ -83,17 +89,26 @@ void print_stage(const Stage& stage, std::int64_t seed, const Options& o) {
   std::cerr << "\n";
 }
 
+std::vector<const Stage*> stages_of(const Options& o) {
+  std::vector<const Stage*> stages;
+  for (const Stage& stage : kStages)
+    if (o.only.empty() || std::find(o.only.begin(), o.only.end(), stage.folder) != o.only.end())
+      stages.push_back(&stage);
+  return stages;
+}
+
 int demo(const Options& o, const Command& command) {
   namespace fs = std::filesystem;
   const HostHandle host(command);
   catch_signals();
   const auto begin = std::chrono::steady_clock::now();
   std::vector<RunGroup> groups;
-  for (const Stage& stage : kStages) groups.push_back({stage.label, {}});
+  const std::vector<const Stage*> stages = stages_of(o);
+  for (const Stage* stage : stages) groups.push_back({stage->label, {}});
   // Seed by seed, so that the first one's pictures and table are there early.
-  for (std::int64_t seed = 0; seed < o.seeds; ++seed) {
-    for (std::size_t i = 0; i < std::size(kStages); ++i) {
-      const Stage& stage = kStages[i];
+  for (std::int64_t seed = o.first_seed; seed < o.first_seed + o.seeds; ++seed) {
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      const Stage& stage = *stages[i];
       if (!command.quiet) print_stage(stage, seed, o);
       const std::string folder =
           (fs::path(o.out) / (stage.folder + std::string("-seed") + std::to_string(seed))).string();
@@ -135,6 +150,14 @@ void add_demo(CLI::App& app, Command& command) {
   add_common(*verb, command);
   verb->add_option("--out", o->out, "Where the runs go [runs/demo]")->type_name("DIR");
   add_integer(*verb, "--seeds", o->seeds, {1, 10000}, "Trainings of each kind [1]");
+  add_integer(*verb, "--seed", o->first_seed, kSeeds, "The first of them [0]");
+  std::vector<std::string> names;
+  for (const Stage& stage : kStages) names.emplace_back(stage.folder);
+  verb->add_option("--only", o->only, "One of the trainings; repeat")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(names));
   add_integer(*verb, "--threads", o->threads, kThreads, "Of the CPU; 0 = all cores");
   verb->add_flag("--quick", o->quick, "A tenth of the steps, 32 held-out prompts: does it run?");
   verb->add_flag("--overwrite", o->overwrite, "Begin anew");
