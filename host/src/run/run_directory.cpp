@@ -1,15 +1,8 @@
 #include "run/run_directory.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <hn/cpp/error.hpp>
 #include <hn/formats/atomic_file.hpp>
 #include <hn/formats/json_file.hpp>
@@ -22,7 +15,6 @@ namespace hn::host {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kLockName = ".lock";
 constexpr const char* kConfigName = "config.toml";
 // Everything else that a run writes, in the order in which it is removed: what says that there is
 // something to answer from or to go on from is first, so that an interrupted removal leaves nothing
@@ -84,7 +76,7 @@ std::vector<std::string> foreign_files(const fs::path& root) {
     const std::string name = entry.path().filename().string();
     // A kill in the middle of writing the first config.toml leaves that file's temporary name.
     const auto unfinished = unfinished_file(name);
-    if (name != kLockName && !(unfinished && unfinished->name == kConfigName))
+    if (name != FolderLock::kName && !(unfinished && unfinished->name == kConfigName))
       names.push_back(name);
     if (names.size() == 3) break;
   }
@@ -134,45 +126,37 @@ RunDirectory::RunDirectory(fs::path root, std::string_view config_text, bool ove
                     (is_file ? " is a file, expected a folder"
                              : " cannot be created: " + (code ? code.message() : "unknown")));
   }
-  lock();
-  try {
-    // Nothing was trained yet: there is nothing to lose, and a corrected typo needs no new folder.
-    const bool trained = fs::exists(checkpoint()) || fs::exists(summary());
-    const bool known = fs::exists(config());
-    if (!known) {
-      const auto foreign = foreign_files(root_);
-      if (!foreign.empty())
-        throw Error(HN_INVALID_ARGUMENT, "[run directory] " + root_.string() +
-                                             " is not a run directory and not empty (" +
-                                             join(foreign, ", ") + ")");
-    }
-    const auto different =
-        known && !overwrite ? differences(config_text) : std::vector<std::string>{};
-    const bool longer = trained && only_longer(different);
-    if (!different.empty() && trained && !longer)
-      throw Error(HN_INVALID_ARGUMENT,
-                  "[run directory] " + root_.string() +
-                      " holds a run with another configuration (" + join(different, "; ") +
-                      "); choose another folder with --out, or --overwrite to begin anew");
-    remove_unfinished_files();
-    if (longer) {
-      write_file_atomically(config(), config_text);
-    } else if (!known || overwrite || !different.empty()) {
-      remove_run_files();
-      write_file_atomically(config(), config_text);
-    }
-    fs::create_directories(samples(), code);
-    if (code)
-      throw Error(HN_INTERNAL, "[run directory] " + samples().string() +
-                                   " cannot be created: " + code.message());
-  } catch (...) {
-    ::close(lock_);
-    throw;
+  lock_.emplace(root_, "run directory", "another run");
+  // Nothing was trained yet: there is nothing to lose, and a corrected typo needs no new folder.
+  const bool trained = fs::exists(checkpoint()) || fs::exists(summary());
+  const bool known = fs::exists(config());
+  if (!known) {
+    const auto foreign = foreign_files(root_);
+    if (!foreign.empty())
+      throw Error(HN_INVALID_ARGUMENT, "[run directory] " + root_.string() +
+                                           " is not a run directory and not empty (" +
+                                           join(foreign, ", ") + ")");
   }
+  const auto different =
+      known && !overwrite ? differences(config_text) : std::vector<std::string>{};
+  const bool longer = trained && only_longer(different);
+  if (!different.empty() && trained && !longer)
+    throw Error(HN_INVALID_ARGUMENT,
+                "[run directory] " + root_.string() + " holds a run with another configuration (" +
+                    join(different, "; ") +
+                    "); choose another folder with --out, or --overwrite to begin anew");
+  remove_unfinished_files();
+  if (longer) {
+    write_file_atomically(config(), config_text);
+  } else if (!known || overwrite || !different.empty()) {
+    remove_run_files();
+    write_file_atomically(config(), config_text);
+  }
+  fs::create_directories(samples(), code);
+  if (code)
+    throw Error(HN_INTERNAL,
+                "[run directory] " + samples().string() + " cannot be created: " + code.message());
 }
-
-// The lock file stays: removing it would let two later processes lock two different files.
-RunDirectory::~RunDirectory() { ::close(lock_); }
 
 std::vector<std::string> RunDirectory::differences(std::string_view config_text) const {
   try {
@@ -182,44 +166,6 @@ std::vector<std::string> RunDirectory::differences(std::string_view config_text)
                                   " cannot be compared: " + error.what() +
                                   "; restore it from a copy, or begin anew with --overwrite");
   }
-}
-
-void RunDirectory::lock() {
-  const fs::path file = root_ / kLockName;
-  // The lock's holder is written into it, so it must be ours: no link to a file of somebody's.
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-  struct stat status {};
-  const bool link = lock_ < 0 && errno == ELOOP;
-  if (link || (lock_ >= 0 && (::fstat(lock_, &status) != 0 || !S_ISREG(status.st_mode)))) {
-    if (lock_ >= 0) ::close(lock_);
-    throw Error(
-        HN_INVALID_ARGUMENT,
-        "[run directory] " + file.string() + " is " +
-            (link ? "a symbolic link, whose target would be overwritten" : "no regular file") +
-            "; remove it");
-  }
-  if (lock_ < 0)
-    throw Error(HN_NOT_FOUND,
-                "[run directory] " + root_.string() + " is not writable: " + std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) {
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    // Only for the message below; the lock holds without it.
-    [[maybe_unused]] const int cut = ::ftruncate(lock_, 0);
-    [[maybe_unused]] const ssize_t written = ::write(lock_, pid.data(), pid.size());
-    return;
-  }
-  const int error_number = errno;
-  std::array<char, 32> pid{};
-  const ssize_t n = ::read(lock_, pid.data(), pid.size() - 1);
-  std::string holder(pid.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
-  while (!holder.empty() && holder.back() == '\n') holder.pop_back();
-  ::close(lock_);
-  if (error_number != EWOULDBLOCK)
-    throw Error(HN_INTERNAL, "[run directory] " + file.string() +
-                                 " cannot be locked: " + std::strerror(error_number));
-  throw Error(HN_INVALID_ARGUMENT, "[run directory] " + root_.string() +
-                                       " is in use by another run (process " +
-                                       (holder.empty() ? "unknown" : holder) + ")");
 }
 
 // Of processes that were killed here: who holds the lock is the only writer of these names.

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "run/folder_lock.hpp"
 
 namespace hn::host {
 
@@ -17,8 +20,7 @@ std::vector<std::string> config_differences(std::string_view there, std::string_
 // validation.patience.
 bool only_longer(const std::vector<std::string>& differences);
 
-// One run's folder, locked against a second process as long as the object lives. The system drops
-// the lock with the process, so a killed run leaves none behind.
+// One run's folder, locked against a second process as long as the object lives.
 class RunDirectory {
  public:
   // Creates the folder, or continues one whose config.toml says the same as `config` (resolved
@@ -31,7 +33,6 @@ class RunDirectory {
   // other files; another process runs in it; the path is a file; .lock is a symbolic link),
   // HN_NOT_FOUND (cannot be created), HN_DATA_LOSS (config.toml is broken).
   RunDirectory(std::filesystem::path root, std::string_view config, bool overwrite);
-  ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
 
@@ -47,13 +48,12 @@ class RunDirectory {
   std::filesystem::path summary() const { return root_ / "summary.json"; }
 
  private:
-  void lock();
   std::vector<std::string> differences(std::string_view config) const;
   void remove_unfinished_files() const;
   void remove_run_files() const;
 
   std::filesystem::path root_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
 };
 
 }  // namespace hn::host
