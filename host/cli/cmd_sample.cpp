@@ -18,11 +18,9 @@ namespace {
 struct Options {
   ModelFlags model;
   SetupFlags setup;
-  std::string prompts_file, adapter, adapter_kind;
+  DrawFlags draw;
   std::string noise_in, noise_out, latents_out, images_out, delta_out, out_dir;
-  std::vector<std::string> prompts;
-  std::optional<std::int64_t> steps, count;
-  bool adapter_partial = false;
+  std::optional<std::int64_t> steps;
   std::int64_t seed = 0;
   std::int64_t batch = 16;
 };
@@ -44,25 +42,19 @@ int sample(const Options& o, const Command& command) {
   if (o.steps) overlay.set("generator_options.steps", std::to_string(*o.steps));
   o.setup.lay(overlay);
 
-  std::string request = "config = " + toml_text(overlay.over_file(o.setup.config)) + "\n";
+  std::string request = o.draw.request(overlay.over_file(o.setup.config));
   const auto add = [&](const char* key, const std::string& toml) {
-    request += std::string(key) + " = " + toml + "\n";
+    request += toml_line(key, toml);
   };
   const auto add_text = [&](const char* key, const std::string& value) {
     if (!value.empty()) add(key, toml_text(value));
   };
-  add_text("prompts_file", o.prompts_file);
-  if (!o.prompts.empty()) add("prompts", toml_list(o.prompts));
-  add_text("adapter", o.adapter);
-  add_text("adapter_kind", o.adapter_kind);
-  if (o.adapter_partial) add("adapter_partial", "true");
   add_text("noise_in", o.noise_in);
   add_text("noise_out", o.noise_out);
   add_text("latents_out", o.latents_out);
   add_text("images_out", o.images_out);
   add_text("delta_out", o.delta_out);
   add_text("out_dir", o.out_dir);
-  if (o.count) add("count", std::to_string(*o.count));
   add("seed", std::to_string(o.seed));
   add("batch", std::to_string(o.batch));
 
@@ -91,20 +83,7 @@ void add_sample(CLI::App& app, Command& command) {
   verb->footer(kFooter);
   add_common(*verb, command);
   o->model.add_to(*verb);
-  verb->add_option("--adapter", o->adapter,
-                   "A run directory, or a LoRA file or folder of peft, diffusers, kohya")
-      ->type_name("PATH");
-  verb->add_option("--adapter-kind", o->adapter_kind,
-                   "hypernet or finetune [the file's own; else by its format]")
-      ->type_name("KIND");
-  verb->add_flag("--adapter-partial", o->adapter_partial, "Leave out keys that fit nothing");
-  verb->add_option("--prompts", o->prompts_file, "One prompt a line; TSV, CSV and JSONL too")
-      ->type_name("FILE");
-  verb->add_option("--prompt", o->prompts, "A prompt; repeat")
-      ->type_name("TEXT")
-      ->take_all()
-      ->allow_extra_args(false);
-  add_integer(*verb, "--count", o->count, {0, kSteps.most}, "Only the first N prompts; 0: all");
+  o->draw.add_to(*verb, "Only the first N prompts; 0: all");
   add_integer(*verb, "--steps", o->steps, {1, 10000}, "Steps of the generator");
   add_integer(*verb, "--seed", o->seed, kSeeds, "Of the noise that is not given [0]");
   add_integer(*verb, "--batch", o->batch, kBatches, "Samples at a time [16]");

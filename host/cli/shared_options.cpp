@@ -28,6 +28,41 @@ void ModelFlags::lay(Overlay& overlay) const {
   lay_text(overlay, "dtype", dtype);
 }
 
+void DrawFlags::add_to(CLI::App& verb, const std::string& count_help) {
+  verb.add_option("--adapter", adapter,
+                  "A run directory, or a LoRA file or folder of peft, diffusers, kohya")
+      ->type_name("PATH");
+  verb.add_option("--adapter-kind", adapter_kind,
+                  "hypernet or finetune [the file's own; else by its format]")
+      ->type_name("KIND");
+  verb.add_flag("--adapter-partial", adapter_partial, "Leave out keys that fit nothing");
+  verb.add_option("--prompts", prompts_file, "One prompt a line; TSV, CSV and JSONL too")
+      ->type_name("FILE");
+  verb.add_option("--prompt", prompts, "A prompt; repeat")
+      ->type_name("TEXT")
+      ->take_all()
+      ->allow_extra_args(false);
+  add_integer(verb, "--count", count, {0, kSteps.most}, count_help);
+}
+
+std::string toml_line(const std::string& key, const std::string& toml) {
+  return key + " = " + toml + "\n";
+}
+
+std::string DrawFlags::request(const std::string& config) const {
+  std::string lines = toml_line("config", toml_text(config));
+  const auto add_text = [&](const char* key, const std::string& value) {
+    if (!value.empty()) lines += toml_line(key, toml_text(value));
+  };
+  add_text("prompts_file", prompts_file);
+  if (!prompts.empty()) lines += toml_line("prompts", toml_list(prompts));
+  add_text("adapter", adapter);
+  add_text("adapter_kind", adapter_kind);
+  if (adapter_partial) lines += toml_line("adapter_partial", "true");
+  if (count) lines += toml_line("count", std::to_string(*count));
+  return lines;
+}
+
 void SetupFlags::add_to(CLI::App& verb) {
   verb.add_option("--device", device, "cpu or cuda:N")->type_name("DEVICE");
   add_integer(verb, "--threads", threads, kThreads, "Of the CPU; 0 = all cores");

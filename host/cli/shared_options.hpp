@@ -19,6 +19,20 @@ struct ModelFlags {
   void lay(Overlay& overlay) const;
 };
 
+// --adapter, --adapter-kind, --adapter-partial, --prompts, --prompt, --count: what is drawn, and
+// with what.
+struct DrawFlags {
+  std::string adapter, adapter_kind, prompts_file;
+  std::vector<std::string> prompts;
+  std::optional<std::int64_t> count;
+  bool adapter_partial = false;
+  void add_to(CLI::App& verb, const std::string& count_help);
+  // A request's lines of TOML, with this configuration.
+  std::string request(const std::string& config) const;
+};
+// "key = value" of a request.
+std::string toml_line(const std::string& key, const std::string& toml);
+
 // --device, --threads, --config, --set: where it runs, and the configuration behind all flags.
 struct SetupFlags {
   std::string device, config;

@@ -3,24 +3,19 @@
 #include <chrono>
 #include <optional>
 
-#include "config/prompts.hpp"
 #include "config/ranges.hpp"
 #include "files/tensor_file.hpp"
-#include "run/adapter_folder.hpp"
+#include "run/model_request.hpp"
 #include "run/sample_folder.hpp"
 #include "scoring/evaluate.hpp"
-#include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
 namespace hn::host {
 namespace {
 
 struct Request {
-  std::string config, prompts_file, noise_in, latents_out, images_out, delta_out, noise_out;
-  std::string adapter, adapter_kind, out_dir;
-  bool adapter_partial = false;
-  std::vector<std::string> prompts;
-  std::int64_t count = 0;
+  ModelRequest model;
+  std::string noise_in, latents_out, images_out, delta_out, noise_out, out_dir;
   std::uint64_t seed = 0;
   std::int64_t batch = 16;
 };
@@ -31,58 +26,20 @@ Request parse(std::string_view text) {
   const auto take = [&](const char* key, std::string& into) {
     into = table.find_str(key).value_or("");
   };
-  take("config", request.config);
-  take("prompts_file", request.prompts_file);
+  request.model.read(table);
   take("noise_in", request.noise_in);
   take("latents_out", request.latents_out);
   take("images_out", request.images_out);
   take("delta_out", request.delta_out);
   take("noise_out", request.noise_out);
-  take("adapter", request.adapter);
-  take("adapter_kind", request.adapter_kind);
   take("out_dir", request.out_dir);
-  request.adapter_partial = table.find_bool("adapter_partial").value_or(false);
-  request.prompts = table.find_list("prompts").value_or(std::vector<std::string>{});
-  request.count = table.find_i64("count", 0, host::kMostSteps).value_or(0);
   request.seed = static_cast<std::uint64_t>(table.find_i64("seed", 0, host::kMostSeed).value_or(0));
   request.batch = table.find_i64("batch", 1, host::kMostSamples).value_or(16);
   table.finish();
   return request;
 }
 
-// The request's configuration over the run that trained the adapter, resolved.
-host::RunConfig configure(const Request& request, const std::filesystem::path& adapter,
-                          const host::Registry& registry) {
-  host::RunConfig config = host::parse_config(request.config);
-  const auto run = run_config_of(adapter);
-  const bool taken = run && take_generator(*run, config);
-  try {
-    host::resolve_config(config, registry);
-  } catch (const Error& error) {
-    if (!taken) throw;
-    throw Error(error.code(),
-                host::cat(error.what(), " (as ", run->string(), " has it, where no flag does)"));
-  }
-  return config;
-}
-
-// From the request itself, a file, or the generator's own list; one prompt with a given noise
-// [B,..] serves every sample.
-std::vector<core::Prompt> request_prompts(const Request& request, const host::RunConfig& config,
-                                          const host::Registry& registry) {
-  std::vector<core::Prompt> prompts(request.prompts.begin(), request.prompts.end());
-  if (!request.prompts_file.empty()) {
-    if (!prompts.empty())
-      throw Error(HN_INVALID_ARGUMENT, "[sample] expected prompts or a file of them, got both");
-    prompts = host::load_prompts(config, registry, request.prompts_file);
-  } else if (prompts.empty()) {
-    prompts = host::load_prompts(config, registry, config.train.sample_prompts);
-  }
-  if (request.count > 0 && prompts.size() > static_cast<std::size_t>(request.count))
-    prompts.resize(static_cast<std::size_t>(request.count));
-  return prompts;
-}
-
+// One prompt with a given noise [B,..] serves every sample.
 void read_noise(const Request& request, const core::Shapes& shapes, core::SampleRequest& sample) {
   if (request.noise_in.empty()) return;
   const std::vector<std::int64_t>& one = shapes.noise;
@@ -127,28 +84,21 @@ void write_outputs(const Request& request, const core::SampleResult& result,
 }  // namespace
 
 std::string sample_files(host::Host& host, std::string_view text, const hnhost_hooks* hooks) {
-  const Request request = parse(text);
+  Request request = parse(text);
   if (request.latents_out.empty() && request.images_out.empty() && request.delta_out.empty() &&
       request.noise_out.empty() && request.out_dir.empty())
     throw Error(HN_INVALID_ARGUMENT,
                 "[sample] expected at least one of out_dir, images_out, latents_out, delta_out, "
                 "noise_out; got none, so nothing would be kept");
-  std::filesystem::path adapter;
-  if (!request.adapter.empty()) adapter = adapter_path(request.adapter);
-  host::RunConfig config = configure(request, adapter, host.registry());
+  host::RunConfig config = request.model.parsed();
+  request.model.resolve(config, host.registry());
   config.rewards.clear();
   config.eval.rewards.clear();
-  config.net.kind = core::NetKind::kNone;
-  config.net.file.clear();
-  if (!adapter.empty()) {
-    config.net.file = adapter;  // rank, alpha and layers are the file's
-    config.net.file_partial = request.adapter_partial;
-    config.net.kind = adapter_kind(adapter, request.adapter_kind);
-  }
   const core::Services services = host::make_services(host, hooks);
   const auto begin = std::chrono::steady_clock::now();
   core::SampleRequest sample;
-  sample.prompts = request_prompts(request, config, host.registry());
+  sample.prompts =
+      request.model.read_prompts(config, host.registry(), config.train.sample_prompts, "sample");
   const auto session = host.open_session(config, services);
   read_noise(request, session->shapes(), sample);
   // Before the work: a folder that cannot be used should not cost it.
@@ -156,7 +106,7 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   if (!request.out_dir.empty()) folder.emplace(request.out_dir, sample.prompts.size());
   sample.seed = request.seed;
   sample.batch = request.batch;
-  sample.adapted = !adapter.empty();
+  sample.adapted = config.net.kind != core::NetKind::kNone;
   sample.want_images = !request.images_out.empty() || !request.out_dir.empty();
   sample.want_latents = !request.latents_out.empty();
   sample.want_delta = !request.delta_out.empty();

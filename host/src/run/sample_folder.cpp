@@ -33,7 +33,8 @@ std::string sheet(const std::vector<std::string>& names, const std::vector<std::
 
 }  // namespace
 
-SampleFolder::SampleFolder(fs::path folder, std::size_t count) : folder_(std::move(folder)) {
+SampleFolder::SampleFolder(fs::path folder, std::size_t count)
+    : folder_(std::move(folder)), count_(count) {
   std::error_code code;
   fs::create_directories(folder_, code);
   if (code)
@@ -73,21 +74,28 @@ std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
   fs::remove(folder_ / kTable);
   for (const fs::path& file : former_) fs::remove(file);
   std::vector<fs::path> files;
+  for (std::size_t i = 0; i < prompts.size(); ++i)
+    files.push_back(put(i, images, static_cast<std::int64_t>(i)));
+  for (fs::path& file : finish(prompts)) files.push_back(std::move(file));
+  return files;
+}
+
+fs::path SampleFolder::put(std::size_t index, const core::Tensor& images, std::int64_t row) const {
+  fs::path file = folder_ / picture_name(index, count_);
+  write_png(file, to_image(images, row));
+  return file;
+}
+
+std::vector<fs::path> SampleFolder::finish(const std::vector<std::string>& prompts) const {
   std::vector<std::string> names;
   std::string table;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     names.push_back(picture_name(i, prompts.size()));
-    files.push_back(folder_ / names.back());
-    write_png(files.back(), to_image(images, static_cast<std::int64_t>(i)));
     table += nlohmann::ordered_json{{"image", names.back()}, {"prompt", prompts[i]}}.dump() + "\n";
   }
-  const auto put = [&](const char* name, const std::string& text) {
-    files.push_back(folder_ / name);
-    write_file_atomically(files.back(), text);
-  };
-  put(kSheet, sheet(names, prompts));
-  put(kTable, table);
-  return files;
+  write_file_atomically(folder_ / kSheet, sheet(names, prompts));
+  write_file_atomically(folder_ / kTable, table);
+  return {folder_ / kSheet, folder_ / kTable};
 }
 
 }  // namespace hn::host

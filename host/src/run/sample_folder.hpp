@@ -28,8 +28,14 @@ class SampleFolder {
   std::vector<std::filesystem::path> write(const core::Tensor& images,
                                            const std::vector<std::string>& prompts);
 
+  // The same in parts, for work that is stopped and goes on: pictures one by one in any order, in
+  // place of what is there, and at last table and page. Until then the folder has no table.
+  std::filesystem::path put(std::size_t index, const core::Tensor& images, std::int64_t row) const;
+  std::vector<std::filesystem::path> finish(const std::vector<std::string>& prompts) const;
+
  private:
   std::filesystem::path folder_;
+  std::size_t count_;
   std::vector<std::filesystem::path> former_;
 };
 
