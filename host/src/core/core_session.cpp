@@ -10,6 +10,7 @@
 #include "core/checkpoint.hpp"
 #include "core/lipschitz.hpp"
 #include "core/lora_file.hpp"
+#include "core/noise_gradient.hpp"
 #include "core/sampler.hpp"
 #include "core/scorer.hpp"
 #include "core/spec_check.hpp"
@@ -146,6 +147,14 @@ class CoreSession final : public Session {
     return enter([&] {
       require_read(request.prompts, prompt_fields_);
       return core::score(reward, *prompts_, reward.device(), request);
+    });
+  }
+  NoiseGradientResult noise_gradient(const NoiseGradientRequest& request) override {
+    return enter([&] {
+      require_read(request.prompts, prompt_fields_);
+      const auto in_place = weights_in_place(Weights::kKept);
+      return core::noise_gradient(generator(), adapter_.get(), rewards_, *prompts_, device_,
+                                  spec_.train.memory_budget, request);
     });
   }
   void save_adapter(const std::filesystem::path& folder, Weights weights) override {

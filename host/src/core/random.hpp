@@ -22,6 +22,7 @@ enum class Stream : std::uint32_t {
   kPromptOrder = 6,
   kLatentChoice = 7,
   kPowerIteration = 8,
+  kSearchNoise = 9,
 };
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,

@@ -292,6 +292,25 @@ struct ScoreResult {
   std::map<std::size_t, std::string> missing;
 };
 
+// The reward of given noises and its derivative by them, through generate and the rewards' scores.
+struct NoiseGradientRequest {
+  std::vector<Prompt> prompts;       // B
+  Tensor noise;                      // [B,C,h,w], finite: what generate gets
+  std::optional<Tensor> step_noise;  // [n-1,B,C,h,w]; needed where generate takes it
+  // One a reward of the session: value_b = sum_k weight_k score_kb. 0: the reward does not run.
+  std::vector<double> weights;
+  std::uint64_t seed = 0;  // of what generate draws itself; sample b draws with number b
+  std::int64_t batch = 16;
+  bool adapted = true;  // a fine-tune acts on generate; a noise network is never applied here
+  bool want_images = false;
+};
+struct NoiseGradientResult {
+  std::vector<double> values;              // [B]
+  std::vector<std::vector<float>> scores;  // [K][B], raw; NaN for a reward that did not run
+  Tensor grad;                             // [B,C,h,w]: d value_b / d noise_b
+  Tensor images;                           // [B,3,H,W] in [0,1], where wanted
+};
+
 // The failures of one sample: a prompt or a picture that a plugin cannot answer. Any other code
 // says that the plugin or the machine is broken, and ends the work.
 inline bool concerns_one_sample(hn_status code) {
@@ -341,6 +360,12 @@ class Session {
   virtual SampleResult sample(const SampleRequest&) = 0;
   // Unless partial: HN_DATA_LOSS names the score or gradient that is not finite.
   virtual ScoreResult score(const ScoreRequest&) = 0;
+  // HN_UNSUPPORTED names a generator without a gradient by its noise, or a reward of weight other
+  // than 0 that is score-only; HN_INVALID_ARGUMENT a request that does not fit (shapes, numbers
+  // that are not finite, no weight); HN_DATA_LOSS a picture, score or gradient that is not finite.
+  virtual NoiseGradientResult noise_gradient(const NoiseGradientRequest&) {
+    throw Error(HN_UNSUPPORTED, "[noise_gradient] this session has none");
+  }
   // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically. An
   // adapter that is not finite is neither saved nor kept in a checkpoint: HN_DATA_LOSS names its
   // matrix.
