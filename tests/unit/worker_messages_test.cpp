@@ -116,6 +116,27 @@ TEST(WorkerMessages, AListThatClaimsMoreThanThereIsTakesNoMemory) {
   }
 }
 
+// An absent tensor is one byte on the wire and many in memory.
+TEST(WorkerMessages, AListOfMoreElementsThanAnyMessageHasIsNeitherReadNorWritten) {
+  Backward most{1, 0, TensorRefs(kMostElements), {}, {}};
+  const std::string bytes = encode({1, most});
+  EXPECT_EQ(encode(decode(bytes)), bytes);
+  std::string more = bytes;
+  const std::uint32_t count = kMostElements + 1;
+  // Behind kind, number, saved and block.
+  more.replace(2 + 8 + 8 + 4, sizeof count, reinterpret_cast<const char*>(&count), sizeof count);
+  more.insert(2 + 8 + 8 + 4 + sizeof count, 1, '\0');
+  try {
+    decode(more);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), HN_DATA_LOSS);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("more elements than any message has"));
+  }
+  most.cotangent.emplace_back();
+  EXPECT_THROW(encode({1, most}), Error);
+}
+
 TEST(WorkerMessages, ChangedBytesAreReadOrRefusedAndNothingElse) {
   std::mt19937 random(7);
   for (const Message& message : samples()) {

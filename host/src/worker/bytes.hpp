@@ -18,6 +18,9 @@ namespace hn::worker {
 
 static_assert(std::endian::native == std::endian::little);
 
+// Of one list.
+inline constexpr std::size_t kMostElements = std::size_t{1} << 20;
+
 template <class T>
 concept Plain = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 
@@ -43,6 +46,10 @@ class ByteWriter {
   }
   template <class T>
   void put(const std::vector<T>& list) {
+    if (list.size() > kMostElements)
+      throw Error(HN_INVALID_ARGUMENT, "[worker] a list of " + std::to_string(list.size()) +
+                                           " elements; at most " + std::to_string(kMostElements) +
+                                           " cross to a worker process");
     count(list.size());
     for (const T& each : list) put(each);
   }
@@ -98,9 +105,11 @@ class ByteReader {
   void get(std::string& text) { text = next(count()); }
   template <class T>
   void get(std::vector<T>& list) {
-    // No element is shorter than a byte, so a count beyond what is left is a lie.
+    // No element is shorter than a byte, so a count beyond what is left is a lie. An element takes
+    // more memory than bytes, so there is a most of all the same.
     const std::size_t n = count();
     if (n > bytes_.size() - at_) damaged("a list is longer than its message");
+    if (n > kMostElements) damaged("a list of more elements than any message has");
     list.clear();
     for (std::size_t i = 0; i < n; ++i) get(list.emplace_back());
   }
