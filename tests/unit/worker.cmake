@@ -1,8 +1,9 @@
-# Plugins in worker processes: the protocol, shared memory, the proxy, crashes, the sandbox. No LibTorch.
+# Plugins in worker processes: the protocol, shared memory, the proxy, crashes, the sandbox. And what the contract suite's helper
+# process says. No LibTorch.
 if(NOT TARGET hnhost-worker)
   return()
 endif()
-foreach(name worker_messages_test worker_tensors_test worker_policy_test worker_plugin_test)
+foreach(name worker_messages_test worker_tensors_test worker_policy_test worker_plugin_test validate_helper_row_test)
   hn_add_test(NAME ${name} SOURCES ${PROJECT_SOURCE_DIR}/tests/unit/${name}.cpp LIBS hnhost_internal LABELS unit)
   target_compile_definitions(${name} PRIVATE HN_WORKER_PROGRAM="$<TARGET_FILE:hnhost-worker>")
 endforeach()

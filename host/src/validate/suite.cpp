@@ -11,6 +11,7 @@
 #include "apart/helper.hpp"
 #include "support/nearest.hpp"
 #include "validate/check.hpp"
+#include "validate/helper_row.hpp"
 #include "validate/suite_helper.hpp"
 
 namespace hn::validate {
@@ -37,12 +38,17 @@ bool fits(const std::string& pattern, const char* name) {
 // The rows that a helper has told so far.
 class Rows {
  public:
-  Rows(const std::vector<Job>& jobs, const Plan& plan) : jobs_(jobs), plan_(plan) {
+  Rows(const std::vector<Job>& jobs, const Plan& plan)
+      : jobs_(jobs), plan_(plan), known_(jobs.size()) {
     for (const Job& job : jobs)
       rows_.push_back({job.check->name, job.function, job.check->what, Status::kPassed, "", 0});
   }
   void set(std::size_t job, Status status, std::string text, double seconds) {
-    rows_.at(job).status = status;
+    if (known_.at(job))
+      throw Error(HN_DATA_LOSS, "[validate] the helper process answered check " +
+                                    std::string(jobs_[job].check->name) + " twice");
+    known_[job] = true;
+    rows_[job].status = status;
     rows_[job].text = std::move(text);
     rows_[job].seconds = seconds;
     ++done_;
@@ -64,6 +70,7 @@ class Rows {
   const std::vector<Job>& jobs_;
   const Plan& plan_;
   std::vector<Row> rows_;
+  std::vector<bool> known_;
   std::size_t done_ = 0;
 };
 
@@ -159,9 +166,8 @@ std::vector<Row> run_suite(const Subject& subject, const Plan& plan) {
     const Heard heard = helper.listen(std::chrono::milliseconds(100), line);
     if (heard == Heard::kLine) {
       last = Clock::now();
-      const auto said = nlohmann::json::parse(line);
-      rows.set(said.at("job").get<std::size_t>(), status_of(said.at("status").get<std::string>()),
-               said.at("text").get<std::string>(), said.at("seconds").get<double>());
+      HelperRow row = read_helper_row(line, jobs.size());
+      rows.set(row.job, row.status, std::move(row.text), row.seconds);
     } else if (heard == Heard::kEnd) {
       if (rows.loading_is_known()) break;  // it told why nothing else follows
       const std::string how = helper.how_it_ended();
