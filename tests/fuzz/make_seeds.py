@@ -278,10 +278,40 @@ def run_files():
     seed("run_files", "config", parts({"config.toml": "seed = 2\n[train]\nlr = 0.5\nlist = [1, [2, {a = 1}]]\n[[reward]]\nname = \"a\"\n"}))
 
 
+def workers():
+    """Messages of host/src/worker/messages.hpp: kind, number, fields; texts and lists begin with their length."""
+    number = lambda code: lambda *values: struct.pack("<%d%s" % (len(values), code), *values)
+    u8, u16, u32, u64, i32, i64 = map(number, "BHIQiq")
+    text = lambda t: u32(len(t)) + t.encode()
+    items = lambda *each: u32(len(each)) + b"".join(each)
+    some = lambda value: u8(1) + value
+    none = u8(0)
+    dims = lambda *n: u32(len(n)) + i64(*n)
+    def tensor(offset, shape, strides): return u64(offset) + u8(2, 32) + u16(1) + dims(*shape) + dims(*strides)
+    picture = tensor(128, (1, 3, 4, 4), (48, 16, 4, 1))
+    call = u64(3) + u32(1, 2) + items(u64(5), u64(6)) + items(some(picture), none) + items(some(tensor(512, (1,), (1,)))) + items(u8(1), u8(0)) + u64(7, 0, 0)
+    texts = lambda *each: items(*map(text, each))
+    slot = text("image_rgb01") + text("image_rgb01") + u32(1) + u8(2, 32, 2, 32) + u16(1, 1) + dims(-1, 3, -2, -2)
+    messages = {
+        "start": (0, u32(1) + text("/a/clip.hnp") + text("0" * 64) + u8(1) + texts("/w", "") + u64(1 << 30, 60)), "create": (1, b""), "open": (3, u64(1) + text("score")),
+        "plan": (5, call), "shapes": (6, call), "forward": (7, u64(9) + call),
+        "backward": (8, u64(9) + u32(4) + items(some(tensor(128, (2,), (1,)))) + items(none, some(picture)) + items(u8(0), u8(1))),
+        "encode": (10, u32(1) + items(u64(7) + text("a cat") + text("a dog") + text("{}") + items(text("mask") + tensor(0, (1, 8, 8), (64, 8, 1))))),
+        "embedding": (12, u64(7) + u32(1) + tensor(128, (4,), (1,))), "new_block": (17, u32(1) + u64(65536)),
+        "answer": (19, i32(0) + text("clip") + i64(-1) + struct.pack("<d", 0.5) + texts("a", "b")),
+        "reply_error": (20, i32(3) + text("why") + text("")), "reply_opened": (20, i32(0) + text("") + u32(len(u32(2) + u8(1) + items(slot) + items(slot))) + u32(2) + u8(1) + items(slot) + items(slot)),
+        "log": (21, i32(2) + text("text")), "progress": (22, text("loading") + u64(1, 2)), "ask": (23, u8(4) + text("lora.targets")), "component": (24, text('{"name": "unet"}'))}
+    for name, (kind, body) in messages.items(): seed("worker_messages", name, u16(kind) + u64(1) + body)
+    for name, body in {"started": texts("seccomp") + texts(), "created": u8(1, 0, 1) + u32(3) + u64(512), "shaped": items(dims(1, 4, 8, 8), dims()), "encoded": items(u64(100)),
+                       "layers": items(text("to_q") + i32(0, 1, 1, 1) + i64(64, 64)), "memory": items(i32(1, 0) + u64(4096))}.items(): seed("worker_messages", "body_" + name, body)
+    for job, status, said in ((0, "passed", ""), (3, "failed", "expected 1, got 2"), (11, "not_run", "naïve")):
+        seed("helper_rows", status, json.dumps({"job": job, "status": status, "text": said, "seconds": 0.25}, ensure_ascii=False))
+
+
 def main():
     for path in glob.glob(os.path.join(SEEDS, "*/*")):
         if not os.path.basename(path).startswith("found_"): os.remove(path)
-    for make in (manifests, configs, tables, weights, tokenizers, pictures, run_files): make()
+    for make in (manifests, configs, tables, weights, tokenizers, pictures, run_files, workers): make()
     sizes = [os.path.getsize(p) for p in glob.glob(os.path.join(SEEDS, "*/*"))]
     print(f"{len(sizes)} seeds, {sum(sizes)} bytes")
     assert sum(sizes) < MOST, f"expected less than {MOST} bytes of seeds, got {sum(sizes)}"
