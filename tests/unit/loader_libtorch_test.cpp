@@ -10,7 +10,10 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::make_bundle;
 using testing::message_of;
+using testing::reward_text;
+using testing::TempFolder;
 
 const std::string kFakeId = "00112233445566778899aabbccddeeff00112233";
 const std::filesystem::path kCore = std::filesystem::path(HN_FAKES) / "libfake_core.so";
@@ -35,6 +38,16 @@ TEST(OpenCore, ACoreOfAnotherBuild) {
 
 TEST(OpenCore, Good) { EXPECT_NE(open_core(kCore, "none").open_session, nullptr); }
 
+TEST(OpenPlugin, BuiltWithAnotherLibtorchIsRefusedWithTheWayOut) {
+  const TempFolder folder;
+  const Manifest manifest =
+      read_manifest(make_bundle(folder / "fake.hnp", reward_text(), "good", kFakeId));
+  EXPECT_THAT(message_of(HN_UNSUPPORTED, [&] { open_plugin(manifest, "abcdef0123"); }),
+              AllOf(HasSubstr("plugin fake"), HasSubstr(kFakeId), HasSubstr("abcdef0123"),
+                    HasSubstr("isolation = \"process\"")));
+  EXPECT_NE(open_plugin_alone(manifest).entry, nullptr) << "no other LibTorch came with it";
+}
+
 // Last: from here on this process has the fake.
 TEST(Zz, AnotherLibtorchIsRefused) {
   EXPECT_TRUE(loaded_libtorch().empty());
@@ -49,6 +62,16 @@ TEST(Zz, AnotherLibtorchIsRefused) {
   // The same build is shared: the refusal is then the core's own id.
   EXPECT_THAT(message_of(HN_INVALID_ARGUMENT, [] { open_core(kCore, kFakeId); }),
               HasSubstr("not from one build"));
+  // A plugin's own process that found another one than the plugin was built with.
+  const TempFolder folder;
+  const auto alone = [&](const std::string& id) {
+    return open_plugin_alone(
+        read_manifest(make_bundle(folder / (id + ".hnp"), reward_text(), "good", id)));
+  };
+  EXPECT_THAT(message_of(HN_UNSUPPORTED, [&] { alone("abcdef0123"); }),
+              AllOf(HasSubstr("plugin fake"), HasSubstr("abcdef0123"), HasSubstr(other),
+                    HasSubstr(kFakeId), HasSubstr("LD_LIBRARY_PATH")));
+  EXPECT_NE(alone(kFakeId).entry, nullptr);
 }
 
 }  // namespace

@@ -25,10 +25,25 @@ void check_requirements(const Manifest& m, std::string_view core_libtorch) {
                                     " of the ABI, this host has ", HN_ABI_MAJOR, ".", HN_ABI_MINOR,
                                     "; a newer hn is needed"));
   if (m.libtorch != "none" && m.libtorch != core_libtorch)
-    throw Error(HN_UNSUPPORTED,
-                cat(who, ": was built with the LibTorch of build id ", m.libtorch,
-                    ", this host has ", core_libtorch == "none" ? "none" : core_libtorch,
-                    "; build the plugin again with this hn's SDK"));
+    throw Error(
+        HN_UNSUPPORTED,
+        cat(who, ": was built with the LibTorch of build id ", m.libtorch, ", this host has ",
+            core_libtorch == "none" ? "none" : core_libtorch,
+            "; build the plugin again with this hn's SDK, or let it run in a process of its "
+            "own (isolation = \"process\")"));
+}
+
+// Another LibTorch than the plugin's own would compute something else, in silence.
+void require_own_libtorch(const Manifest& m) {
+  if (m.libtorch == "none") return;
+  for (const LoadedLibtorch& loaded : loaded_libtorch())
+    if (loaded.build_id != m.libtorch)
+      throw Error(HN_UNSUPPORTED,
+                  cat("plugin ", m.name, ": was built with the LibTorch of build id ", m.libtorch,
+                      ", its process found ", loaded.path, " (build id ",
+                      loaded.build_id.empty() ? "none" : loaded.build_id,
+                      "); its own has to be found first: by the run path of its library, or by "
+                      "LD_LIBRARY_PATH"));
 }
 
 void check_hash(const Manifest& m, const LibraryFile& file) {
@@ -107,6 +122,13 @@ core::Plugin open_plugin(const Manifest& m, std::string_view core_libtorch,
   const auto* entry = static_cast<const hn_plugin_v1*>(found);
   check_entry(entry, m);
   return {entry, m.id, m.bundle, m.library};
+}
+
+core::Plugin open_plugin_alone(const Manifest& m,
+                               const std::function<void(const std::string&)>& warn) {
+  const core::Plugin plugin = open_plugin(m, m.libtorch, warn);
+  require_own_libtorch(m);
+  return plugin;
 }
 
 }  // namespace hn::host

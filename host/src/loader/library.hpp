@@ -21,6 +21,11 @@ namespace hn::host {
 core::Plugin open_plugin(const Manifest& manifest, std::string_view core_libtorch,
                          const std::function<void(const std::string&)>& warn = {});
 
+// As open_plugin, in a process that has no core: whatever LibTorch the plugin was built with is
+// what it needs there. HN_UNSUPPORTED where its library came with another one.
+core::Plugin open_plugin_alone(const Manifest& manifest,
+                               const std::function<void(const std::string&)>& warn = {});
+
 // Checks an entry that was read from a library. Split off so that truncated and lengthened structs
 // can be tested.
 void check_entry(const hn_plugin_v1* entry, const Manifest& manifest);

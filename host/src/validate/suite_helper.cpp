@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "host/host.hpp"
+#include "loader/library.hpp"
 #include "validate/check.hpp"
 #include "validate/children.hpp"
 
@@ -140,9 +141,12 @@ class Suite {
         // Known by its path: the search path says nothing of the bundle that was meant.
         const host::Manifest& manifest =
             *host_->registry().find((subject_.bundle / "").string()).plugin;
-        if (manifest.libtorch != "none") host_->core();
+        const bool own = manifest.libtorch == "none" || manifest.libtorch == host_->core_libtorch();
+        if (own && manifest.libtorch != "none") host_->core();
         before_plugin_ = thread_names().size();
-        entry_ = host_->open_plugin(manifest, {core::Isolation::kNone}).entry;
+        // With another LibTorch it will run in a process of its own, as it does here.
+        entry_ = own ? host_->open_plugin(manifest, {core::Isolation::kNone}).entry
+                     : host::open_plugin_alone(manifest).entry;
       }
     } catch (const std::exception& e) {
       problem = e.what();

@@ -22,19 +22,6 @@ constexpr hn_stream kCpu{kDLCPU, 0, 0};
   throw Error(HN_DATA_LOSS, "[worker protocol] " + text);
 }
 
-// Another LibTorch than the plugin's own would compute something else, in silence.
-void check_libtorch(const host::Manifest& manifest) {
-  if (manifest.libtorch == "none") return;
-  for (const host::LoadedLibtorch& loaded : host::loaded_libtorch())
-    if (loaded.build_id != manifest.libtorch)
-      throw Error(HN_UNSUPPORTED,
-                  cat("plugin ", manifest.name, ": was built with the LibTorch of build id ",
-                      manifest.libtorch, ", its worker found ", loaded.path, " (build id ",
-                      loaded.build_id.empty() ? "none" : loaded.build_id,
-                      "); its own has to be found first: by the run path of its library, or by "
-                      "LD_LIBRARY_PATH"));
-}
-
 SlotInfo slot_info(const hn_slot& raw) {
   if (raw.ndim < 0 || raw.ndim > HN_MAX_DIMS || (raw.ndim > 0 && raw.shape == nullptr))
     throw Error(HN_UNSUPPORTED, cat("slot ", view(raw.name), ": expected a shape of at most ",
@@ -187,13 +174,9 @@ std::string Server::answer(Start& start) {
   if (manifest.library_sha256 != start.library_sha256)
     throw Error(HN_DATA_LOSS, cat("plugin ", manifest.name, ": the manifest ", start.bundle,
                                   "/plugin.toml changed since the host read it"));
-  // Its own LibTorch is what it needs here; nothing else in this process has one.
-  const core::Plugin plugin =
-      host::open_plugin(manifest, manifest.libtorch, [&](const std::string& text) {
-        channel_.send({0, Log{HN_LOG_WARNING, text}});
-      });
-  check_libtorch(manifest);
-  plugin_ = plugin.entry;
+  plugin_ = host::open_plugin_alone(manifest, [&](const std::string& text) {
+              channel_.send({0, Log{HN_LOG_WARNING, text}});
+            }).entry;
   return encode_body(started);
 }
 
