@@ -47,12 +47,13 @@ def nvcc():
     return os.environ.get("CUDACXX") or shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 
 
-def configure_and_build(source, build, prefix, compilers, env):
+def configure_and_build(source, build, prefix, compilers, env, *more):
+    """more: further words for the configure step."""
     cc, cxx = compilers
     env, launchers = with_ccache(dict(env, CC=cc, CXX=cxx))
     if launchers and "clang" not in cxx:
         launchers.append("-DCMAKE_CXX_FLAGS=-fpch-preprocess")
-    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release", *launchers, env=env,
+    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Release", *launchers, *more, env=env,
         stdout=subprocess.DEVNULL)
     run("cmake", "--build", build, "-j", str(os.cpu_count()), env=env)
 

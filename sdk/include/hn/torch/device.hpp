@@ -3,6 +3,7 @@
 
 #include <ATen/Context.h>
 #include <c10/core/Device.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <hn/cpp/config.hpp>
 #include <hn/cpp/error.hpp>
@@ -24,7 +25,7 @@ inline at::Device device_from(const Config& config) {
   if (!at::hasCUDA())
     throw Error(HN_UNSUPPORTED, "[option device] " + text + ": LibTorch finds no CUDA device");
   const int index = std::stoi(number);
-  const auto count = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  const int count = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
   if (index >= count)
     throw Error(HN_UNSUPPORTED, "[option device] expected a device below cuda:" +
                                     std::to_string(count) + ", got " + text);
