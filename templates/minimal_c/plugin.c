@@ -18,11 +18,11 @@ static hn_status c_reward_read_options(const hn_host_v1* host, const hn_config* 
   if (host == NULL) return HN_OK; /* no options came along */
   const hn_status status = host->config_f64(config, "org.example.gain", &options->gain);
   if (status != HN_OK && status != HN_NOT_FOUND)
-    return fail(error, HN_INVALID_ARGUMENT,
-                "[my_minimal_c] the option org.example.gain must be a number");
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[my_minimal_c] the option org.example.gain must be a number");
   if (!(options->gain > 0))
-    return fail(error, HN_INVALID_ARGUMENT,
-                "[my_minimal_c] expected org.example.gain above 0, got %g", options->gain);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[my_minimal_c] expected org.example.gain above 0, got %g", options->gain);
   return HN_OK;
 }
 

@@ -37,10 +37,11 @@ static hn_status c_reward_read_options(const hn_host_v1* host, const hn_config* 
                                        c_reward_options* options, hn_error* error) {
   int64_t quality = 75;
   if (host != NULL && host->config_i64(config, "quality", &quality) == HN_INVALID_ARGUMENT)
-    return fail(error, HN_INVALID_ARGUMENT, "[jpeg_size] the option quality must be an integer");
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[jpeg_size] the option quality must be an integer");
   if (quality < 1 || quality > 100)
-    return fail(error, HN_INVALID_ARGUMENT, "[jpeg_size] expected quality 1 to 100, got %lld",
-                (long long)quality);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[jpeg_size] expected quality 1 to 100, got %lld", (long long)quality);
   const int64_t scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
   for (int t = 0; t < 2; ++t)
     for (int i = 0; i < 64; ++i) {

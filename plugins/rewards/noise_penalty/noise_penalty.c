@@ -32,10 +32,11 @@ static hn_status c_reward_read_options(const hn_host_v1* host, const hn_config* 
                                        c_reward_options* options, hn_error* error) {
   options->target = 0.5;
   if (host != NULL && host->config_f64(config, "target", &options->target) == HN_INVALID_ARGUMENT)
-    return fail(error, HN_INVALID_ARGUMENT, "[noise_penalty] the option target must be a number");
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[noise_penalty] the option target must be a number");
   if (!(options->target >= -1 && options->target <= 1))
-    return fail(error, HN_INVALID_ARGUMENT, "[noise_penalty] expected target -1 to 1, got %g",
-                options->target);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[noise_penalty] expected target -1 to 1, got %g", options->target);
   double sum = 0;
   for (int i = 0; i < TAPS; ++i) {
     const double z = (i - HALF) * 6.0 / 7.0;

@@ -27,11 +27,12 @@ static hn_status add_colour(c_reward_options* options, hn_str text, hn_error* er
   int good = text.len == 7 && text.data[0] == '#';
   for (int i = 1; good && i < 7; ++i) good = hex_digit(text.data[i]) >= 0;
   if (!good)
-    return fail(error, HN_INVALID_ARGUMENT,
-                "[palette] expected colours such as \"#d62828\", got '%.*s'", (int)text.len,
-                text.data);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[palette] expected colours such as \"#d62828\", got '%.*s'",
+                         (int)text.len, text.data);
   if (options->count == PALETTE_MOST)
-    return fail(error, HN_INVALID_ARGUMENT, "[palette] expected at most %d colours", PALETTE_MOST);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT, "[palette] expected at most %d colours",
+                         PALETTE_MOST);
   for (int c = 0; c < 3; ++c)
     options->rgb[options->count][c] =
         (float)(16 * hex_digit(text.data[1 + 2 * c]) + hex_digit(text.data[2 + 2 * c])) / 255.0f;
@@ -48,7 +49,8 @@ static hn_status c_reward_read_options(const hn_host_v1* host, const hn_config* 
     hn_status status = host->config_list(config, "colours", i, &colour);
     if (status == HN_NOT_FOUND) break;
     if (status != HN_OK)
-      return fail(error, HN_INVALID_ARGUMENT, "[palette] the option colours must be a list");
+      return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                           "[palette] the option colours must be a list");
     if ((status = add_colour(options, colour, error)) != HN_OK) return status;
   }
   if (options->count > 0) return HN_OK;

@@ -20,13 +20,13 @@ static hn_status c_reward_read_options(const hn_host_v1* host, const hn_config* 
                                        c_reward_options* options, hn_error* error) {
   hn_str axis = HN_STR("vertical");
   if (host != NULL && host->config_str(config, "axis", &axis) == HN_INVALID_ARGUMENT)
-    return fail(error, HN_INVALID_ARGUMENT, "[symmetry] the option axis must be a text");
+    return c_reward_fail(error, HN_INVALID_ARGUMENT, "[symmetry] the option axis must be a text");
   options->vertical = is_text(axis, "vertical") || is_text(axis, "both");
   options->horizontal = is_text(axis, "horizontal") || is_text(axis, "both");
   if (!options->vertical && !options->horizontal)
-    return fail(error, HN_INVALID_ARGUMENT,
-                "[symmetry] expected axis vertical, horizontal or both, got %.*s", (int)axis.len,
-                axis.data);
+    return c_reward_fail(error, HN_INVALID_ARGUMENT,
+                         "[symmetry] expected axis vertical, horizontal or both, got %.*s",
+                         (int)axis.len, axis.data);
   return HN_OK;
 }
 
