@@ -51,6 +51,13 @@ inline std::string replaced(std::string text, const std::string& from, const std
   return at == std::string::npos ? text : text.replace(at, from.size(), to);
 }
 
+// As if the plugin were one of hn's, whose options are words without a dot.
+inline std::string ours(const std::string& text) {
+  return text.find("test.reward.fake") != std::string::npos
+             ? replaced(text, "test.reward.fake", "hn.test.fake")
+             : replaced(text, "test.generator.gen", "hn.test.gen");
+}
+
 // What an author writes, for a reward named NAME.
 inline std::string reward_text(const std::string& name = "fake") {
   return R"(schema = 1
