@@ -11,36 +11,20 @@
 #include <string>
 #include <vector>
 
+#include "support/float_views.hpp"
+
 namespace {
 
 using hn::engine::Hooks;
 using hn::engine::Rewards;
 using hn::engine::Session;
+using hn::test::Floats;
 using ::testing::HasSubstr;
 
 constexpr const char* kRewards = "threads = 1\n[[reward]]\nname = \"redness\"\n";
 constexpr const char* kSession =
     "generator = \"emoji-sprint\"\nthreads = 1\n[[reward]]\nname = \"redness\"\n[net]\nrank = 2\n"
     "[train]\nbatch = 2\nsteps = 4\n";
-
-struct Floats {
-  explicit Floats(std::vector<std::int64_t> sizes) : shape(std::move(sizes)) {
-    std::int64_t n = 1;
-    for (const std::int64_t size : shape) n *= size;
-    data.assign(static_cast<std::size_t>(n), -1.0f);
-    tensor.data = data.data();
-    tensor.device = {kDLCPU, 0};
-    tensor.dtype = {kDLFloat, 32, 1};
-    tensor.ndim = static_cast<std::int32_t>(shape.size());
-    tensor.shape = shape.data();
-  }
-  Floats(const Floats&) = delete;
-  Floats& operator=(const Floats&) = delete;
-
-  std::vector<std::int64_t> shape;
-  std::vector<float> data;
-  DLTensor tensor{};
-};
 
 class Embedded : public ::testing::Test {
  protected:

@@ -4,34 +4,16 @@
 
 #include <atomic>
 #include <mutex>
-#include <numeric>
 
 #include "host/host.hpp"
+#include "support/float_views.hpp"
 #include "unit/loader_support.hpp"
 
 namespace hn::host::testing {
 
 inline constexpr const char* kConfig = "generator = \"gen\"\n[[reward]]\nname = \"fake\"\n";
 
-// Contiguous float32 of the caller's; strides may be laid over it.
-struct Floats {
-  std::vector<float> data;
-  std::vector<std::int64_t> shape;
-  DLTensor tensor{};
-
-  explicit Floats(std::vector<std::int64_t> dims, float value = -1) : shape(std::move(dims)) {
-    data.assign(static_cast<std::size_t>(std::accumulate(shape.begin(), shape.end(),
-                                                         std::int64_t{1}, std::multiplies<>())),
-                value);
-    tensor.data = data.data();
-    tensor.device = {kDLCPU, 0};
-    tensor.dtype = {kDLFloat, 32, 1};
-    tensor.ndim = static_cast<std::int32_t>(shape.size());
-    tensor.shape = shape.data();
-  }
-  Floats(const Floats&) = delete;
-  Floats& operator=(const Floats&) = delete;
-};
+using hn::test::Floats;  // strides may be laid over it
 
 struct Prompts {
   std::vector<hnhost_prompt> prompts;

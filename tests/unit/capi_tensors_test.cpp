@@ -1,4 +1,6 @@
 // The caller's tensors: strides and offsets, and every wrong shape, dtype, device and memory.
+#include <numeric>
+
 #include "capi/tensors.hpp"
 #include "unit/capi_support.hpp"
 

@@ -26,6 +26,8 @@
 #include <variant>
 #include <vector>
 
+#include "support/float_views.hpp"
+
 namespace hn::test {
 
 using OptionValue = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
@@ -98,27 +100,16 @@ struct Tensor {
   DLDataType dtype{kDLFloat, 32, 1};
 
   explicit Tensor(std::vector<std::int64_t> s, float fill = 0.0f)
-      : shape(std::move(s)), strides(shape.size()) {
-    std::int64_t n = 1;
-    for (std::size_t d = shape.size(); d-- > 0; n *= shape[d]) strides[d] = n;
-    data.assign(static_cast<std::size_t>(n), fill);
-  }
+      : data(static_cast<std::size_t>(number_of(s)), fill),
+        shape(std::move(s)),
+        strides(row_major(shape)) {}
   Tensor(std::vector<std::int64_t> s, std::vector<float> values) : Tensor(std::move(s)) {
     data = std::move(values);
   }
-  std::int64_t numel() const {
-    std::int64_t n = 1;
-    for (std::int64_t d : shape) n *= d;
-    return n;
-  }
+  std::int64_t numel() const { return number_of(shape); }
   DLTensor view() {
-    DLTensor t{};
-    t.data = data.data();
-    t.device = {kDLCPU, 0};
-    t.ndim = static_cast<std::int32_t>(shape.size());
+    DLTensor t = float_view(data.data(), shape, strides.data());
     t.dtype = dtype;
-    t.shape = shape.data();
-    t.strides = strides.data();
     t.byte_offset = static_cast<std::uint64_t>(offset) * sizeof(float);
     return t;
   }

@@ -57,11 +57,11 @@ TEST(WorkerPlugin, CarriesPromptsColumnsEmbeddingsAndMemory) {
     scores.push_back(client->score(2, 8, nullptr, false, &columns[scores.size()]));
     Numbers out({2}, {0, 0});
     ErrorBuffer error;
-    check(client->cond()->embedding(client->raw(), client->handle(0), Client::kCpu, &out.view,
+    check(client->cond()->embedding(client->raw(), client->handle(0), Client::kCpu, &out.tensor,
                                     error.get()),
           error);
-    pooled.push_back(out.values[0]);
-    EXPECT_EQ(out.values[1], 7);
+    pooled.push_back(out.data[0]);
+    EXPECT_EQ(out.data[1], 7);
     EXPECT_EQ(used_bytes(*client->interface<hn_memory_v1>(HN_MEMORY_V1), client->raw()), 123u);
     EXPECT_EQ(client->interface<hn_adapter_v1>(HN_ADAPTER_V1), nullptr);
     EXPECT_GE(client->cond()->size_bytes(client->raw(), client->handle(0)), 100u);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "loader/library.hpp"
+#include "support/float_views.hpp"
 #include "unit/sdk_test_files.hpp"
 #include "validate/services.hpp"
 #include "worker/proxy.hpp"
@@ -57,22 +58,9 @@ struct Listener {
 };
 
 // float32, contiguous.
-struct Numbers {
-  Numbers(std::vector<std::int64_t> of_shape, std::vector<float> of_values)
-      : shape(std::move(of_shape)), values(std::move(of_values)) {
-    strides.assign(shape.size(), 1);
-    for (std::size_t d = shape.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
-    view.data = values.data();
-    view.device = {kDLCPU, 0};
-    view.ndim = static_cast<std::int32_t>(shape.size());
-    view.dtype = kFloat32;
-    view.shape = shape.data();
-    view.strides = strides.data();
-  }
-  Numbers(const Numbers&) = delete;
-  std::vector<std::int64_t> shape, strides;
-  std::vector<float> values;
-  DLTensor view{};
+struct Numbers : test::Floats {
+  Numbers(std::vector<std::int64_t> shape, std::vector<float> values)
+      : Floats(shape, test::row_major(shape), std::move(values)) {}
 };
 
 inline std::vector<float> picture(std::int64_t batch, std::int64_t side) {
@@ -112,7 +100,7 @@ class Client {
     hn_prompt prompt{};
     prompt.text = str(text);
     prompt.negative = str(negative);
-    const hn_named_tensor named{HN_STR_OF("mask"), mask == nullptr ? nullptr : &mask->view};
+    const hn_named_tensor named{HN_STR_OF("mask"), mask == nullptr ? nullptr : &mask->tensor};
     if (mask != nullptr) {
       prompt.tensors = &named;
       prompt.n_tensors = 1;
@@ -132,8 +120,8 @@ class Client {
     Numbers image({batch, 3, side, side}, picture(batch, side));
     Numbers out({batch}, std::vector<float>(static_cast<std::size_t>(batch), -99));
     Numbers more({batch}, std::vector<float>(static_cast<std::size_t>(batch), -99));
-    const DLTensor* in[] = {&image.view};
-    const DLTensor* outs[] = {&out.view, column == nullptr ? nullptr : &more.view};
+    const DLTensor* in[] = {&image.tensor};
+    const DLTensor* outs[] = {&out.tensor, column == nullptr ? nullptr : &more.tensor};
     const std::uint8_t need[] = {1};
     hn_call call{};
     call.struct_size = sizeof call;
@@ -151,13 +139,13 @@ class Client {
     ErrorBuffer error;
     hn_saved* saved = nullptr;
     check(fn_->forward(opened_, &call, &saved, error.get()), error);
-    if (column != nullptr) *column = more.values;
-    if (grad == nullptr) return out.values;
+    if (column != nullptr) *column = more.data;
+    if (grad == nullptr) return out.data;
     if (before_backward) before_backward();
     Numbers cotangent({batch}, std::vector<float>(static_cast<std::size_t>(batch), 0.5f));
     Numbers gradient({batch, 3, side, side}, *grad);
-    const DLTensor* cotangents[] = {&cotangent.view};
-    const DLTensor* grads[] = {&gradient.view};
+    const DLTensor* cotangents[] = {&cotangent.tensor};
+    const DLTensor* grads[] = {&gradient.tensor};
     const std::uint8_t add[] = {1};
     hn_vjp vjp{};
     vjp.struct_size = sizeof vjp;
@@ -170,8 +158,8 @@ class Client {
     const hn_status status = fn_->backward(opened_, saved, &vjp, error.get());
     fn_->saved_release(opened_, saved, kCpu);
     check(status, error);
-    *grad = gradient.values;
-    return out.values;
+    *grad = gradient.data;
+    return out.data;
   }
 
   Listener listener;

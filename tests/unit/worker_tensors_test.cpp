@@ -6,48 +6,41 @@
 #include <unistd.h>
 
 #include <hn/cpp/tensor.hpp>
+#include <numeric>
 
+#include "support/float_views.hpp"
 #include "worker/blocks.hpp"
 #include "worker/tensors.hpp"
 
 namespace hn::worker {
 namespace {
 
-struct Strided {
+struct Strided : test::Floats {
   Strided(std::vector<std::int64_t> of_shape, std::vector<std::int64_t> of_strides,
           std::size_t size)
-      : shape(std::move(of_shape)), strides(std::move(of_strides)), values(size) {
-    for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(i);
-    view.data = values.data();
-    view.device = {kDLCPU, 0};
-    view.ndim = static_cast<std::int32_t>(shape.size());
-    view.dtype = kFloat32;
-    view.shape = shape.data();
-    view.strides = strides.data();
+      : Floats(std::move(of_shape), std::move(of_strides), std::vector<float>(size)) {
+    std::iota(data.begin(), data.end(), 0.0f);
   }
-  std::vector<std::int64_t> shape, strides;
-  std::vector<float> values;
-  DLTensor view{};
 };
 
 std::vector<float> through_a_block(const Strided& from, Strided& to) {
   Packing packing;
-  const TensorRef ref = packing.add(from.view, "tensor");
+  const TensorRef ref = packing.add(from.tensor, "tensor");
   std::vector<std::byte> block(packing.size());
   packing.mark(block.data());
-  copy_in(from.view, ref, block.data());
-  copy_out(block.data(), ref, to.view);
+  copy_in(from.tensor, ref, block.data());
+  copy_out(block.data(), ref, to.tensor);
   EXPECT_EQ(packing.damaged(block.data()), "");
-  return to.values;
+  return to.data;
 }
 
 TEST(WorkerTensors, DenseLayoutsStayAsTheyAre) {
   Strided channels_last({1, 3, 2, 2}, {12, 1, 6, 3}, 12);
   Packing packing;
-  EXPECT_EQ(packing.add(channels_last.view, "t").strides, channels_last.strides);
+  EXPECT_EQ(packing.add(channels_last.tensor, "t").strides, channels_last.strides);
   Strided copy({1, 3, 2, 2}, {12, 1, 6, 3}, 12);
-  copy.values.assign(12, -1);
-  EXPECT_EQ(through_a_block(channels_last, copy), channels_last.values);
+  copy.data.assign(12, -1);
+  EXPECT_EQ(through_a_block(channels_last, copy), channels_last.data);
 }
 
 TEST(WorkerTensors, GapsAndBroadcastsBecomeContiguous) {
@@ -57,13 +50,13 @@ TEST(WorkerTensors, GapsAndBroadcastsBecomeContiguous) {
   EXPECT_THAT(through_a_block(broadcast, six), ::testing::ElementsAre(0, 1, 2, 0, 1, 2));
   // And back into a tensor with gaps, beside which nothing is written.
   Strided target({2, 2}, {4, 2}, 8);
-  target.values.assign(8, -1);
+  target.data.assign(8, -1);
   EXPECT_THAT(through_a_block(four, target), ::testing::ElementsAre(0, -1, 2, -1, 4, -1, 6, -1));
 }
 
 TEST(WorkerTensors, EmptyOnesAndScalarsCross) {
   Strided empty({0, 3}, {3, 1}, 0), scalar({}, {}, 1), other({}, {}, 1);
-  scalar.values[0] = 5;
+  scalar.data[0] = 5;
   EXPECT_THAT(through_a_block(scalar, other), ::testing::ElementsAre(5));
   Strided none({0, 3}, {3, 1}, 0);
   through_a_block(empty, none);
@@ -71,10 +64,10 @@ TEST(WorkerTensors, EmptyOnesAndScalarsCross) {
 
 TEST(WorkerTensors, OtherDevicesAreRefusedByName) {
   Strided t({1}, {1}, 1);
-  t.view.device = {kDLCUDA, 0};
+  t.tensor.device = {kDLCUDA, 0};
   Packing packing;
   try {
-    packing.add(t.view, "input image");
+    packing.add(t.tensor, "input image");
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), HN_UNSUPPORTED);
@@ -85,7 +78,7 @@ TEST(WorkerTensors, OtherDevicesAreRefusedByName) {
 TEST(WorkerTensors, AWriteBesideATensorIsSeenAndNamed) {
   Strided a({3}, {1}, 3), b({5}, {1}, 5);
   Packing packing;
-  const TensorRef at_a = packing.add(a.view, "a"), at_b = packing.add(b.view, "b");
+  const TensorRef at_a = packing.add(a.tensor, "a"), at_b = packing.add(b.tensor, "b");
   std::vector<std::byte> block(packing.size());
   const auto with = [&](std::uint64_t at) {
     packing.mark(block.data());
