@@ -315,8 +315,9 @@ HNHOST_API hn_status hnhost_pull(hnhost*, hn_str request, const hnhost_hooks*, h
  * row, not an error. [any-thread] */
 HNHOST_API hn_status hnhost_selftest(hnhost*, hn_str request, const hnhost_hooks*,
                                      hnhost_text** out, hn_error*);
-/* Copies templates/KIND to folder with NAME put in ("reward", "generator", "minimal_c", "embed_c").
- */
+/* Copies templates/KIND to folder with NAME put in; an unknown kind is HN_NOT_FOUND and names those
+ * that there are (an install's: "reward", "reward_with_weights", "reward_score_only",
+ * "reward_cuda", "minimal_c", "raw_c", "generator", "embed_c"). */
 HNHOST_API hn_status hnhost_new(hn_str kind, hn_str name, hn_str folder, hn_error*);
 
 HN_EXTERN_C_END
