@@ -61,6 +61,7 @@ void add_list(CLI::App& app, Command& command);
 void add_new(CLI::App& app, Command& command);
 void add_pull(CLI::App& app, Command& command);
 void add_rewards(CLI::App& app, Command& command);
+void add_diagnose(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_score(CLI::App& app, Command& command);
 void add_selftest(CLI::App& app, Command& command);

@@ -189,6 +189,13 @@ HNHOST_API hn_status hnhost_resolve(hnhost*, hn_str config, hnhost_text** out, h
 HNHOST_API hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnhost_text** out,
                                 hn_error*);
 
+/* What a trained adapter does: the parts of Delta that are constant, the prompt's, the noise's or
+ * both together's, the drift of the noise, the Lipschitz constant, how far apart the pictures of
+ * different seeds are, every reward before and after, and whether rewards pull in different
+ * directions. request: TOML (docs/cli.md, diagnose); out: JSON. [any-thread] */
+HNHOST_API hn_status hnhost_diagnose(hnhost*, hn_str request, const hnhost_hooks*,
+                                     hnhost_text** out, hn_error*);
+
 /* ---- Sessions: the same by steps
  * Everything of a session but hnhost_session_cancel is [one-at-a-time]: a second call at the same
  * time is HN_INVALID_ARGUMENT and names the one that runs. */

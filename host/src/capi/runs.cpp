@@ -1,6 +1,7 @@
 // hnhost.h: runs, files, sets of pictures and new projects.
 #include "capi/entry.hpp"
 #include "report/compare.hpp"
+#include "run/diagnose_job.hpp"
 #include "run/job.hpp"
 #include "run/new_project.hpp"
 #include "run/reward_speed.hpp"
@@ -54,6 +55,13 @@ hn_status hnhost_compare_sets(hnhost* host, hn_str request, const hnhost_hooks* 
   return answering(
       "hnhost_compare_sets", host, request, hooks, out, error,
       [&](Host& open, std::string_view text) { return hn::host::compare_sets(open, text, hooks); });
+}
+
+hn_status hnhost_diagnose(hnhost* host, hn_str request, const hnhost_hooks* hooks,
+                          hnhost_text** out, hn_error* error) {
+  return answering(
+      "hnhost_diagnose", host, request, hooks, out, error,
+      [&](Host& open, std::string_view text) { return hn::host::diagnose_job(open, text, hooks); });
 }
 
 hn_status hnhost_rewards(hnhost* host, hnhost_text** out, hn_error* error) {

@@ -17,7 +17,8 @@ void refuse_other_libtorch(std::string_view wanted) {
         HN_UNSUPPORTED,
         cat("[core] this process has another LibTorch: ", other.path, " (build id ",
             other.build_id.empty() ? "none" : other.build_id, "), this hn was built with ", wanted,
-            "; two cannot live in one process. Start the hnhost command as a process of its own, or "
+            "; two cannot live in one process. Start the hnhost command as a process of its own, "
+            "or "
             "build hn with that LibTorch where it is of the same version (HN_LIBTORCH)"));
   }
 }

@@ -1,6 +1,7 @@
 # Run directories, training, the verbs over files, new projects.
 target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/adapter_folder.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/diagnose_job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/finished_run.cpp
   ${CMAKE_CURRENT_LIST_DIR}/folder_lock.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp

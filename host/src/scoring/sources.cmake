@@ -11,4 +11,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/scorer_service.cpp
   ${CMAKE_CURRENT_LIST_DIR}/scores_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/set_scorer.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/two_way.cpp)
