@@ -269,6 +269,7 @@ class Generator final : public Instance {
       : Instance(host),
         steps_(config.i64("steps", 1)),
         small_(config.boolean("small", false)),
+        embedding_(static_cast<std::uint64_t>(config.i64("embedding", 0))),
         counted_(state().instances) {
     if (config.boolean("fail", false)) throw Error(HN_NOT_FOUND, "[fake] no weights");
   }
@@ -283,6 +284,14 @@ class Generator final : public Instance {
   std::vector<std::unique_ptr<Cond>> encode(std::span<const Prompt> prompts, hn_stream) override {
     return encode_prompts(prompts);
   }
+  std::uint64_t embedding_size() const override { return embedding_; }
+  void embedding(const Cond& cond, hn_stream, const DLTensor& out) override {
+    state().raise_at("embedding");
+    const float m = mark(static_cast<const Encoded&>(cond).text);
+    for (std::uint64_t i = 0; i < embedding_; ++i)
+      data_of<float>(out)[i] = 100 * std::sin(1.0f + static_cast<float>(i) + 3 * m);
+    data_of<float>(out)[0] = state().poison("embedding", data_of<float>(out)[0]);
+  }
   bool has_adapters() const override { return true; }
   const std::vector<LayerSpec>& layers(std::string_view) override {
     static const std::vector<LayerSpec> all = {{"net.0.to_q", HN_LAYER_LINEAR, kNoise, kNoise}};
@@ -294,6 +303,7 @@ class Generator final : public Instance {
  private:
   std::int64_t steps_;
   bool small_;
+  std::uint64_t embedding_;  // numbers of the pooled embedding; 0: there is none
   Counted counted_;
 };
 

@@ -3,12 +3,12 @@ if(TARGET hnhost_core_parts)
   set(here ${CMAKE_SOURCE_DIR}/tests/unit)
   hn_add_test(NAME core_parts_test TORCH LABELS unit
     SOURCES ${here}/core_draws_test.cpp ${here}/core_function_client_test.cpp ${here}/core_host_services_test.cpp ${here}/core_instance_test.cpp
-            ${here}/core_loss_test.cpp ${here}/core_optimiser_test.cpp ${here}/core_prompt_cache_test.cpp
+            ${here}/core_loss_test.cpp ${here}/core_low_frequency_test.cpp ${here}/core_optimiser_test.cpp ${here}/core_prompt_cache_test.cpp
     LIBS hnhost_core_parts)
   hn_add_test(NAME core_session_test TORCH LABELS unit
     SOURCES ${here}/core_adapter_test.cpp ${here}/core_chain_test.cpp ${here}/core_checkpoint_test.cpp
             ${here}/core_core_session_test.cpp ${here}/core_full_disk_test.cpp ${here}/core_kept_weights_test.cpp
-            ${here}/core_noise_gradient_test.cpp
+            ${here}/core_noise_gradient_test.cpp ${here}/core_noise_net_folder_test.cpp ${here}/core_noise_net_test.cpp
             ${here}/core_reward_state_test.cpp ${here}/core_sampler_test.cpp ${here}/core_scorer_test.cpp
             ${here}/core_trainer_test.cpp
     LIBS hnhost_core_parts)

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // floats: 64 bytes, a cache line and an AVX-512 register
 
-std::int64_t elements(const Slot& slot) {
+std::int64_t elements(const std::vector<std::int64_t>& shape) {
   std::int64_t n = 1;
-  for (const std::int64_t size : slot.shape) n *= size;
+  for (const std::int64_t size : shape) n *= size;
   return n;
 }
 
@@ -27,11 +27,8 @@ std::string_view path_of(std::string_view name) {
 
 }  // namespace
 
-Adapter::Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t seed,
-                 at::Device device, std::string base_model)
-    : net_(net), base_model_(std::move(base_model)) {
-  std::int64_t total = 0;
-  std::vector<std::pair<std::string, std::size_t>> order;
+std::vector<Parameter> lora_parameters(const FunctionClient& fn) {
+  std::vector<Parameter> parameters;
   for (std::size_t i = 0; i < fn.inputs().size(); ++i) {
     const Slot& slot = fn.inputs()[i];
     if (!slot.param()) continue;
@@ -41,32 +38,45 @@ Adapter::Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t see
       throw Error(HN_UNSUPPORTED,
                   fn.instance().name() + ": " + fn.name() + ": expected parameter '" + slot.name +
                       "' as lora_a or lora_b, float32, differentiable, of a fixed shape");
-    order.emplace_back(slot.name, i);
-    total += (elements(slot) + kAlignment - 1) / kAlignment * kAlignment;
-    count_ += static_cast<std::uint64_t>(elements(slot));
+    const std::int64_t n = elements(slot.shape);
+    const bool drawn = slot.semantic == "lora_a" && n > 0;
+    const float fan_in = drawn ? static_cast<float>(n / slot.shape[0]) : 1.0f;
+    parameters.push_back({slot.name, slot.shape, drawn ? 1.0f / std::sqrt(fan_in) : 0.0f, i});
   }
-  if (order.empty())
+  if (parameters.empty())
     throw Error(HN_UNSUPPORTED, fn.instance().name() + ": " + fn.name() +
                                     " carries no adapters (no parameter slots)");
-  std::sort(order.begin(), order.end());
+  std::sort(parameters.begin(), parameters.end(),
+            [](const Parameter& a, const Parameter& b) { return a.name < b.name; });
+  return parameters;
+}
 
+Adapter::Adapter(const std::vector<Parameter>& parameters, const NetSpec& net, std::uint64_t seed,
+                 at::Device device, std::string base_model)
+    : net_(net), base_model_(std::move(base_model)) {
+  const auto aligned = [](std::int64_t n) {
+    return (n + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  std::int64_t total = 0;
+  for (const Parameter& each : parameters) {
+    total += aligned(elements(each.shape));
+    count_ += static_cast<std::uint64_t>(elements(each.shape));
+  }
   const at::Tensor initial = at::zeros({total}, at::kFloat);
   values_ = at::empty({total}, at::TensorOptions(at::kFloat).device(device));
   gradients_ = at::zeros_like(values_);
   std::int64_t offset = 0;
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    const Slot& slot = fn.inputs()[order[k].second];
-    const std::int64_t n = elements(slot);
-    if (slot.semantic == "lora_a" && n > 0) {
-      const std::int64_t fan_in = n / slot.shape[0];
-      fill_uniform({initial.data_ptr<float>() + offset, static_cast<std::size_t>(n)},
-                   1.0f / std::sqrt(static_cast<float>(fan_in)), seed, Stream::kAdapterInit, k);
-    }
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const Parameter& each = parameters[k];
+    const std::int64_t n = elements(each.shape);
+    if (each.bound > 0)
+      fill_uniform({initial.data_ptr<float>() + offset, static_cast<std::size_t>(n)}, each.bound,
+                   seed, Stream::kAdapterInit, k);
     const auto view_of = [&](const at::Tensor& flat) {
-      return flat.narrow(0, offset, n).view(slot.shape);
+      return flat.narrow(0, offset, n).view(each.shape);
     };
-    matrices_.push_back({slot.name, order[k].second, view_of(values_), view_of(gradients_)});
-    offset += (n + kAlignment - 1) / kAlignment * kAlignment;
+    matrices_.push_back({each.name, each.input, view_of(values_), view_of(gradients_)});
+    offset += aligned(n);
   }
   values_.copy_(initial);
 }

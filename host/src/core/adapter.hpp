@@ -1,28 +1,44 @@
-// The trainable numbers: the LoRA matrices of one function, in one flat buffer.
+// The trainable numbers of a network, in one flat buffer: what the optimiser, checkpoints and files
+// see of it, whatever it computes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/function_client.hpp"
 
 namespace hn::core {
 
+// One trainable tensor before there is memory for it.
+struct Parameter {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  float bound = 0;        // it begins uniform in +-bound; 0: as zeros
+  std::size_t input = 0;  // of a LoRA's matrix: its index among the function's inputs
+};
+
+// The PARAM slots of the function, by name. A begins as PEFT draws it (kaiming_uniform_, a =
+// sqrt(5): uniform in +-1/sqrt(fan_in)), B as 0, so that it is no change at all. HN_UNSUPPORTED
+// where the function has no PARAM slots.
+std::vector<Parameter> lora_parameters(const FunctionClient& fn);
+
 class Adapter {
  public:
-  // The PARAM slots of the function. A is drawn as PEFT does (kaiming_uniform_, a = sqrt(5):
-  // uniform in +-1/sqrt(fan_in)), one stream of numbers a matrix in the order of the names; B is 0,
-  // so the adapter begins as no change at all. HN_UNSUPPORTED where the function has no PARAM
-  // slots.
+  // Drawn in the order of the list, one stream of numbers a parameter.
+  Adapter(const std::vector<Parameter>& parameters, const NetSpec& net, std::uint64_t seed,
+          at::Device device, std::string base_model);
+  // Those of lora_parameters.
   Adapter(const FunctionClient& fn, const NetSpec& net, std::uint64_t seed, at::Device device,
-          std::string base_model);
+          std::string base_model)
+      : Adapter(lora_parameters(fn), net, seed, device, std::move(base_model)) {}
 
   struct Matrix {
-    std::string name;     // the slot's: "<path>.lora_A.weight"
-    std::size_t input;    // index among the function's inputs
+    std::string name;     // a LoRA's: "<path>.lora_A.weight"
+    std::size_t input;    // Parameter::input
     at::Tensor value;     // a view of values()
     at::Tensor gradient;  // a view of gradients()
   };
@@ -37,7 +53,7 @@ class Adapter {
   const NetSpec& net() const { return net_; }
   const std::string& base_model() const { return base_model_; }
 
-  // Layer paths, "transformer_blocks.0.attn1.to_q", ascending.
+  // Of a LoRA: layer paths, "transformer_blocks.0.attn1.to_q", ascending.
   std::vector<std::string> paths() const;
 
  private:

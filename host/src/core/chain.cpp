@@ -37,9 +37,10 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
     : generator_(generator),
       train_(train),
       prompts_(prompts),
-      finetune_(adapter.net().kind == NetKind::kFinetune),
-      net_(*generator.adapted()),
-      generate_(base(generator, finetune_)),
+      net_(is_noise_net(adapter.net().kind)
+               ? make_noise_net(generator, adapter, NoiseGradient::kParameters)
+               : nullptr),
+      generate_(base(generator, net_ == nullptr)),
       slots_(GeneratorModel::slots(*generate_.fn)) {
   const auto buffer_on = [&](at::Device where, const std::vector<std::int64_t>& shape) {
     return at::empty(join_shape({batch}, shape), at::TensorOptions(at::kFloat).device(where));
@@ -48,18 +49,15 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
     return buffer_on(device, shape);
   };
   if (!generate_.fn->outputs()[slots_.image].diff() ||
-      (!finetune_ && !generate_.fn->inputs()[slots_.noise].diff()))
+      (net_ && !generate_.fn->inputs()[slots_.noise].diff()))
     throw Error(HN_UNSUPPORTED,
                 generator.instance().name() +
                     ": generate gives no gradient, so it cannot be trained through");
   image_ = buffer(generator.image_shape());
   image_grad_ = buffer(generator.image_shape());
-  if (finetune_) {
+  if (!net_) {
     generate_.bind(adapter, true);
   } else {
-    net_noise_ = net_.fn->input("noise");
-    net_offset_ = net_.fn->output("offset");
-    net_.bind(adapter, true);
     generate_.need_grad[slots_.noise] = 1;
     delta_ = buffer(generator.noise_shape());
     x_ = buffer(generator.noise_shape());
@@ -74,13 +72,13 @@ void Chain::stop_if_cancelled() const {
   generator_.instance().runtime().services.stop_if_cancelled("train_step");
 }
 
-void Chain::share_memory(std::span<const hn_cond* const> cond) {
+void Chain::share_memory(const at::Tensor& x0, std::span<const hn_cond* const> cond) {
   memory_shared_ = true;
   std::vector<Need> needs{need_of(generate_, cond)};
-  if (!finetune_) needs.push_back(need_of(net_, cond));
+  if (net_) needs.push_back(net_->need(x0, cond, rows(delta_, x0.size(0))));
   const auto shares = share_budget(train_.memory_budget, needs);
   generate_.saved_budget = shares[0];
-  if (!finetune_) net_.saved_budget = shares[1];
+  if (net_) net_->set_saved_budget(shares[1]);
 }
 
 at::Tensor Chain::rows(const at::Tensor& buffer, std::int64_t count) const {
@@ -241,20 +239,16 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   stop_if_cancelled();
 
   const at::Tensor image = rows(image_, b), image_grad = rows(image_grad_, b);
-  at::Tensor x = finetune_ ? x0 : rows(x_, b);
+  at::Tensor x = net_ ? rows(x_, b) : x0;
   generate_.in[slots_.noise] = x;
   if (slots_.step_noise >= 0)
     generate_.in[static_cast<std::size_t>(slots_.step_noise)] = batch.step_noise;
   generate_.out[slots_.image] = image;
-  if (!finetune_) {
-    net_.in[net_noise_] = x0;
-    net_.out[net_offset_] = rows(delta_, b);
-  }
-  if (train_.memory_budget > 0 && !memory_shared_) share_memory(pins.handles());
+  if (train_.memory_budget > 0 && !memory_shared_) share_memory(x0, pins.handles());
 
-  Saved net_saved;
-  if (!finetune_) {
-    net_saved = net_.forward(pins.handles(), true);
+  std::unique_ptr<NoiseNet::Pass> net_pass;
+  if (net_) {
+    net_pass = net_->forward(x0, pins.handles(), rows(delta_, b), true);
     require_finite_rows(rows(delta_, b), "delta", prompts);
     at::add_out(x, x0, rows(delta_, b));
     stop_if_cancelled();
@@ -268,7 +262,7 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   if (!any) image_grad.zero_();
   generate_.cotangent[slots_.image] = image_grad;
   stop_if_cancelled();
-  if (finetune_) {
+  if (!net_) {
     generate_.backward(generate_saved, add);
     return;
   }
@@ -283,8 +277,7 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   totals.regulariser += terms.value.sum().item<double>();
   require_finite_rows(terms.value, "regulariser", prompts);
   stop_if_cancelled();
-  net_.cotangent[net_offset_] = x_grad;
-  net_.backward(net_saved, add);
+  net_pass->backward(x_grad, add);
 }
 
 }  // namespace hn::core

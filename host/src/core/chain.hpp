@@ -1,13 +1,15 @@
 // One micro batch through the whole chain and back, by the plugins' explicit derivatives:
 //
-//   x0 -> delta = noise_net(x0) -> x = x0 + delta -> image = generate(x) -> score_k(image) -> L
-//   dL/d score_k -> dL/d image -> dL/dx -> dL/d delta = dL/dx + dR/d delta -> gradients of the LoRA
+//   x0 -> delta = f(x0, prompt) -> x = x0 + delta -> image = generate(x) -> score_k(image) -> L
+//   dL/d score_k -> dL/d image -> dL/dx -> dL/d delta = dL/dx + dR/d delta -> gradients of f's
+//   parameters
 //
 // Fine-tuning: the LoRA sits on generate itself, x = x0, no R.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include "core/bound_function.hpp"
 #include "core/models.hpp"
+#include "core/noise_net.hpp"
 #include "core/prompt_cache.hpp"
 #include "core/reward_state.hpp"
 
@@ -72,8 +75,8 @@ class Chain {
   void stop_if_cancelled() const;
   // Takes down the norm of each sample's gradient, and cuts what is beyond the batch's limit.
   static void limit_samples(at::Tensor& x_grad, double share, double limit, ChainTotals& totals);
-  // Once, with the prompts of the first batch, when a budget is set.
-  void share_memory(std::span<const hn_cond* const> cond);
+  // Once, with the first batch, when a budget is set.
+  void share_memory(const at::Tensor& x0, std::span<const hn_cond* const> cond);
   at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;
   // False when no reward has a gradient to give.
   bool score_image(const ChainBatch& batch, const at::Tensor& image,
@@ -93,11 +96,10 @@ class Chain {
   GeneratorModel& generator_;
   const TrainSpec& train_;
   PromptCache& prompts_;
-  bool finetune_;
   bool memory_shared_ = false;
-  BoundFunction net_, generate_;  // fine-tuning uses generate_ alone
+  std::unique_ptr<NoiseNet> net_;  // NULL: fine-tuning, which uses generate_ alone
+  BoundFunction generate_;
   GeneratorModel::GenerateSlots slots_;
-  std::size_t net_noise_ = 0, net_offset_ = 0;
   std::vector<RewardBuffers> rewards_;
   at::Tensor delta_, x_, x_grad_, image_, image_grad_;
 };

@@ -11,6 +11,8 @@
 #include "core/lipschitz.hpp"
 #include "core/lora_file.hpp"
 #include "core/noise_gradient.hpp"
+#include "core/noise_net.hpp"
+#include "core/noise_net_folder.hpp"
 #include "core/sampler.hpp"
 #include "core/scorer.hpp"
 #include "core/spec_check.hpp"
@@ -160,9 +162,13 @@ class CoreSession final : public Session {
   void save_adapter(const std::filesystem::path& folder, Weights weights) override {
     enter([&] {
       const auto in_place = weights_in_place(weights);
-      std::vector<std::string> paths;
       const Adapter& saved = adapter("save_adapter");
       require_finite(saved, "it is not saved");
+      if (!is_lora(spec_.net.kind)) {
+        save_noise_net(saved, shapes_.noise, shapes_.net_condition, folder);
+        return;
+      }
+      std::vector<std::string> paths;
       for (const AdapterLayer& layer : generator_->layers(spec_.net.kind))
         paths.push_back(layer.name);
       save_peft(saved, paths, folder);
@@ -171,7 +177,9 @@ class CoreSession final : public Session {
   void load_adapter(const std::filesystem::path& folder) override {
     enter([&] {
       Adapter& into = adapter("load_adapter");
-      if (is_peft_folder(folder)) {
+      if (is_of_ours(folder)) {
+        load_noise_net(into, shapes_.noise, shapes_.net_condition, folder, services_);
+      } else if (is_peft_folder(folder)) {
         load_peft(into, folder);
       } else {
         const LoraFile file = read_lora(folder, generator_->layers(spec_.net.kind));
@@ -258,15 +266,19 @@ class CoreSession final : public Session {
     services_.progress("loading " + spec_.generator.name, 0, spec_.rewards.size() + 1);
     generator_ = std::make_unique<GeneratorModel>(runtime_, spec_.generator, spec_.device);
     std::optional<LoraFile> file;
-    if (!spec_.net.file.empty()) {
+    const bool of_ours = !spec_.net.file.empty() && is_of_ours(spec_.net.file);
+    if (of_ours) {
+      spec_.net = read_noise_net(spec_.net.file, spec_.net);
+    } else if (!spec_.net.file.empty()) {
       file = read_lora(spec_.net.file, generator_->layers(spec_.net.kind));
       report_lora(*file, spec_.net.file_partial, services_);
       spec_.net = lora_net(*file, spec_.net);
     }
+    spec_.net = fit_net(*generator_, spec_.net);
     generator_->adapt(spec_.net);
-    if (generator_->adapted() != nullptr)
-      adapter_ = std::make_unique<Adapter>(*generator_->adapted(), spec_.net, spec_.seed, device_,
-                                           spec_.generator.name);
+    if (spec_.net.kind != NetKind::kNone)
+      adapter_ = std::make_unique<Adapter>(net_parameters(*generator_, spec_.net), spec_.net,
+                                           spec_.seed, device_, spec_.generator.name);
     if (file) report_lora_gaps(*file, put_lora(*adapter_, *file), services_);
     shapes_.noise = generator_->noise_shape();
     shapes_.image = generator_->image_shape();
@@ -275,7 +287,17 @@ class CoreSession final : public Session {
     shapes_.kl_target = KlControl::target(spec_, numbers);
     shapes_.steps = generator_->steps();
     shapes_.trainable = adapter_ ? adapter_->count() : 0;
+    if (adapter_) shapes_.net_flops = net_flops(*generator_, *adapter_);
+    if (spec_.net.kind == NetKind::kLowFrequency && spec_.net.condition == NetCondition::kPooled)
+      shapes_.net_condition = generator_->embedding_size();
+    if (of_ours)
+      load_noise_net(*adapter_, shapes_.noise, shapes_.net_condition, spec_.net.file, services_);
     shapes_.used_bytes = generator_->instance().used_bytes();
+  }
+  // Whether an adapter's path is read as a noise network's folder: it is one, or has to be.
+  bool is_of_ours(const std::filesystem::path& path) const {
+    const NetKind kind = spec_.net.kind;
+    return is_noise_net_folder(path) || (is_noise_net(kind) && !is_lora(kind));
   }
   GeneratorModel& generator() {
     if (!generator_)

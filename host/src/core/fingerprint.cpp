@@ -37,6 +37,21 @@ void add_options(std::map<std::string, std::string>& fields, const std::string& 
   }
 }
 
+void add_net(std::map<std::string, std::string>& fields, const NetSpec& net) {
+  fields["net.kind"] = name_of(net.kind);
+  if (is_lora(net.kind)) {
+    fields["net.rank"] = std::to_string(net.rank);
+    fields["net.alpha"] = number(net.alpha);
+    fields["net.targets"] = text_of(net.targets);
+  }
+  if (net.kind == NetKind::kLowFrequency) {
+    fields["net.frequencies"] = std::to_string(net.frequencies);
+    fields["net.width"] = std::to_string(net.width);
+    fields["net.depth"] = std::to_string(net.depth);
+    fields["net.condition"] = name_of(net.condition);
+  }
+}
+
 }  // namespace
 
 std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
@@ -66,10 +81,7 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
                                   : guard.drop ? "drop " + number(*guard.drop)
                                                : "nothing") +
                                  (guard.stop ? ", stop" : ", factor " + number(guard.factor));
-  f["net.kind"] = spec.net.kind == NetKind::kFinetune ? "finetune" : "hypernet";
-  f["net.rank"] = std::to_string(spec.net.rank);
-  f["net.alpha"] = number(spec.net.alpha);
-  f["net.targets"] = text_of(spec.net.targets);
+  add_net(f, spec.net);
   f["train.prompts"] = digest(t.prompts);
   f["train.batch"] = std::to_string(t.batch);
   f["train.accumulation"] = std::to_string(t.accumulation);
@@ -97,7 +109,7 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
   f["train.sample_outlier"] = number(t.sample_outlier);
   f["train.ema"] = number(t.ema);
   f["train.return_factor"] = number(t.return_factor);
-  if (spec.net.kind == NetKind::kHypernet) {
+  if (is_noise_net(spec.net.kind)) {
     f["train.reg"] = t.reg == Regulariser::kMean    ? "mean"
                      : t.reg == Regulariser::kPaper ? "paper"
                                                     : "norm";

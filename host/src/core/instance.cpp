@@ -60,6 +60,13 @@ const void* Instance::interface(const char* id) const {
   return table;
 }
 
+std::uint64_t Instance::embedding_size() const {
+  std::uint64_t size = 0;
+  if (cond_ != nullptr && alive())
+    call_quietly("embedding_size", [&] { size = cond_->embedding_size(raw_); });
+  return size;
+}
+
 std::uint64_t Instance::used_bytes() const {
   std::uint64_t bytes = 0;
   if (memory_ != nullptr && alive())

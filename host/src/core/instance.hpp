@@ -44,6 +44,8 @@ class Instance {
   // HN_PROMPT_* of the fields that the plugin reads beside the text.
   std::uint32_t prompt_fields() const { return prompt_fields_; }
 
+  // D of the pooled prompt embedding; 0: the plugin has none.
+  std::uint64_t embedding_size() const;
   std::uint64_t used_bytes() const;
   void trim();
 

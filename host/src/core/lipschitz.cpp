@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/bound_function.hpp"
 #include "core/draws.hpp"
 #include "core/host_tensor.hpp"
+#include "core/noise_net.hpp"
 
 namespace hn::core {
 namespace {
@@ -28,16 +28,13 @@ std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
                               PromptCache& prompts, at::Device device,
                               const std::vector<Prompt>& texts, std::uint64_t seed,
                               int iterations) {
-  if (adapter.net().kind != NetKind::kHypernet)
+  if (!is_noise_net(adapter.net().kind))
     throw Error(HN_UNSUPPORTED, "[lipschitz] the session has no noise network");
   if (iterations < 1)
     throw Error(HN_INVALID_ARGUMENT,
                 "[lipschitz] iterations: expected 1 or more, got " + std::to_string(iterations));
-  FunctionClient& net = *generator.adapted();
-  const std::size_t noise = net.input("noise"), offset = net.output("offset");
-  if (!net.inputs()[noise].diff())
-    throw Error(HN_UNSUPPORTED,
-                "[lipschitz] noise_net gives no gradient with respect to its noise");
+  const auto at_x0 = make_noise_net(generator, adapter, NoiseGradient::kNoise);
+  const auto probe = make_noise_net(generator, adapter, NoiseGradient::kNone);
 
   std::vector<double> result;
   const auto total = static_cast<std::int64_t>(texts.size());
@@ -56,18 +53,11 @@ std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
     v = v.to(device);
     normalise(v);
 
-    BoundFunction at_x0(net), probe(net);
-    at_x0.bind(adapter, false);
-    probe.bind(adapter, false);
-    at_x0.in[noise] = x0;
-    at_x0.out[offset] = at::empty_like(x0);
-    at_x0.need_grad[noise] = 1;
-    const Saved saved = at_x0.forward(pins.handles(), true);
+    const at::Tensor delta = at::empty_like(x0);
+    const auto pass = at_x0->forward(x0, pins.handles(), delta, true);
     const auto value_at = [&](const at::Tensor& x) {
       at::Tensor out = at::empty_like(x);
-      probe.in[noise] = x;
-      probe.out[offset] = out;
-      probe.forward(pins.handles(), false);
+      (void)probe->forward(x, pins.handles(), out, false);
       return out;
     };
     const std::int64_t numbers = x0.numel() / std::max<std::int64_t>(n, 1);
@@ -78,9 +68,7 @@ std::vector<double> lipschitz(GeneratorModel& generator, const Adapter& adapter,
       at::Tensor u = value_at(x0 + v * step) - value_at(x0 - v * step);
       normalise(u);
       at::Tensor back = at::empty_like(x0);
-      at_x0.cotangent[offset] = u;
-      at_x0.grad[noise] = back;
-      at_x0.backward(saved, false);
+      pass->noise_backward(u, back);
       sigma = normalise(back);
       v = back;
     }

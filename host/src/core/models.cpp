@@ -101,10 +101,16 @@ GeneratorModel::GeneratorModel(Runtime& runtime, const GeneratorSpec& spec,
   image_shape_ = image_shape_of(*generate_, at);
   require_size(name_, options_, image_shape_);
   steps_ = steps_of(*generate_, at.step_noise, options_);
+  const std::uint64_t embedding = instance_->embedding_size();
+  constexpr std::uint64_t kMost = 1u << 24;
+  if (embedding > kMost)
+    throw Error(HN_UNSUPPORTED, name_ + ": embedding_size: expected at most " +
+                                    std::to_string(kMost) + ", got " + std::to_string(embedding));
+  embedding_size_ = static_cast<std::int64_t>(embedding);
 }
 
 void GeneratorModel::adapt(const NetSpec& net) {
-  if (net.kind == NetKind::kNone) return;
+  if (!is_lora(net.kind)) return;
   const Options adapted = with_adapter(options_, net);
   if (net.kind == NetKind::kFinetune) {
     adapted_ = std::make_unique<FunctionClient>(*instance_, "generate", adapted);
@@ -122,7 +128,7 @@ void GeneratorModel::adapt(const NetSpec& net) {
 
 std::vector<AdapterLayer> GeneratorModel::layers(NetKind kind) {
   std::vector<AdapterLayer> layers;
-  if (kind == NetKind::kNone || instance_->adapter() == nullptr) return layers;
+  if (!is_lora(kind) || instance_->adapter() == nullptr) return layers;
   const hn_adapter_v1& table = *instance_->adapter();
   const std::string name = kind == NetKind::kFinetune ? "generate" : "noise_net";
   std::uint64_t count = 0;

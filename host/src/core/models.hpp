@@ -15,14 +15,14 @@ class GeneratorModel {
  public:
   // Opens "generate". HN_UNSUPPORTED names a slot that is missing or has no fixed size.
   GeneratorModel(Runtime& runtime, const GeneratorSpec& spec, const std::string& device);
-  // Opens the function that carries the adapter, with lora.rank, lora.alpha and lora.targets: for
-  // kHypernet "noise_net", for kFinetune "generate" once more, for kNone nothing. HN_UNSUPPORTED
-  // where noise_net's offset is not shaped as the noise.
+  // Opens the function that carries the LoRA, with lora.rank, lora.alpha and lora.targets: for
+  // kHypernet "noise_net", for kFinetune "generate" once more, for the others nothing.
+  // HN_UNSUPPORTED where noise_net's offset is not shaped as the noise.
   void adapt(const NetSpec& net);
 
   Instance& instance() { return *instance_; }
   FunctionClient& generate() { return *generate_; }
-  // noise_net or the fine-tuned generate; NULL for kNone.
+  // noise_net or the fine-tuned generate; NULL without a LoRA.
   FunctionClient* adapted() { return adapted_.get(); }
   // Every layer that could carry an adapter of this kind; empty when the plugin does not tell.
   std::vector<AdapterLayer> layers(NetKind kind);
@@ -30,6 +30,8 @@ class GeneratorModel {
   const std::vector<std::int64_t>& noise_shape() const { return noise_shape_; }  // [C,h,w]
   const std::vector<std::int64_t>& image_shape() const { return image_shape_; }  // [3,H,W]
   std::int64_t steps() const { return steps_; }
+  // Numbers of a prompt's pooled embedding; 0: there is none.
+  std::int64_t embedding_size() const { return embedding_size_; }
 
   // Slots of generate, with or without adapters.
   struct GenerateSlots {
@@ -44,7 +46,7 @@ class GeneratorModel {
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<FunctionClient> generate_, adapted_;
   std::vector<std::int64_t> noise_shape_, image_shape_;
-  std::int64_t steps_ = 1;
+  std::int64_t steps_ = 1, embedding_size_ = 0;
 };
 
 class RewardModel {

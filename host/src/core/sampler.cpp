@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 
 #include "core/bound_function.hpp"
 #include "core/draws.hpp"
 #include "core/finite.hpp"
 #include "core/host_tensor.hpp"
+#include "core/noise_net.hpp"
 
 namespace hn::core {
 namespace {
@@ -28,10 +29,11 @@ class Sampler {
         prompts_(prompts),
         device_(device),
         request_(request),
-        hypernet_(request.adapted && adapter != nullptr &&
-                  adapter->net().kind == NetKind::kHypernet),
-        generate_(request.adapted && adapter != nullptr && !hypernet_ ? *generator.adapted()
-                                                                      : generator.generate()),
+        net_(request.adapted && adapter != nullptr && is_noise_net(adapter->net().kind)
+                 ? make_noise_net(generator, *adapter, NoiseGradient::kNone)
+                 : nullptr),
+        generate_(request.adapted && adapter != nullptr && !net_ ? *generator.adapted()
+                                                                 : generator.generate()),
         slots_(GeneratorModel::slots(*generate_.fn)) {
     if (request.batch < 1)
       throw Error(HN_INVALID_ARGUMENT,
@@ -39,12 +41,7 @@ class Sampler {
     if ((request.want_latents || request.tensors.latents != nullptr) && slots_.latents < 0)
       throw Error(HN_UNSUPPORTED,
                   "[sample] " + generator.instance().name() + ": generate has no output 'latents'");
-    if (hypernet_) {
-      net_.emplace(*generator.adapted());
-      net_->bind(*adapter, false);
-    } else if (request.adapted && adapter != nullptr) {
-      generate_.bind(*adapter, false);
-    }
+    if (request.adapted && adapter != nullptr && !net_) generate_.bind(*adapter, false);
   }
 
   SampleResult run() {
@@ -143,11 +140,9 @@ class Sampler {
     // The caller's may have any strides; plugins get what they are tried with.
     at::Tensor x = noise_of(b, first, n).to(device_).contiguous();
     if (b.used_noise.defined()) rows(b.used_noise).copy_(x);
-    if (hypernet_) {
+    if (net_) {
       const at::Tensor delta = at::empty(x.sizes(), options);
-      net_->in[net_->fn->input("noise")] = x;
-      net_->out[net_->fn->output("offset")] = delta;
-      net_->forward(pins.handles(), false);
+      (void)net_->forward(x, pins.handles(), delta, false);
       require_finite(delta, "the noise network's delta");
       if (b.delta.defined()) rows(b.delta).copy_(delta);
       x = x + delta;
@@ -179,8 +174,7 @@ class Sampler {
   PromptCache& prompts_;
   at::Device device_;
   const SampleRequest& request_;
-  bool hypernet_;
-  std::optional<BoundFunction> net_;
+  std::unique_ptr<NoiseNet> net_;
   BoundFunction generate_;
   GeneratorModel::GenerateSlots slots_;
 };

@@ -61,17 +61,17 @@ void write_sealed(const std::filesystem::path& path, std::vector<TensorToWrite> 
   file->commit();
 }
 
-void check_seal(const SafetensorsFile& file) {
+void check_seal(const SafetensorsFile& file, const std::string& part) {
   const TensorView* seal = file.find(kSealName);
-  const MappedFile bytes(file.path(), "[checkpoint]");
+  const MappedFile bytes(file.path(), part);
   constexpr std::size_t kSize = std::tuple_size_v<Sum>;
   if (seal == nullptr || seal->nbytes != kSize || bytes.size() < kSize)
-    throw Error(HN_DATA_LOSS, "[checkpoint] " + file.path().string() +
+    throw Error(HN_DATA_LOSS, part + " " + file.path().string() +
                                   ": expected its own SHA-256 at its end, got none");
   Sha256 sum;
   sum.add(bytes.data(), bytes.size() - kSize);
   if (std::memcmp(sum.finish().data(), bytes.data() + bytes.size() - kSize, kSize) != 0)
-    throw Error(HN_DATA_LOSS, "[checkpoint] " + file.path().string() +
+    throw Error(HN_DATA_LOSS, part + " " + file.path().string() +
                                   " is damaged: its bytes have another SHA-256 than the one that "
                                   "was written with them");
 }

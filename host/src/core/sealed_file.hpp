@@ -21,7 +21,8 @@ inline constexpr const char* kSealName = "sha256";
 void write_sealed(const std::filesystem::path& path, std::vector<TensorToWrite> tensors,
                   const std::map<std::string, std::string>& metadata);
 
-// Errors: HN_DATA_LOSS names the file, where it has no sum or another than its bytes have.
-void check_seal(const SafetensorsFile& file);
+// Errors: HN_DATA_LOSS begins with `part` and names the file, where it has no sum or another than
+// its bytes have.
+void check_seal(const SafetensorsFile& file, const std::string& part = "[checkpoint]");
 
 }  // namespace hn::core

@@ -9,6 +9,7 @@
 #include <hn/stream.h>
 #include <hn/tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -17,6 +18,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -96,18 +99,56 @@ struct GuardSpec {
   double factor = 0.5;          // by which they are lowered, each time
 };
 
-enum class NetKind { kNone, kHypernet, kFinetune };
+// What is trained. kHypernet, kLowFrequency and kConstant are noise networks: they add delta =
+// f(x0, prompt) to the noise (core/noise_net.hpp). kFinetune: the LoRA of kHypernet on `generate`
+// itself, without a KL term.
+enum class NetKind { kNone, kHypernet, kFinetune, kLowFrequency, kConstant };
+constexpr bool is_noise_net(NetKind kind) {
+  return kind != NetKind::kNone && kind != NetKind::kFinetune;
+}
+constexpr bool is_lora(NetKind kind) {
+  return kind == NetKind::kHypernet || kind == NetKind::kFinetune;
+}
+// As configurations, files and messages name them.
+inline constexpr std::array<std::pair<std::string_view, NetKind>, 5> kNetKindNames = {
+    {{"hypernet", NetKind::kHypernet},
+     {"low-frequency", NetKind::kLowFrequency},
+     {"constant", NetKind::kConstant},
+     {"finetune", NetKind::kFinetune},
+     {"none", NetKind::kNone}}};
+// What the network of kLowFrequency is told of the prompt: the generator's pooled embedding
+// (hn.cond/1). kAuto: where there is one.
+enum class NetCondition { kAuto, kPooled, kNone };
+inline constexpr std::array<std::pair<std::string_view, NetCondition>, 3> kNetConditionNames = {
+    {{"auto", NetCondition::kAuto},
+     {"pooled", NetCondition::kPooled},
+     {"none", NetCondition::kNone}}};
+template <class Enum, std::size_t N>
+std::string name_of(Enum value, const std::array<std::pair<std::string_view, Enum>, N>& names) {
+  for (const auto& [name, each] : names)
+    if (each == value) return std::string(name);
+  return {};
+}
+inline std::string name_of(NetKind kind) { return name_of(kind, kNetKindNames); }
+inline std::string name_of(NetCondition condition) {
+  return name_of(condition, kNetConditionNames);
+}
 struct NetSpec {
-  NetKind kind = NetKind::kHypernet;  // kFinetune: the same LoRA on `generate` itself, no KL term
-  std::int64_t rank = 16;
+  NetKind kind = NetKind::kHypernet;
+  std::int64_t rank = 16;  // this and what follows: of the LoRA
   double alpha = 32;
   std::vector<std::string> targets;  // empty: every linear layer
   // B of a grouped convolution as [out, rank, 1, 1], as peft wrote it until June 2025.
   bool dense_groups = false;
-  // A LoRA file or folder to begin with: rank, alpha, targets and dense_groups are then taken from
-  // it.
+  // An adapter to begin with, a LoRA file or folder or the folder of a noise network of our own:
+  // what it says of its shape (rank, alpha, targets, dense_groups; frequencies, ...) is then taken
+  // from it.
   std::filesystem::path file;
   bool file_partial = false;  // keys that fit nothing are a warning, not an error
+  // Of kLowFrequency: the lowest frequencies x frequencies coefficients of each channel, hidden
+  // layers of `width` numbers, `depth` of them.
+  std::int64_t frequencies = 4, width = 128, depth = 2;
+  NetCondition condition = NetCondition::kAuto;
 };
 
 enum class Regulariser {
@@ -208,6 +249,10 @@ struct Shapes {
   std::uint64_t used_bytes = 0;     // as the plugins report it (hn.memory/1)
   double kl_target = 0;             // that training holds; 0: none
   DLDevice device{kDLCPU, 0};       // that the session runs on
+  // Floating-point operations of one sample's delta, an addition and a multiplication each one;
+  // nothing where they are not known (a LoRA's are the plugin's) or there is no noise network.
+  std::optional<std::uint64_t> net_flops = {};
+  std::int64_t net_condition = 0;  // numbers of the pooled embedding that the noise network reads
 };
 
 // Which numbers of the adapter: as the optimiser left them, their running average, or what the
@@ -366,9 +411,10 @@ class Session {
   virtual NoiseGradientResult noise_gradient(const NoiseGradientRequest&) {
     throw Error(HN_UNSUPPORTED, "[noise_gradient] this session has none");
   }
-  // A PEFT folder: adapter_model.safetensors and adapter_config.json, written atomically. An
-  // adapter that is not finite is neither saved nor kept in a checkpoint: HN_DATA_LOSS names its
-  // matrix.
+  // Of a LoRA a PEFT folder: adapter_model.safetensors and adapter_config.json; of the other noise
+  // networks noise_net.safetensors and noise_net.json. Written atomically. An adapter that is not
+  // finite is neither saved nor kept in a checkpoint: HN_DATA_LOSS names its matrix. A folder of
+  // another kind of network is HN_INVALID_ARGUMENT.
   virtual void save_adapter(const std::filesystem::path& folder,
                             Weights weights = Weights::kKept) = 0;
   virtual void load_adapter(const std::filesystem::path& folder) = 0;

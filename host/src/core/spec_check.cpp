@@ -85,10 +85,15 @@ void check_guard(const GuardSpec& guard, const std::vector<RewardSpec>& rewards,
 void check_spec(const SessionSpec& spec) {
   Problems p;
   check_train(spec.train, p);
-  if (spec.net.kind != NetKind::kNone) {
-    p.require(spec.net.rank >= 1, "net.rank", "1 or more", spec.net.rank);
-    p.require(std::isfinite(spec.net.alpha) && spec.net.alpha > 0, "net.alpha", "above 0",
-              spec.net.alpha);
+  const NetSpec& net = spec.net;
+  if (is_lora(net.kind)) {
+    p.require(net.rank >= 1, "net.rank", "1 or more", net.rank);
+    p.require(std::isfinite(net.alpha) && net.alpha > 0, "net.alpha", "above 0", net.alpha);
+  }
+  if (net.kind == NetKind::kLowFrequency) {
+    p.require(net.frequencies >= 1, "net.frequencies", "1 or more", net.frequencies);
+    p.require(net.width >= 1 && net.width <= 65536, "net.width", "1 to 65536", net.width);
+    p.require(net.depth >= 0 && net.depth <= 64, "net.depth", "0 to 64", net.depth);
   }
   p.require(spec.threads >= 0, "threads", "0 (all cores) or more", spec.threads);
   std::set<std::string> names;
