@@ -116,10 +116,10 @@ int inspect_weights(const std::string& path, const std::string& name, const Comm
   const auto& readers = all.at("read_by");
   const bool fits = std::any_of(readers.begin(), readers.end(),
                                 [](const auto& row) { return row.at("status") == "fits"; });
-  const bool lora = all.at("kind") == "lora";
+  const bool adapter = all.at("kind") == "lora" || all.at("kind") == "noise network";
   if (command.json) {
     print_json(text);
-    return fits || lora ? kOk : kFailure;
+    return fits || adapter ? kOk : kFailure;
   }
   std::cout << all.at("path").get<std::string>() << ": " << all.at("kind").get<std::string>() << " "
             << all.at("class").get<std::string>() << ", "
@@ -133,7 +133,7 @@ int inspect_weights(const std::string& path, const std::string& name, const Comm
       std::cout << "    " << component.at("problem").get<std::string>() << "\n";
     for (const auto& set : component.at("weights")) print_set(set);
   }
-  if (lora) {
+  if (adapter) {
     std::cout << "\nan adapter: hnhost sample --generator NAME --adapter " << path << "\n";
     return kOk;
   }

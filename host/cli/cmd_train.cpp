@@ -37,7 +37,8 @@ constexpr const char* kFooter =
     "  hnhost train --generator sana-sprint --weights DIR --reward clip --prompts prompts.txt\n"
     "  hnhost train --reward hps=5,clip=1 --weights hps=DIR --reward-option hps.every=2 \\\n"
     "      --monitor judge --guard judge=drop:0.1\n"
-    "\nThe run directory holds config.toml, adapter/ (PEFT), metrics.jsonl, TensorBoard events,\n"
+    "\nThe run directory holds config.toml, adapter/ (a LoRA in PEFT's format), metrics.jsonl, "
+    "TensorBoard events,\n"
     "samples/, report.html and summary.json. The same command goes on where it was stopped,\n"
     "and with more --steps where it was finished.\n"
     "Every key of the configuration: docs/configuration.md";
@@ -161,7 +162,8 @@ void add_train(CLI::App& app, Command& command) {
   add_number(*verb, "--kl-target", o->kl_target,
              "Bound of half the squared Delta a sample (train.kl_target); 0: none");
   add_integer(*verb, "--rank", o->rank, {1, 65536}, "Rank of the LoRA matrices");
-  verb->add_option("--net", o->net, "What is trained: hypernet, finetune or none")
+  verb->add_option("--net", o->net,
+                   "What is trained: hypernet, low-frequency, constant, finetune or none")
       ->type_name("KIND");
   verb->add_option("--from", o->from, "Begin with this adapter, or a run's")->type_name("PATH");
   add_integer(*verb, "--seed", o->seed, kSeeds, "Of everything drawn at random");

@@ -30,7 +30,7 @@ void ModelFlags::lay(Overlay& overlay) const {
 
 void DrawFlags::add_to(CLI::App& verb, const std::string& count_help) {
   verb.add_option("--adapter", adapter,
-                  "A run directory, or a LoRA file or folder of peft, diffusers, kohya")
+                  "A run directory, a noise network's folder, or a LoRA of peft, diffusers, kohya")
       ->type_name("PATH");
   verb.add_option("--adapter-kind", adapter_kind,
                   "hypernet or finetune [the file's own; else by its format]")

@@ -163,6 +163,66 @@ TEST(Run, KeepsTheBestStateAndEndsWithoutABetterOne) {
   EXPECT_THAT(read_bytes(run / "report.html"), HasSubstr("the start was kept"));
 }
 
+// A run whose network is no LoRA, through every verb that reads it.
+TEST(Run, NoiseNetworksBesideTheGenerator) {
+  const TestFolder folder;
+  std::vector<std::string> compare = {"compare", "--x", "redness", "--out",
+                                      (folder.path() / "page.html").string()};
+  for (const std::string kind : {"low-frequency", "constant"}) {
+    const fs::path run = folder.path() / kind;
+    const auto arguments =
+        tiny_training(folder.path(), run, 3) +
+        std::vector<std::string>{"--net", kind, "--set", "validation.count=0", "--json"};
+    const Outcome trained = hnhost(arguments);
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    const auto net = trained.json().at("noise_network");
+    EXPECT_EQ(net.at("type"), kind);
+    EXPECT_EQ(net.at("parameters"), trained.json().at("trainable"));
+    EXPECT_GT(net.at("delta_milliseconds").get<double>(), 0);
+    EXPECT_GT(net.at("picture_milliseconds").get<double>(),
+              net.at("delta_milliseconds").get<double>());
+    EXPECT_EQ(net.at("flops").get<double>() > 0, kind == "low-frequency");
+    EXPECT_TRUE(trained.json().at("lipschitz").is_number());
+    EXPECT_TRUE(trained.json().at("files").contains("adapter/noise_net.safetensors"));
+    EXPECT_FALSE(fs::exists(run / "adapter" / "adapter_model.safetensors"));
+    EXPECT_THAT(read_bytes(run / "report.html"), HasSubstr("<td>noise network</td><td>" + kind));
+
+    const auto draw = [&](const std::string& name, const std::vector<std::string>& more) {
+      const Outcome drawn =
+          hnhost(std::vector<std::string>{"sample", "--prompt", "a star", "--threads", "1",
+                                          "--images-out", (folder.path() / name).string()} +
+                 more);
+      EXPECT_EQ(drawn.code, 0) << drawn.err;
+      return read_bytes(folder.path() / name);
+    };
+    const std::string adapted = draw("adapted", {"--adapter", run.string()});
+    EXPECT_NE(adapted, draw("plain", {}));
+    EXPECT_EQ(adapted,
+              draw("again", {"--adapter", (run / "adapter").string(), "--adapter-kind", kind}));
+    EXPECT_THAT(hnhost({"sample", "--prompt", "a", "--images-out", "/dev/null", "--adapter",
+                        run.string(), "--adapter-kind", "hypernet"})
+                    .err,
+                HasSubstr("has a noise network of type " + kind + ", got 'hypernet'"));
+
+    const Outcome seen = hnhost({"inspect", "--weights", (run / "adapter").string()});
+    EXPECT_EQ(seen.code, 0) << seen.err;
+    EXPECT_THAT(seen.out, HasSubstr("noise network " + kind));
+    EXPECT_THAT(seen.out, HasSubstr("an adapter: hnhost sample"));
+
+    // What a finished run lacks is made again from its checkpoint, bit for bit.
+    const std::string was = read_bytes(run / "adapter" / "noise_net.safetensors");
+    fs::remove(run / "adapter" / "noise_net.safetensors");
+    const Outcome repaired = hnhost(arguments);
+    EXPECT_EQ(repaired.code, 0) << repaired.err;
+    EXPECT_THAT(repaired.err, HasSubstr("adapter/noise_net.safetensors is missing"));
+    EXPECT_EQ(read_bytes(run / "adapter" / "noise_net.safetensors"), was);
+    compare.push_back(kind + "=" + run.string());
+  }
+  const Outcome compared = hnhost(compare);
+  EXPECT_EQ(compared.code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("low-frequency"));
+}
+
 TEST(Run, OneProcessADirectory) {
   const TestFolder folder;
   const fs::path run = folder.path() / "run";

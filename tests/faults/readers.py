@@ -20,7 +20,7 @@ PICTURE = GOLDEN / "images/rgb.png"
 SHORT, LONG = 2, 50
 MEMORY = 400  # MiB above what the whole file needs
 NOT_FINITE = re.compile(r"(the score|the picture|the latents|delta|gradient) is (not finite|nan|-?inf)")
-TIMES = re.compile(r'"(seconds|load_seconds|images_per_second|train_seconds|samples_per_second|peak_memory_bytes)": [^,\n]*')
+TIMES = re.compile(r'"(seconds|load_seconds|images_per_second|train_seconds|samples_per_second|peak_memory_bytes|delta_milliseconds|picture_milliseconds)": [^,\n]*')
 
 
 def damaged(content, count, seed):
@@ -220,14 +220,16 @@ def training(t, out, steps=2):
             "--out", out, "--json"]
 
 
-for name in ("adapter_model.safetensors", "adapter_config.json"):
+for name, net in (("adapter_model.safetensors", "hypernet"), ("adapter_config.json", "hypernet"),
+                  ("noise_net.safetensors", "low-frequency"), ("noise_net.json", "low-frequency")):
 
-    @reads(f"an adapter: {name}")
-    def an_adapter(t, name=name):
-        t.fine(training(t, t.path("run")))
+    # A noise network of our own carries its sum.
+    @reads(f"an adapter: {name}", protected=name == "noise_net.safetensors")
+    def an_adapter(t, name=name, net=net):
+        t.fine(training(t, t.path("run")) + ["--net", net])
         folder = copied(t, t.path("run/adapter"), "own")
         return Reader(folder / name, ["sample", "--adapter", folder, "--prompt", "a red star", "--images-out", t.path("out.safetensors"), "--json"],
-                      result=lambda: t.path("out.safetensors").read_bytes())
+                      result=lambda: t.path("out.safetensors").read_bytes(), protected=name == "noise_net.safetensors")
 
 
 for name, sums in (("config.toml", False), ("checkpoint.safetensors", True), ("metrics.jsonl", False), ("scores.json", False),

@@ -120,9 +120,12 @@ def content(path, name):
         if name.startswith("events."):
             return events(data)
         if name == "summary.json":
-            return list(without(json.loads(data), {"train_seconds", "samples_per_second", "peak_memory_bytes"}).items())
+            summary = without(json.loads(data), {"train_seconds", "samples_per_second", "peak_memory_bytes"})
+            if isinstance(summary.get("noise_network"), dict):
+                summary["noise_network"] = without(summary["noise_network"], {"delta_milliseconds", "picture_milliseconds"})
+            return list(summary.items())
         if name == "report.html":
-            return re.sub(rb"<td>(training|peak memory of the process)</td><td>[^<]*", rb"\1", data)
+            return re.sub(rb"<td>(training|peak memory of the process|noise network)</td><td>[^<]*", rb"\1", data)
     except ValueError:
         pass
     return data

@@ -61,6 +61,28 @@ overwrite = true
   EXPECT_TRUE(c.run.overwrite);
 }
 
+TEST(ParseConfig, NoiseNetworks) {
+  const RunConfig c = parse_config(
+      "[net]\nkind = \"low-frequency\"\nfrequencies = 8\nwidth = 64\ndepth = 0\n"
+      "condition = \"pooled\"\n");
+  EXPECT_EQ(c.net.kind, core::NetKind::kLowFrequency);
+  EXPECT_EQ(c.net.frequencies, 8);
+  EXPECT_EQ(c.net.width, 64);
+  EXPECT_EQ(c.net.depth, 0);
+  EXPECT_EQ(c.net.condition, core::NetCondition::kPooled);
+  EXPECT_EQ(to_toml(parse_config(to_toml(c))), to_toml(c));
+  EXPECT_EQ(parse_config("[net]\nkind = \"constant\"").net.kind, core::NetKind::kConstant);
+  const auto refused = [](const std::string& line) {
+    return message_of(HN_INVALID_ARGUMENT, [&] { parse_config("[net]\n" + line); });
+  };
+  EXPECT_THAT(refused("kind = \"lens\""),
+              ::testing::AllOf(HasSubstr("low-frequency"), HasSubstr("constant")));
+  EXPECT_THAT(refused("condition = \"text\""), HasSubstr("pooled"));
+  EXPECT_THAT(refused("frequencies = 0"), HasSubstr("net] frequencies"));
+  EXPECT_THAT(refused("width = 0"), HasSubstr("width"));
+  EXPECT_THAT(refused("depth = 65"), HasSubstr("64"));
+}
+
 TEST(ParseConfig, WhatIsWrittenReadsBackTheSame) {
   RunConfig c = parse_config("[[reward]]\nname = \"a\\\"b\\n\\\\\"\n");
   c.train.spec.lr = 1.0 / 3.0;

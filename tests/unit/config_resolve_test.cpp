@@ -142,7 +142,22 @@ TEST_F(Resolve, AGeneratorWithoutNoiseNetworkCannotBeAHypernet) {
               replaced(generator_text("plain"), "[\"generate\", \"noise_net\"]", "[\"generate\"]"));
   registry_ = std::make_unique<Registry>(std::vector<SearchFolder>{{folder_ / "p", true}}, "");
   EXPECT_THAT(refused("generator = \"plain\""), HasSubstr("has no noise network"));
-  EXPECT_EQ(resolved("generator = \"plain\"\n[net]\nkind = \"finetune\"").generator, "plain");
+  for (const char* kind : {"finetune", "low-frequency", "constant", "none"})
+    EXPECT_EQ(
+        resolved("generator = \"plain\"\n[net]\nkind = \"" + std::string(kind) + "\"").generator,
+        "plain");
+}
+
+// An offset moves by lr itself, so it needs another one than a network's weights.
+TEST_F(Resolve, TheRateFollowsTheKindOfNetwork) {
+  const auto rate = [&](const std::string& rest) {
+    return resolved("generator = \"gen\"\n" + rest).train.spec.lr;
+  };
+  EXPECT_EQ(rate(""), 1e-3);
+  EXPECT_EQ(rate("[net]\nkind = \"low-frequency\""), 1e-3);
+  EXPECT_EQ(rate("[net]\nkind = \"constant\""), 0.02);
+  EXPECT_EQ(rate("[net]\nkind = \"constant\"\n[train]\nlr = 0.001"), 1e-3);
+  EXPECT_EQ(rate("[net]\nkind = \"constant\"\n[train]\noptimiser = \"sgd\""), 1e-3);
 }
 
 // What `hnhost pull` left in the cache is the weights and, of another repository, the option that

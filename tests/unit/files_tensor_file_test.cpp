@@ -108,5 +108,27 @@ TEST(AdapterFolder, IsFoundAndKnown) {
   EXPECT_EQ(adapter_kind(folder.path(), ""), core::NetKind::kFinetune) << "diffusers'";
 }
 
+TEST(AdapterFolder, OfANoiseNetworkSaysItsKind) {
+  const TestFolder folder;
+  const auto path = folder.path() / "run" / "adapter";
+  std::filesystem::create_directories(path);
+  std::ofstream(path / "noise_net.safetensors") << "x";
+  std::ofstream(path / "noise_net.json") << R"({"type": "constant"})";
+  for (const auto& given :
+       {folder.path() / "run", path, path / "noise_net.json", path / "noise_net.safetensors"})
+    EXPECT_EQ(adapter_path(given), path) << given;
+  EXPECT_EQ(adapter_kind(path, ""), core::NetKind::kConstant);
+  EXPECT_EQ(adapter_kind(path, "constant"), core::NetKind::kConstant);
+  expect_error(HN_INVALID_ARGUMENT, {"has a noise network of type constant, got 'finetune'"},
+               [&] { adapter_kind(path, "finetune"); });
+  std::ofstream(path / "noise_net.json") << R"({"type": "low-frequency"})";
+  EXPECT_EQ(adapter_kind(path, ""), core::NetKind::kLowFrequency);
+  std::ofstream(path / "noise_net.json") << R"({"type": "hypernet"})";
+  expect_error(HN_DATA_LOSS, {"noise_net.json", "expected \"low-frequency\" or \"constant\""},
+               [&] { adapter_kind(path, ""); });
+  std::ofstream(path / "noise_net.json") << "{";
+  expect_error(HN_DATA_LOSS, {"noise_net.json"}, [&] { adapter_kind(path, ""); });
+}
+
 }  // namespace
 }  // namespace hn::host

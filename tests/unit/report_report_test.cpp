@@ -70,6 +70,24 @@ TEST(Report, HoldsTableCurvesPicturesAndConfiguration) {
     EXPECT_THAT(html, HasSubstr(part));
 }
 
+TEST(Report, SaysWhatTheNoiseNetworkIsAndCosts) {
+  EXPECT_THAT(page(), Not(HasSubstr("noise network")));
+  nlohmann::ordered_json s = summary();
+  s["noise_network"] = {
+      {"type", "low-frequency"}, {"parameters", 12345},         {"flops", 1234567},
+      {"condition_size", 5},     {"delta_milliseconds", 0.125}, {"picture_milliseconds", 12.5}};
+  EXPECT_THAT(run_report(s, {}, {}, ""),
+              HasSubstr("low-frequency, 12,345 parameters, 1,234,567 floating-point operations a "
+                        "delta, 0.125 ms a picture, 1 % of the picture's time"));
+  s["noise_network"]["flops"] = nullptr;
+  s["noise_network"]["parameters"] = 123;
+  s["noise_network"].erase("delta_milliseconds");
+  EXPECT_THAT(run_report(s, {}, {}, ""),
+              HasSubstr("low-frequency, 123 parameters, operations a delta not known<"));
+  s["noise_network"] = nullptr;
+  EXPECT_THAT(run_report(s, {}, {}, ""), Not(HasSubstr("noise network")));
+}
+
 TEST(Report, SaysWhatWasNotAnswered) {
   EXPECT_THAT(page(), Not(HasSubstr("not answered")));
   nlohmann::ordered_json s = summary();

@@ -279,8 +279,9 @@ typedef struct hnhost_score_args {
  * any failure nothing is written. */
 HNHOST_API hn_status hnhost_score(hnhost_session*, const hnhost_score_args*, hn_error*);
 
-/* PEFT folders (adapter_model.safetensors, adapter_config.json), and checkpoints for an exact
- * resume; written atomically. An adapter that is not finite is not saved: HN_DATA_LOSS. */
+/* PEFT folders (adapter_model.safetensors, adapter_config.json) of a LoRA, those of another noise
+ * network (noise_net.safetensors, noise_net.json), and checkpoints for an exact resume; written
+ * atomically. An adapter that is not finite is not saved: HN_DATA_LOSS. */
 HNHOST_API hn_status hnhost_adapter_save(hnhost_session*, hn_str folder, hn_error*);
 HNHOST_API hn_status hnhost_adapter_load(hnhost_session*, hn_str folder, hn_error*);
 HNHOST_API hn_status hnhost_checkpoint_save(hnhost_session*, hn_str file, hn_error*);

@@ -20,9 +20,8 @@ namespace hn::host {
 template <class Enum, std::size_t N>
 using EnumNames = std::array<std::pair<std::string_view, Enum>, N>;
 
-inline constexpr EnumNames<core::NetKind, 3> kNetKinds = {{{"hypernet", core::NetKind::kHypernet},
-                                                           {"finetune", core::NetKind::kFinetune},
-                                                           {"none", core::NetKind::kNone}}};
+inline constexpr auto kNetKinds = core::kNetKindNames;
+inline constexpr auto kNetConditions = core::kNetConditionNames;
 inline constexpr EnumNames<core::Optimiser, 2> kOptimisers = {
     {{"adamw", core::Optimiser::kAdamW}, {"sgd", core::Optimiser::kSgd}}};
 inline constexpr EnumNames<core::Schedule, 3> kSchedules = {
@@ -102,6 +101,10 @@ void visit_net(Visitor& v, core::NetSpec& c) {
   v.number("alpha", c.alpha, 0, kInfinite);
   v.list("targets", c.targets);
   v.path("file", c.file);
+  v.integer("frequencies", c.frequencies, 1, 65536);
+  v.integer("width", c.width, 1, 65536);
+  v.integer("depth", c.depth, 0, 64);
+  v.choice("condition", c.condition, kNetConditions);
 }
 
 template <class Visitor>

@@ -154,6 +154,7 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
   read_section(top.table(), "train", c.train, [](auto& v, auto& s) {
     visit_train(v, s);
     s.reg_weight_given = v.table().has("reg_weight");
+    s.lr_given = v.table().has("lr");
   });
   read_section(top.table(), "validation", c.validation, [](auto& v, auto& s) {
     visit_validation(v, s);

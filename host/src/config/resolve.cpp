@@ -135,7 +135,9 @@ void resolve_generator(RunConfig& c, const Choice& choice) {
   const auto& functions = choice.plugin->functions;
   if (c.net.kind == core::NetKind::kHypernet &&
       std::find(functions.begin(), functions.end(), "noise_net") == functions.end())
-    refuse(cat(where, " has no noise network; set [net] kind to \"finetune\" or \"none\""));
+    refuse(cat(where,
+               " has no noise network of its own; set [net] kind to \"low-frequency\", "
+               "\"constant\", \"finetune\" or \"none\""));
 }
 
 void resolve_reward(RewardConfig& reward, const Registry& registry) {
@@ -259,6 +261,12 @@ void resolve_config(RunConfig& c, const Registry& registry, ConfigUse use) {
   if (!c.train.reg_weight_given && c.train.spec.reg == core::Regulariser::kMean)
     c.train.spec.reg_weight = model.reg_weight.value_or(c.train.spec.reg_weight);
   c.train.reg_weight_given = true;
+  // AdamW moves each number by about lr a step, and here those are the offset itself.
+  constexpr double kConstantRate = 0.02;
+  if (!c.train.lr_given && c.net.kind == core::NetKind::kConstant &&
+      c.train.spec.optimiser == core::Optimiser::kAdamW)
+    c.train.spec.lr = kConstantRate;
+  c.train.lr_given = true;
   if (c.train.spec.micro_batch > c.train.spec.batch)
     refuse(cat("[train] expected micro_batch <= batch, got ", c.train.spec.micro_batch, " > ",
                c.train.spec.batch));

@@ -47,6 +47,7 @@ struct TrainConfig {
   std::int64_t checkpoint_every = 50;  // steps; 0 = only at the end
   std::int64_t sample_every = 50;      // steps; 0 = only before and after
   bool reg_weight_given = false;       // else spec.reg_weight is resolved from the model
+  bool lr_given = false;               // else spec.lr is resolved from the kind of network
 };
 
 // The prompts on which the best state of the adapter is chosen, apart from those that it is trained

@@ -6,7 +6,7 @@
 namespace hn::core {
 
 double KlControl::target(const SessionSpec& spec, double numbers) {
-  if (spec.net.kind != NetKind::kHypernet) return 0;
+  if (!is_noise_net(spec.net.kind)) return 0;
   return spec.train.kl_target == kAutoKlTarget ? kShareOfNoise * numbers : spec.train.kl_target;
 }
 

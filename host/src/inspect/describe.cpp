@@ -208,6 +208,16 @@ bool is_lora(const ordered_json& component, const fs::path& path) {
   return false;
 }
 
+// A noise network that is no LoRA: its type is the class.
+void describe_noise_net(const fs::path& folder, ordered_json& out) {
+  try {
+    const nlohmann::json json = read_json_file(folder / "noise_net.json");
+    out["class"] = JsonObject(json, (folder / "noise_net.json").string()).get<std::string>("type");
+  } catch (const std::exception& error) {
+    out["problem"] = error.what();
+  }
+}
+
 }  // namespace
 
 ordered_json describe_weights(const fs::path& path) {
@@ -230,7 +240,10 @@ ordered_json describe_weights(const fs::path& path) {
     ordered_json row = describe_component(path, ".");
     out["class"] = row["class"];
     const bool weights = !row["weights"].empty();
-    out["kind"] = is_lora(row, path)              ? "lora"
+    const bool noise_net = is_file(path / "noise_net.json");
+    if (noise_net) describe_noise_net(path, out);
+    out["kind"] = noise_net                       ? "noise network"
+                  : is_lora(row, path)            ? "lora"
                   : is_file(path / "config.json") ? "model"
                   : weights                       ? "checkpoint"
                                                   : "unknown";

@@ -1,14 +1,17 @@
 #include "report/report.hpp"
 
+#include <cmath>
+
 #include "report/divergence.hpp"
 #include "report/svg.hpp"
 
 namespace hn::host {
 namespace {
 
-double value_at(const nlohmann::json& row, const std::string& key) {
+template <class Json>
+double value_at(const Json& row, const std::string& key) {
   const auto at = row.find(key);
-  return at != row.end() && at->is_number() ? at->get<double>()
+  return at != row.end() && at->is_number() ? at->template get<double>()
                                             : std::numeric_limits<double>::quiet_NaN();
 }
 
@@ -158,6 +161,27 @@ std::string validation_chart(const std::vector<nlohmann::json>& metrics) {
   return svg_chart({"validation prompts", "step", "objective", {std::move(series)}});
 }
 
+// "12,345"
+std::string grouped(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+// "low-frequency, 12,345 parameters, 0.1 ms a picture, 0.5 % of the picture's time"
+std::string noise_network_text(const nlohmann::ordered_json& net) {
+  std::string out = net.at("type").get<std::string>() + ", " +
+                    grouped(net.at("parameters").get<std::uint64_t>()) + " parameters, ";
+  out += net.at("flops").is_number()
+             ? grouped(net.at("flops").get<std::uint64_t>()) + " floating-point operations a delta"
+             : "operations a delta not known";
+  const double own = value_at(net, "delta_milliseconds");
+  const double picture = value_at(net, "picture_milliseconds");
+  if (std::isnan(own) || std::isnan(picture)) return out;
+  return out + ", " + number_text(own) + " ms a picture, " + number_text(100 * own / picture) +
+         " % of the picture's time";
+}
+
 std::string facts(const nlohmann::ordered_json& summary) {
   const auto row = [](const std::string& name, const std::string& value) {
     return "<tr><td>" + escape_html(name) + "</td><td>" + escape_html(value) + "</td></tr>";
@@ -171,6 +195,8 @@ std::string facts(const nlohmann::ordered_json& summary) {
   out += row("generator", summary.at("generator").get<std::string>());
   out += row("method", summary.at("method").get<std::string>());
   out += row("trainable numbers", std::to_string(summary.at("trainable").get<std::uint64_t>()));
+  if (summary.contains("noise_network") && summary.at("noise_network").is_object())
+    out += row("noise network", noise_network_text(summary.at("noise_network")));
   out += row("optimiser steps", std::to_string(summary.at("step").get<std::uint64_t>()) + " of " +
                                     std::to_string(summary.at("steps").get<std::uint64_t>()));
   out += row("training",

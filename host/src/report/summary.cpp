@@ -13,6 +13,8 @@ namespace {
 std::string method_text(core::NetKind kind) {
   switch (kind) {
     case core::NetKind::kHypernet: return "noise hypernetwork";
+    case core::NetKind::kLowFrequency: return "low-frequency noise network";
+    case core::NetKind::kConstant: return "constant noise offset";
     case core::NetKind::kFinetune: return "direct fine-tune";
     case core::NetKind::kNone: break;
   }
@@ -47,6 +49,22 @@ nlohmann::ordered_json measures_json(const SummaryInput& input) {
                     {"verdict", verdict_text(verdict(result.difference, higher))}});
   }
   return rows;
+}
+
+// What the noise network is and costs; null without one. A number that is not known is null.
+nlohmann::ordered_json noise_network_json(const SummaryInput& input) {
+  const core::NetKind kind = input.config.net.kind;
+  if (!core::is_noise_net(kind)) return nullptr;
+  nlohmann::ordered_json out = {{"type", core::name_of(kind)},
+                                {"parameters", input.shapes.trainable},
+                                {"flops", nullptr},
+                                {"condition_size", input.shapes.net_condition}};
+  if (input.shapes.net_flops) out["flops"] = *input.shapes.net_flops;
+  if (input.net_speed) {
+    out["delta_milliseconds"] = finite_or_null(input.net_speed->delta_milliseconds);
+    out["picture_milliseconds"] = finite_or_null(input.net_speed->picture_milliseconds);
+  }
+  return out;
 }
 
 // What was said of rewards on the way, each text once, with the step where it came up.
@@ -202,6 +220,7 @@ nlohmann::ordered_json make_summary(const SummaryInput& input,
   out["steps"] = train.steps;
   out["seed"] = input.config.seed;
   out["trainable"] = input.shapes.trainable;
+  out["noise_network"] = noise_network_json(input);
   out["measures"] = measures_json(input);
   out["unanswered"] = to_json(unanswered({&input.before, &input.after}, input.plan));
   out["kl"] = finite_or_null(input.after.kl);

@@ -28,6 +28,11 @@ struct ValidationFacts {
   bool apart = false;  // none is trained on or reported
 };
 
+// Milliseconds of one picture: its delta, and the picture itself without a noise network.
+struct NetSpeed {
+  double delta_milliseconds = 0, picture_milliseconds = 0;
+};
+
 struct SummaryInput {
   const host::RunConfig& config;
   const std::vector<Measure>& measures;
@@ -42,7 +47,8 @@ struct SummaryInput {
   std::string stopped{};  // before its steps were done: why
   std::optional<core::BestState> best{};
   std::optional<ValidationFacts> validation{};
-  nlohmann::ordered_json files{};  // SHA-256 of what others take from the run (file_sums)
+  std::optional<NetSpeed> net_speed{};  // none without a noise network
+  nlohmann::ordered_json files{};       // SHA-256 of what others take from the run (file_sums)
 };
 
 // Times come from the rows of metrics.jsonl, so that they count a resumed run whole. docs/cli.md

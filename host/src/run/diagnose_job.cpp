@@ -125,7 +125,7 @@ class Diagnosis {
         config_(config),
         prompts_(std::move(prompts)),
         seeds_(seeds),
-        hypernet_(config.net.kind == core::NetKind::kHypernet),
+        hypernet_(core::is_noise_net(config.net.kind)),
         before_(spec.rewards.size()),
         after_(spec.rewards.size()) {}
 

@@ -8,7 +8,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSummed[] = {"adapter/adapter_model.safetensors",
-                                   "adapter/adapter_config.json", "scores.json"};
+                                   "adapter/adapter_config.json", "adapter/noise_net.safetensors",
+                                   "adapter/noise_net.json", "scores.json"};
 constexpr const char* kPresent[] = {"report.html", "samples/before.png", "samples/after.png"};
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "report/report.hpp"
 #include "report/summary.hpp"
 #include "run/finished_run.hpp"
+#include "run/net_speed.hpp"
 #include "run/run_directory.hpp"
 #include "run/validation.hpp"
 #include "scoring/evaluate.hpp"
@@ -442,13 +443,14 @@ std::string Job::finish() {
   input.best = session_->best();
   if (validation_->on())
     input.validation = ValidationFacts{prompts_.validation.size(), prompts_.apart};
-  if (config_.net.kind == core::NetKind::kHypernet) {
-    progress("measuring the Lipschitz constant");
+  if (core::is_noise_net(config_.net.kind)) {
+    progress("measuring the noise network");
     const std::size_t n = std::min<std::size_t>(4, picture_prompts_.size());
+    const std::vector<core::Prompt> few(picture_prompts_.begin(),
+                                        picture_prompts_.begin() + static_cast<std::ptrdiff_t>(n));
+    if (n > 0) input.net_speed = measure_net(*session_, few);
     double largest = 0;
-    for (const double each : session_->lipschitz(
-             {picture_prompts_.begin(), picture_prompts_.begin() + static_cast<std::ptrdiff_t>(n)},
-             config_.seed, 8))
+    for (const double each : session_->lipschitz(few, config_.seed, 8))
       if (!std::isnan(largest) && !(each <= largest)) largest = each;  // a NaN stays
     input.lipschitz = largest;
   }

@@ -28,7 +28,8 @@ constexpr std::array kRunFolders = {"", "adapter", "samples", "samples/before", 
 // Whether a run gives this name to a file in one of kRunFolders.
 bool run_writes(const fs::path& folder, const std::string& name) {
   if (folder == "adapter")
-    return name == "adapter_model.safetensors" || name == "adapter_config.json";
+    return name == "adapter_model.safetensors" || name == "adapter_config.json" ||
+           name == "noise_net.safetensors" || name == "noise_net.json";
   if (!folder.empty()) return fs::path(name).extension() == ".png";
   return name == kConfigName ||
          std::find(kRunFiles.begin(), kRunFiles.end(), name) != kRunFiles.end();

@@ -6,6 +6,7 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/folder_lock.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_request.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/net_speed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/new_project.cpp
   ${CMAKE_CURRENT_LIST_DIR}/reward_speed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_directory.cpp

@@ -11,7 +11,7 @@ namespace {
 constexpr double kMostTargets = 2, kLostErrors = 3;
 
 double penalty_of(const RunConfig& config, const core::Session& session) {
-  if (config.net.kind != core::NetKind::kHypernet) return 0;
+  if (!core::is_noise_net(config.net.kind)) return 0;
   double numbers = 1;
   for (const std::int64_t size : session.shapes().noise) numbers *= static_cast<double>(size);
   switch (config.train.spec.reg) {
