@@ -1,8 +1,7 @@
 // Variance components against designs whose components are known.
-#include "scoring/two_way.hpp"
-
 #include <random>
 
+#include "scoring/two_way.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn::host {
@@ -56,10 +55,10 @@ TEST(TwoWay, ComponentsOfRandomDesignsComeBack) {
   for (double& v : constant) v = 0.5;
   for (double& v : prompts) v = 2 * normal(random);
   for (double& v : seeds) v = normal(random);
-  const TwoWay parts = design(kPrompts, kSeeds, kSize, [&](auto p, auto s, auto i) {
-                         return constant[i] + prompts[p * kSize + i] + seeds[s * kSize + i] +
-                                3 * normal(random);
-                       }).parts();
+  const TwoWay parts =
+      design(kPrompts, kSeeds, kSize, [&](auto p, auto s, auto i) {
+        return constant[i] + prompts[p * kSize + i] + seeds[s * kSize + i] + 3 * normal(random);
+      }).parts();
   EXPECT_NEAR(parts.constant / kSize, 0.25, 0.15);
   EXPECT_NEAR(parts.prompt / kSize, 4, 0.4);
   EXPECT_NEAR(parts.noise / kSize, 1, 0.15);

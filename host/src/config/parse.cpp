@@ -156,10 +156,8 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
     s.reg_weight_given = v.table().has("reg_weight");
     s.lr_given = v.table().has("lr");
   });
-  read_section(top.table(), "validation", c.validation, [](auto& v, auto& s) {
-    visit_validation(v, s);
-    s.every_given = v.table().has("every");
-  });
+  read_section(top.table(), "validation", c.validation,
+               [](auto& v, auto& s) { visit_validation(v, s); });
   read_section(top.table(), "eval", c.eval, [](auto& v, auto& s) { visit_eval(v, s); });
   read_section(top.table(), "pictures", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   read_section(top.table(), "worker", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });

@@ -253,9 +253,6 @@ void resolve_config(RunConfig& c, const Registry& registry, ConfigUse use) {
   if (c.validation.prompts.empty()) c.validation.prompts = kSplit;
   if (c.validation.prompts != kSplit)
     resolve_prompts(model, "validation", c.train.prompts, c.validation.prompts);
-  if (!c.validation.every_given)
-    c.validation.every = std::max<std::int64_t>(1, c.train.spec.steps / 10);
-  c.validation.every_given = true;
   resolve_net_file(c.net);
   // The model's number is one for the mean form: the other forms differ by the dimension.
   if (!c.train.reg_weight_given && c.train.spec.reg == core::Regulariser::kMean)

@@ -58,8 +58,7 @@ struct ValidationConfig {
   std::int64_t seed = 2;      // of their noise
   std::int64_t every = 0;     // steps; resolved to a tenth of them where not given; 0 = never
   std::int64_t patience = 0;  // end after so many measurements without a better one; 0 = never
-  bool every_given = false;
-  bool on() const { return count > 0 && every > 0; }
+  bool on() const { return count > 0; }
 };
 
 struct EvalConfig {

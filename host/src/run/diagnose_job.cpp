@@ -259,8 +259,7 @@ class Diagnosis {
   ordered_json lipschitz_json() const {
     std::vector<core::Prompt> some = prompts_;
     if (some.size() > kLipschitzPrompts) some.resize(kLipschitzPrompts);
-    const std::vector<double> values =
-        session_.lipschitz(some, config_.seed, kLipschitzIterations);
+    const std::vector<double> values = session_.lipschitz(some, config_.seed, kLipschitzIterations);
     double largest = 0;
     for (const double each : values)
       if (!std::isnan(largest) && !(each <= largest)) largest = each;  // a NaN stays
@@ -297,8 +296,9 @@ class Diagnosis {
   ordered_json conflicts_json() const {
     auto rows = ordered_json::array();
     for (const auto& [pair, values] : cosines_)
-      rows.push_back({{"rewards", {spec_.rewards[pair.first].name, spec_.rewards[pair.second].name}},
-                      {"cosine", to_json(mean_of(values))}});
+      rows.push_back(
+          {{"rewards", {spec_.rewards[pair.first].name, spec_.rewards[pair.second].name}},
+           {"cosine", to_json(mean_of(values))}});
     return rows;
   }
 
@@ -309,8 +309,8 @@ class Diagnosis {
   std::vector<core::Prompt> prompts_;
   std::size_t seeds_;
   bool hypernet_;
-  core::Tensor noise_;                 // [S,C,h,w]
-  std::vector<core::Tensor> deltas_;   // a prompt each
+  core::Tensor noise_;                // [S,C,h,w]
+  std::vector<core::Tensor> deltas_;  // a prompt each
   Channels noise_before_, noise_after_;
   std::vector<double> distances_before_, distances_after_;  // [P]
   std::vector<std::vector<double>> before_, after_;         // [K][P * S]
