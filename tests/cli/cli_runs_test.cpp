@@ -243,6 +243,55 @@ TEST(Run, PlacesThatCannotBeWritten) {
   EXPECT_THAT(outcome.err, HasSubstr("/proc/run"));
 }
 
+TEST(Diagnose, TellsWhatDeltaDependsOn) {
+  const TestFolder folder;
+  const std::vector<std::string> look = {"diagnose", "--count",   "3", "--seeds",
+                                         "2",        "--threads", "1", "--json"};
+  nlohmann::json found;
+  const auto diagnose = [&](const std::string& kind, const std::vector<std::string>& more) {
+    const fs::path run = folder.path() / kind;
+    const Outcome trained =
+        hnhost(tiny_training(folder.path(), run, 4) +
+               std::vector<std::string>{"--net", kind, "--set", "validation.count=0"});
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    const Outcome seen = hnhost(look + std::vector<std::string>{"--adapter", run.string()} + more);
+    ASSERT_EQ(seen.code, 0) << seen.err;
+    found = seen.json();
+  };
+  diagnose("constant", {});
+  EXPECT_NEAR(found.at("delta").at("constant_share").get<double>(), 1, 1e-6);
+  EXPECT_EQ(found.at("lipschitz").at("largest"), 0);
+  EXPECT_EQ(found.at("rewards").size(), 1u) << "the run's own";
+  EXPECT_TRUE(found.at("conflicts").empty());
+  EXPECT_NEAR(found.at("noise").at("before").at("deviation").get<double>(), 1, 0.1);
+
+  diagnose("hypernet", {"--reward", "redness,clip", "--panel", "judge"});
+  const auto& delta = found.at("delta");
+  double shares = 0;
+  for (const char* part : {"constant_share", "prompt_share", "noise_share", "both_share"})
+    shares += delta.at(part).get<double>();
+  EXPECT_NEAR(shares, 1, 1e-9);
+  EXPECT_LT(delta.at("constant_share").get<double>(), 0.999);
+  EXPECT_GT(found.at("lipschitz").at("largest").get<double>(), 0);
+  ASSERT_EQ(found.at("rewards").size(), 3u);
+  EXPECT_EQ(found.at("rewards").at(2).at("name"), "judge");
+  ASSERT_EQ(found.at("conflicts").size(), 1u) << "the judge has no gradient";
+  EXPECT_LT(std::abs(found.at("conflicts").at(0).at("cosine").at("mean").get<double>()), 1);
+  EXPECT_EQ(found.at("diversity").at("difference").at("n"), 3);
+
+  diagnose("finetune", {});
+  EXPECT_FALSE(found.contains("delta"));
+  EXPECT_EQ(found.at("method"), "direct fine-tune");
+
+  const Outcome none = hnhost({"diagnose"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("[diagnose] adapter: expected a run"));
+  const Outcome one = hnhost(
+      {"diagnose", "--prompt", "a star", "--adapter", (folder.path() / "constant").string()});
+  EXPECT_EQ(one.code, 1);
+  EXPECT_THAT(one.err, HasSubstr("at least 2 prompts, got 1"));
+}
+
 TEST(Compare, OfTwoRuns) {
   const TestFolder folder;
   std::vector<std::string> words = {"compare", "--x", "redness", "--out",
