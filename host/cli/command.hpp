@@ -64,6 +64,7 @@ void add_rewards(CLI::App& app, Command& command);
 void add_diagnose(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_score(CLI::App& app, Command& command);
+void add_search(CLI::App& app, Command& command);
 void add_selftest(CLI::App& app, Command& command);
 void add_train(CLI::App& app, Command& command);
 void add_validate(CLI::App& app, Command& command);

@@ -30,9 +30,9 @@ BLOCKS = ["c", "formats", "text", "nn", "reward", "generator"]
 
 # The folders of host/src from the ground up: a folder includes those before it. `core/` is a module of its own; of it the others
 # see the headers without LibTorch, and it sees nothing of theirs.
-HOST = ["core", "support", "http", "loader", "apart", "worker", "registry", "pull", "files", "config", "host", "scoring",
+HOST = ["core", "support", "http", "loader", "apart", "worker", "registry", "pull", "files", "config", "host", "scoring", "search",
         "report", "validate", "inspect", "selftest", "run", "capi"]
-CORE_INTERFACE = {"core/session.hpp", "core/prompt.hpp", "core/plugin_calls.hpp", "core/surroundings.hpp"}
+CORE_INTERFACE = {"core/session.hpp", "core/prompt.hpp", "core/plugin_calls.hpp", "core/surroundings.hpp", "core/random.hpp"}
 
 
 def part_of(name):

@@ -14,6 +14,7 @@ NO_NUMBERS = [" ", "nan", "-nan", "inf", "-inf", "infinity", "1,5", "0x1p3", "0x
 FLAGS = [
     (["train", "--reward", "redness"], ["--steps", "--batch", "--rank", "--seed", "--threads"]),
     (["sample", "--prompt", "a star", "--out-dir", "out"], ["--steps", "--batch", "--seed", "--threads", "--count"]),
+    (["search", "--reward", "redness", "--out-dir", "out"], ["--n", "--batch", "--seed", "--threads", "--count", "--steps"]),
     (["score", "--reward", "redness", "x.png"], ["--batch", "--decoders", "--threads"]),
     (["compare", "--reward", "redness", "a", "b"], ["--batch", "--decoders", "--threads"]),
     (["demo", "--out", "demo"], ["--seeds", "--threads"]),

@@ -15,7 +15,7 @@ TEST(Help, EveryVerbExplainsItself) {
   EXPECT_THAT(top.out, HasSubstr("Examples:"));
   EXPECT_THAT(top.out, HasSubstr("Exit codes:"));
   for (const char* verb : {"train", "sample", "score", "compare", "list", "inspect", "selftest",
-                           "validate", "new", "demo", "version"}) {
+                           "validate", "search", "new", "demo", "version"}) {
     EXPECT_THAT(top.out, HasSubstr(verb));
     const Outcome help = hnhost({verb, "--help"});
     EXPECT_EQ(help.code, 0) << verb;
@@ -93,7 +93,10 @@ TEST(Usage, MistakesAreTwoAndSilentOnStdout) {
       {"new", "reward"},
       {"score", "--image", "x.png"},
       {"compare", "run"},
-      {"demo", "--seeds", "0"}};
+      {"demo", "--seeds", "0"},
+      {"search", "--reward", "redness"},
+      {"search", "--out-dir", "found"},
+      {"search", "--reward", "redness", "--out-dir", "found", "--n", "0"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = hnhost(words);
     EXPECT_EQ(outcome.code, 2) << ::testing::PrintToString(words) << outcome.err;

@@ -31,6 +31,7 @@ std::map<std::string, std::string> documented() {
 std::map<std::string, std::string> defaults() {
   RunConfig config;
   config.rewards.emplace_back();
+  config.search.given = true;
   std::map<std::string, std::string> values;
   std::istringstream text(to_toml(config));
   std::string section;

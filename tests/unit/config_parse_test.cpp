@@ -96,6 +96,18 @@ TEST(ParseConfig, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(again.rewards[0].name, c.rewards[0].name);
 }
 
+TEST(ParseConfig, ASearchIsWrittenWhereItWasGiven) {
+  EXPECT_THAT(to_toml(parse_config("")), ::testing::Not(HasSubstr("[search]")));
+  const RunConfig c =
+      parse_config("[search]\nmethod = \"threshold\"\nthreshold = 0.75\nn = 8\nnesterov = false\n");
+  EXPECT_EQ(c.search.method, SearchMethod::kThreshold);
+  EXPECT_EQ(c.search.threshold, 0.75);
+  EXPECT_EQ(c.search.n, 8);
+  EXPECT_FALSE(c.search.nesterov);
+  EXPECT_THAT(to_toml(c), HasSubstr("\n[search]\nmethod = \"threshold\"\nn = 8\n"));
+  EXPECT_EQ(to_toml(parse_config(to_toml(c))), to_toml(c));
+}
+
 TEST(ParseConfig, SetIsLaidOverTheRest) {
   const RunConfig c = parse_config(R"(
 [train]

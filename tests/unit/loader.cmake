@@ -35,8 +35,7 @@ endfunction()
 
 foreach(name loader_manifest_test loader_manifest_refusals_test loader_manifest_build_test loader_options_test loader_scan_test loader_library_test loader_surroundings_test loader_trust_test loader_libtorch_test
              registry_registry_test registry_json_test
-             config_parse_test config_prompts_test config_resolve_test config_training_prompts_test config_documentation_test
-             capi_arguments_test capi_hooks_test capi_session_test capi_tensors_test capi_threads_test)
+             config_parse_test config_prompts_test config_resolve_test config_training_prompts_test config_documentation_test capi_arguments_test capi_hooks_test capi_session_test capi_tensors_test capi_threads_test capi_search_test)
   _hn_add_host_test(${name})
 endforeach()
 

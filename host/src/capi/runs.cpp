@@ -1,4 +1,4 @@
-// hnhost.h: runs, files, sets of pictures and new projects.
+// hnhost.h: runs, searches, files, sets of pictures and new projects.
 #include "capi/entry.hpp"
 #include "report/compare.hpp"
 #include "run/diagnose_job.hpp"
@@ -6,6 +6,7 @@
 #include "run/new_project.hpp"
 #include "run/reward_speed.hpp"
 #include "run/sample_files.hpp"
+#include "run/search_job.hpp"
 #include "scoring/score_set.hpp"
 
 using hn::host::answering;
@@ -62,6 +63,13 @@ hn_status hnhost_diagnose(hnhost* host, hn_str request, const hnhost_hooks* hook
   return answering(
       "hnhost_diagnose", host, request, hooks, out, error,
       [&](Host& open, std::string_view text) { return hn::host::diagnose_job(open, text, hooks); });
+}
+
+hn_status hnhost_search(hnhost* host, hn_str request, const hnhost_hooks* hooks, hnhost_text** out,
+                        hn_error* error) {
+  return answering(
+      "hnhost_search", host, request, hooks, out, error,
+      [&](Host& open, std::string_view text) { return hn::host::search_job(open, text, hooks); });
 }
 
 hn_status hnhost_rewards(hnhost* host, hnhost_text** out, hn_error* error) {

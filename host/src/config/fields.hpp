@@ -57,6 +57,14 @@ inline constexpr EnumNames<core::Determinism, 3> kDeterminism = {
 
 inline constexpr EnumNames<bool, 2> kGuardPolicies = {{{"stop", true}, {"lower", false}}};
 
+inline constexpr EnumNames<SearchMethod, 6> kSearchMethods = {
+    {{"best-of-n", SearchMethod::kBestOfN},
+     {"threshold", SearchMethod::kThreshold},
+     {"random", SearchMethod::kRandom},
+     {"zeroth-order", SearchMethod::kZerothOrder},
+     {"reno", SearchMethod::kReno},
+     {"langevin", SearchMethod::kLangevin}}};
+
 inline constexpr double kInfinite = std::numeric_limits<double>::max();
 
 template <class Visitor>
@@ -178,6 +186,24 @@ void visit_worker(Visitor& v, core::PluginPlace& c) {
   v.number("timeout", c.timeout_seconds, 0, kMostSteps);
   v.bytes("memory", c.memory_bytes);
   v.integer("cpu_seconds", c.cpu_seconds, 0, kMostSteps);
+}
+
+template <class Visitor>
+void visit_search(Visitor& v, SearchConfig& c) {
+  v.choice("method", c.method, kSearchMethods);
+  v.integer("n", c.n, 1, kMostSamples);
+  v.integer("batch", c.batch, 1, kMostSamples);
+  v.number("sigma", c.sigma, 0, 1);
+  v.integer("neighbours", c.neighbours, 1, kMostSamples);
+  v.maybe("threshold", c.threshold);
+  v.number("most", c.most, 1, kMostSamples);
+  v.number("lr", c.lr, 0, kInfinite);
+  v.number("momentum", c.momentum, 0, 1);
+  v.flag("nesterov", c.nesterov);
+  v.number("clip", c.clip, 0, kInfinite);
+  v.number("reg_weight", c.reg_weight, 0, kInfinite);
+  v.number("eta", c.eta, 0, 1);
+  v.number("temperature", c.temperature, 1e-300, kInfinite);
 }
 
 template <class Visitor>

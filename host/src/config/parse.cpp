@@ -162,6 +162,8 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
   read_section(top.table(), "pictures", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   read_section(top.table(), "worker", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });
   read_section(top.table(), "run", c.run, [](auto& v, auto& s) { visit_run(v, s); });
+  c.search.given = top.table().has("search");
+  read_section(top.table(), "search", c.search, [](auto& v, auto& s) { visit_search(v, s); });
   top.table().finish();
   return c;
 }
@@ -187,6 +189,7 @@ std::vector<std::string> config_keys() {
   section("pictures.", c.pictures, [](auto& v, auto& s) { visit_pictures(v, s); });
   section("worker.", c.worker, [](auto& v, auto& s) { visit_worker(v, s); });
   section("run.", c.run, [](auto& v, auto& s) { visit_run(v, s); });
+  section("search.", c.search, [](auto& v, auto& s) { visit_search(v, s); });
   keys.push_back("set");
   return keys;
 }

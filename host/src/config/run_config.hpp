@@ -69,6 +69,27 @@ struct EvalConfig {
   std::vector<std::string> rewards;  // measured only, beside the [[reward]] entries
 };
 
+enum class SearchMethod { kBestOfN, kThreshold, kRandom, kZerothOrder, kReno, kLangevin };
+
+// [search]: how hnhost_search looks for better noise at test time; docs/numerics.md has the
+// formulas.
+struct SearchConfig {
+  bool given = false;  // the table stands in the text, and is written back
+  SearchMethod method = SearchMethod::kBestOfN;
+  std::int64_t n = 50;              // noises that are looked at a prompt, the start among them
+  std::int64_t batch = 16;          // of them at once, where the method allows it
+  double sigma = 0.3;               // random, zeroth-order: the share of fresh noise in a neighbour
+  std::int64_t neighbours = 7;      // zeroth-order: a round
+  std::optional<double> threshold;  // threshold: of the weighted reward
+  double most = 4;                  // threshold: a prompt looks at no more than most * n
+  double lr = 5, momentum = 0.9;    // reno
+  bool nesterov = true;             // reno
+  double clip = 0.1;                // reno: of the gradient's norm; 0: none
+  double reg_weight = 0.01;         // reno: of the norm's term
+  double eta = 0.05;                // langevin: variance of the noise that a step adds
+  double temperature = 0.01;        // langevin: the target is N(0, I) exp(reward / temperature)
+};
+
 struct RunSection {
   std::string dir;  // absolute once resolved; empty: the caller chooses
   bool overwrite = false;
@@ -96,6 +117,7 @@ struct RunConfig {
   PicturesConfig pictures;
   core::PluginPlace worker;  // [worker]: the limits of every worker process
   RunSection run;
+  SearchConfig search;
 };
 
 // Reads the TOML text of docs/configuration.md; the table [set] is laid over the rest. Throws

@@ -75,6 +75,10 @@ std::string to_toml(const RunConfig& config) {
   visit_worker(w, c.worker);
   w.out += "\n[run]\n";
   visit_run(w, c.run);
+  if (c.search.given) {
+    w.out += "\n[search]\n";
+    visit_search(w, c.search);
+  }
   return w.out;
 }
 

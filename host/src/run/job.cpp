@@ -45,6 +45,7 @@ constexpr const char* kRecordsNote = "events.records";
 std::string identity(host::RunConfig config) {
   config.run.dir.clear();
   config.run.overwrite = false;
+  config.search = {};  // of another verb
   return host::to_toml(config);
 }
 
