@@ -56,6 +56,7 @@ void print_json(std::string_view json);
 // One verb each: declares its options on the app and sets command.run when chosen.
 void add_compare(CLI::App& app, Command& command);
 void add_demo(CLI::App& app, Command& command);
+void add_headroom(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_list(CLI::App& app, Command& command);
 void add_new(CLI::App& app, Command& command);

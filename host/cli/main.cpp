@@ -75,6 +75,7 @@ int run(hn::cli::Command& command, int argc, char** argv) {
   hn::cli::add_diagnose(app, command);
   hn::cli::add_score(app, command);
   hn::cli::add_search(app, command);
+  hn::cli::add_headroom(app, command);
   hn::cli::add_compare(app, command);
   hn::cli::add_rewards(app, command);
   hn::cli::add_list(app, command);

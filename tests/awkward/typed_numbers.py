@@ -15,6 +15,7 @@ FLAGS = [
     (["train", "--reward", "redness"], ["--steps", "--batch", "--rank", "--seed", "--threads"]),
     (["sample", "--prompt", "a star", "--out-dir", "out"], ["--steps", "--batch", "--seed", "--threads", "--count"]),
     (["search", "--reward", "redness", "--out-dir", "out"], ["--n", "--batch", "--seed", "--threads", "--count", "--steps"]),
+    (["headroom", "--reward", "redness"], ["--seeds", "--batch", "--seed", "--threads", "--count", "--steps"]),
     (["score", "--reward", "redness", "x.png"], ["--batch", "--decoders", "--threads"]),
     (["compare", "--reward", "redness", "a", "b"], ["--batch", "--decoders", "--threads"]),
     (["demo", "--out", "demo"], ["--seeds", "--threads"]),

@@ -15,7 +15,7 @@ TEST(Help, EveryVerbExplainsItself) {
   EXPECT_THAT(top.out, HasSubstr("Examples:"));
   EXPECT_THAT(top.out, HasSubstr("Exit codes:"));
   for (const char* verb : {"train", "sample", "score", "compare", "list", "inspect", "selftest",
-                           "validate", "search", "new", "demo", "version"}) {
+                           "validate", "search", "headroom", "new", "demo", "version"}) {
     EXPECT_THAT(top.out, HasSubstr(verb));
     const Outcome help = hnhost({verb, "--help"});
     EXPECT_EQ(help.code, 0) << verb;
@@ -96,7 +96,9 @@ TEST(Usage, MistakesAreTwoAndSilentOnStdout) {
       {"demo", "--seeds", "0"},
       {"search", "--reward", "redness"},
       {"search", "--out-dir", "found"},
-      {"search", "--reward", "redness", "--out-dir", "found", "--n", "0"}};
+      {"search", "--reward", "redness", "--out-dir", "found", "--n", "0"},
+      {"headroom"},
+      {"headroom", "--reward", "redness", "--seeds", "1"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = hnhost(words);
     EXPECT_EQ(outcome.code, 2) << ::testing::PrintToString(words) << outcome.err;

@@ -1,4 +1,4 @@
-// Search at test time on the embedded model.
+// Search at test time and headroom on the embedded model.
 #include <csignal>
 #include <thread>
 
@@ -245,6 +245,55 @@ TEST(Search, MistakesAreNamed) {
   fails(search(folder.path(), "random", {"--n", "1"}), "is damaged");
   std::ofstream(folder.path() / "found" / "search.toml") << "[";
   fails(search(folder.path(), "random", {"--n", "1"}), "cannot be compared");
+}
+
+Words headroom(const Words& more) {
+  return Words{"headroom", "--threads", "1", "--count", "8", "--seeds", "8", "--json"} + more;
+}
+
+TEST(Headroom, TellsWhatTheNoiseCanDo) {
+  const Outcome outcome = hnhost(headroom({"--reward", "clip", "--measure", "redness"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = outcome.json();
+  EXPECT_EQ(json.at("prompts"), 8);
+  ASSERT_EQ(json.at("best_of").size(), 4u);
+  EXPECT_EQ(json.at("best_of").at(0).at("gain").at("mean"), 0);
+  EXPECT_GT(json.at("best_of").at(3).at("gain").at("mean"),
+            json.at("best_of").at(1).at("gain").at("mean"));
+  EXPECT_GT(json.at("gradient_norm").at("mean"), 0);
+  EXPECT_EQ(json.at("verdict"), "train") << json.at("why");
+  ASSERT_EQ(json.at("rewards").size(), 2u);
+  EXPECT_EQ(json.at("rewards").at(1).at("name"), "redness");
+  EXPECT_EQ(json.at("evaluations").at("generator_forwards"), 8 * 10);
+  EXPECT_EQ(json.at("evaluations").at("generator_backwards"), 8);
+  // For people, and the same numbers whatever the batch.
+  Words words = headroom({"--reward", "clip", "--measure", "redness", "--batch", "3"});
+  words.erase(std::find(words.begin(), words.end(), "--json"));
+  const Outcome table = hnhost(words);
+  EXPECT_THAT(table.out, HasSubstr("seeds' share of the variance"));
+  EXPECT_THAT(table.out, HasSubstr("train: the best of 8 seeds gains"));
+}
+
+TEST(Headroom, WithoutAGradientItIsSearchOrNothing) {
+  const Outcome judge = hnhost(headroom({"--reward", "judge"}));
+  ASSERT_EQ(judge.code, 0) << judge.err;
+  EXPECT_TRUE(judge.json().at("gradient_norm").is_null());
+  EXPECT_NE(judge.json().at("verdict"), "train");
+}
+
+TEST(Headroom, ARewardOfWeightTinyEnoughIsStillMeasuredByItself) {
+  // A weight scales the value and its gradient alike, so the verdict stays.
+  const Outcome outcome = hnhost(headroom({"--reward", "clip=0.001"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json().at("verdict"), "train");
+}
+
+TEST(Headroom, MistakesAreNamed) {
+  const Outcome one = hnhost({"headroom", "--reward", "clip", "--prompt", "a star"});
+  EXPECT_EQ(one.code, 1);
+  EXPECT_THAT(one.err, HasSubstr("[headroom] expected at least 2 prompts, got 1"));
+  const Outcome measured = hnhost({"headroom", "--config", "/no/such.toml"});
+  EXPECT_EQ(measured.code, 2);
 }
 
 }  // namespace

@@ -185,6 +185,7 @@ TEST_F(Arguments, NullsAreNamed) {
   cleared("hnhost_validate", hnhost_validate(nullptr, text, nullptr, &out, e));
   cleared("hnhost_run", hnhost_run(nullptr, text, nullptr, &out, e));
   cleared("hnhost_search", hnhost_search(nullptr, text, nullptr, &out, e));
+  cleared("hnhost_headroom", hnhost_headroom(nullptr, text, nullptr, &out, e));
   cleared("hnhost_sample_files", hnhost_sample_files(nullptr, text, nullptr, &out, e));
   cleared("hnhost_score_files", hnhost_score_files(nullptr, text, nullptr, &out, e));
   cleared("hnhost_score_set", hnhost_score_set(nullptr, text, nullptr, &out, e));

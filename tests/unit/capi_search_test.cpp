@@ -1,4 +1,4 @@
-// hnhost_search over the fake core, whose pictures ignore the noise.
+// hnhost_search and hnhost_headroom over the fake core, whose pictures ignore the noise.
 #include <nlohmann/json.hpp>
 
 #include "files/tensor_file.hpp"
@@ -30,6 +30,14 @@ class SearchApi : public CApi {
   }
   Json answer_;
 };
+
+TEST_F(SearchApi, NothingToGainWhereTheNoiseIsIgnored) {
+  ASSERT_EQ(call(hnhost_headroom, request() + "seeds = 4\n"), HN_OK) << error_.text();
+  EXPECT_EQ(answer_.at("verdict"), "nothing to gain");
+  EXPECT_EQ(answer_.at("prompts"), 3);
+  EXPECT_EQ(answer_.at("best_of").back().at("gain").at("mean"), 0);
+  EXPECT_TRUE(answer_.at("gradient_norm").is_null()) << "the fake core has no gradient";
+}
 
 TEST_F(SearchApi, EqualsKeepTheStart) {
   ASSERT_EQ(call(hnhost_search, request("[search]\nn = 5\n") + to("found")), HN_OK)
@@ -99,6 +107,9 @@ TEST_F(SearchApi, BadRequestsAreNamed) {
           "[search] expected a reward to search for");
   refused(hnhost_search, request() + to("x") + "prompts_file = \"p.txt\"\n",
           "[search] expected prompts or a file of them, got both");
+  refused(hnhost_headroom, request() + "seeds = 1\n", "expected 2 to");
+  refused(hnhost_headroom, request() + to("x"), "out_dir");
+  refused(hnhost_headroom, request() + "count = 1\n", "at least 2 prompts, got 1");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "x"));
 }
 

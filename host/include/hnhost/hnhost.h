@@ -202,6 +202,11 @@ HNHOST_API hn_status hnhost_diagnose(hnhost*, hn_str request, const hnhost_hooks
  * names what has no gradient where the method follows one. [any-thread] */
 HNHOST_API hn_status hnhost_search(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
                                    hn_error*);
+/* How much the noise can do for rewards, measured before anybody trains: gains of best-of-N with
+ * standard errors, the seed's share of the variance, the gradient, and a verdict with its reason.
+ * request: TOML (docs/cli.md, headroom); out: JSON. [any-thread] */
+HNHOST_API hn_status hnhost_headroom(hnhost*, hn_str request, const hnhost_hooks*,
+                                     hnhost_text** out, hn_error*);
 
 /* ---- Sessions: the same by steps
  * Everything of a session but hnhost_session_cancel is [one-at-a-time]: a second call at the same

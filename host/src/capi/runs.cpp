@@ -2,6 +2,9 @@
 #include "capi/entry.hpp"
 #include "report/compare.hpp"
 #include "run/diagnose_job.hpp"
+}
+
+#include "run/headroom_job.hpp"
 #include "run/job.hpp"
 #include "run/new_project.hpp"
 #include "run/reward_speed.hpp"
@@ -70,6 +73,13 @@ hn_status hnhost_search(hnhost* host, hn_str request, const hnhost_hooks* hooks,
   return answering(
       "hnhost_search", host, request, hooks, out, error,
       [&](Host& open, std::string_view text) { return hn::host::search_job(open, text, hooks); });
+}
+
+hn_status hnhost_headroom(hnhost* host, hn_str request, const hnhost_hooks* hooks,
+                          hnhost_text** out, hn_error* error) {
+  return answering(
+      "hnhost_headroom", host, request, hooks, out, error,
+      [&](Host& open, std::string_view text) { return hn::host::headroom_job(open, text, hooks); });
 }
 
 hn_status hnhost_rewards(hnhost* host, hnhost_text** out, hn_error* error) {

@@ -5,6 +5,7 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/finished_run.cpp
   ${CMAKE_CURRENT_LIST_DIR}/folder_lock.cpp
   ${CMAKE_CURRENT_LIST_DIR}/found_folder.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/headroom_job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_request.cpp
   ${CMAKE_CURRENT_LIST_DIR}/net_speed.cpp

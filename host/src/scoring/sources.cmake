@@ -1,6 +1,7 @@
 # Sets of pictures and their scores.
 target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/evaluate.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/headroom.cpp
   ${CMAKE_CURRENT_LIST_DIR}/image_window.cpp
   ${CMAKE_CURRENT_LIST_DIR}/picture_pairs.cpp
   ${CMAKE_CURRENT_LIST_DIR}/prompt_lookup.cpp
@@ -12,4 +13,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/scores_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/set_scorer.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/two_way.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/two_way.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/variance.cpp)
