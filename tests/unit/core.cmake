@@ -10,7 +10,7 @@ if(TARGET hnhost_core_parts)
             ${here}/core_core_session_test.cpp ${here}/core_full_disk_test.cpp ${here}/core_kept_weights_test.cpp
             ${here}/core_noise_gradient_test.cpp ${here}/core_noise_net_folder_test.cpp ${here}/core_noise_net_test.cpp
             ${here}/core_reward_state_test.cpp ${here}/core_sampler_test.cpp ${here}/core_scorer_test.cpp
-            ${here}/core_trainer_test.cpp
+            ${here}/core_trainer_test.cpp ${here}/core_zeroth_order_test.cpp
     LIBS hnhost_core_parts)
   if(TARGET sana_sprint_bundle AND TARGET redness_bundle)
     hn_add_test(NAME core_emoji_test TORCH LABELS unit SOURCES ${here}/core_emoji_test.cpp LIBS hnhost_core_parts ${CMAKE_DL_LIBS})

@@ -195,11 +195,11 @@ HNHOST_API hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnh
  * directions. request: TOML (docs/cli.md, diagnose); out: JSON. [any-thread] */
 HNHOST_API hn_status hnhost_diagnose(hnhost*, hn_str request, const hnhost_hooks*,
                                      hnhost_text** out, hn_error*);
-/* Searches at test time, without training: for each prompt a noise whose picture pleases the rewards
- * better, by best-of-N, ReNO and others (docs/cli.md, search), also on top of a trained adapter.
- * request: TOML; out: JSON, which the folder out_dir keeps as search.json beside pictures and
- * noises. A stopped search goes on with the same call, and gives the same result. HN_UNSUPPORTED
- * names what has no gradient where the method follows one. [any-thread] */
+/* Searches at test time, without training: for each prompt a noise whose picture pleases the
+ * rewards better, by best-of-N, ReNO and others (docs/cli.md, search), also on top of a trained
+ * adapter. request: TOML; out: JSON, which the folder out_dir keeps as search.json beside pictures
+ * and noises. A stopped search goes on with the same call, and gives the same result.
+ * HN_UNSUPPORTED names what has no gradient where the method follows one. [any-thread] */
 HNHOST_API hn_status hnhost_search(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
                                    hn_error*);
 /* How much the noise can do for rewards, measured before anybody trains: gains of best-of-N with

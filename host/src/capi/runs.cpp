@@ -2,8 +2,6 @@
 #include "capi/entry.hpp"
 #include "report/compare.hpp"
 #include "run/diagnose_job.hpp"
-}
-
 #include "run/headroom_job.hpp"
 #include "run/job.hpp"
 #include "run/new_project.hpp"

@@ -142,6 +142,8 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.maybe("kl_target", c.kl_target);
   v.number("outlier", s.outlier, 0, kInfinite);
   v.number("sample_outlier", s.sample_outlier, 0, kInfinite);
+  v.integer("zeroth_order", s.zeroth_order, 0, kMostSamples);
+  v.number("zeroth_order_sigma", s.zeroth_order_sigma, 0, kInfinite);
   v.number("ema", s.ema, 0, 1);
   v.number("return_factor", s.return_factor, 0, 1);
   v.integer("max_returns", s.max_returns, 0, kMostSteps);

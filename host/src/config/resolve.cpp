@@ -140,7 +140,8 @@ void resolve_generator(RunConfig& c, const Choice& choice) {
                "\"constant\", \"finetune\" or \"none\""));
 }
 
-void resolve_reward(RewardConfig& reward, const Registry& registry) {
+// pairs: train.zeroth_order.
+void resolve_reward(RewardConfig& reward, const Registry& registry, std::int64_t pairs) {
   const std::string where = cat("[reward ", reward.name, "]");
   const Choice choice = registry.reward(reward.name);
   if (!reward.weight_given) reward.weight = choice.reward().default_weight;
@@ -156,10 +157,11 @@ void resolve_reward(RewardConfig& reward, const Registry& registry) {
     check_device(where, std::get<std::string>(device->second));
     check_can_use(where, *choice.plugin, std::get<std::string>(device->second));
   }
-  if (reward.train && !choice.plugin->differentiable)
-    refuse(cat(where,
-               " is score-only and cannot be trained on; set train = false, or list it in "
-               "[eval] rewards"));
+  if (reward.train && !choice.plugin->differentiable && pairs == 0)
+    refuse(
+        cat(where,
+            " is score-only and gives no gradient; set train = false, list it in [eval] rewards, "
+            "or train on its scores alone with train.zeroth_order = 8"));
 }
 
 // Every reward's problem at once: whoever asks for four rewards should not look for weights four
@@ -169,7 +171,7 @@ void resolve_rewards(RunConfig& c, const Registry& registry) {
   hn_status code = HN_OK;
   const auto gather = [&](RewardConfig& reward) {
     try {
-      resolve_reward(reward, registry);
+      resolve_reward(reward, registry, c.train.spec.zeroth_order);
     } catch (const Error& e) {
       if (code == HN_OK) code = e.code();
       problems.emplace_back(e.what());

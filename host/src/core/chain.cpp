@@ -10,6 +10,7 @@
 #include "core/loss.hpp"
 #include "core/memory_budget.hpp"
 #include "core/shared_resize.hpp"
+#include "core/zeroth_order.hpp"
 
 namespace hn::core {
 namespace {
@@ -48,8 +49,15 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
   const auto buffer = [&](const std::vector<std::int64_t>& shape) {
     return buffer_on(device, shape);
   };
-  if (!generate_.fn->outputs()[slots_.image].diff() ||
-      (net_ && !generate_.fn->inputs()[slots_.noise].diff()))
+  zeroth_order_ =
+      std::make_unique<ZerothOrder>(generator, rewards, adapter, train, prompts, device);
+  // By scores alone any generator can be trained, one without a gradient too.
+  follows_gradients_ =
+      !zeroth_order_->any() || std::any_of(rewards.begin(), rewards.end(), [](const auto& reward) {
+        return reward->spec().train && reward->differentiable();
+      });
+  if (follows_gradients_ && (!generate_.fn->outputs()[slots_.image].diff() ||
+                             (net_ && !generate_.fn->inputs()[slots_.noise].diff())))
     throw Error(HN_UNSUPPORTED,
                 generator.instance().name() +
                     ": generate gives no gradient, so it cannot be trained through");
@@ -58,7 +66,7 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
   if (!net_) {
     generate_.bind(adapter, true);
   } else {
-    generate_.need_grad[slots_.noise] = 1;
+    generate_.need_grad[slots_.noise] = follows_gradients_ ? 1 : 0;
     delta_ = buffer(generator.noise_shape());
     x_ = buffer(generator.noise_shape());
     x_grad_ = buffer(generator.noise_shape());
@@ -67,6 +75,8 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
     rewards_.push_back({reward.get(), BoundFunction(reward->score()),
                         buffer_on(reward->device(), {}), buffer_on(reward->device(), {})});
 }
+
+Chain::~Chain() = default;
 
 void Chain::stop_if_cancelled() const {
   generator_.instance().runtime().services.stop_if_cancelled("train_step");
@@ -150,7 +160,7 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
         turn.batch == 0 ? samples
                         : std::clamp<std::int64_t>(turn.batch - batch.position, 0, samples);
     if (!turn.run || count == 0) continue;
-    const bool keep = turn.slope != 0;
+    const bool keep = turn.slope != 0 && r.model->differentiable();
     const std::string name = "reward " + r.model->spec().name;
     const bool here = r.model->device() == image.device();
     SharedResize* const shared = resized_for(r.model->spec().resize, image, resizes);
@@ -167,7 +177,7 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
     const at::Tensor scores = rows(r.scores, n);
     r.score.in[r.model->image_slot()] = input;
     r.score.out[r.model->score_slot()] = scores;
-    r.score.need_grad[r.model->image_slot()] = 1;
+    r.score.need_grad[r.model->image_slot()] = r.model->differentiable() ? 1 : 0;
     const PromptCache::Pins pins = prompts_.get(r.model->instance(), prompts);
     const Saved saved = r.score.forward(pins.handles(), keep);
     require_finite_rows(scores, name, prompts);
@@ -255,7 +265,7 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   }
   generate_.rng_seed = batch.rng_seed;
   generate_.rng_offset = batch.first;
-  const Saved generate_saved = generate_.forward(pins.handles(), true);
+  const Saved generate_saved = generate_.forward(pins.handles(), follows_gradients_);
   require_finite_rows(image, "image", prompts);
 
   const bool any = score_image(batch, image, turns, share, image_grad, totals);
@@ -267,8 +277,14 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
     return;
   }
   at::Tensor x_grad = rows(x_grad_, b);
-  generate_.grad[slots_.noise] = x_grad;
-  generate_.backward(generate_saved, false);
+  if (follows_gradients_) {
+    generate_.grad[slots_.noise] = x_grad;
+    generate_.backward(generate_saved, false);
+  } else {
+    x_grad.zero_();
+  }
+  if (zeroth_order_->any())
+    zeroth_order_->add_gradient(batch, x, pins.handles(), turns, share, x_grad, totals);
   require_finite_rows(x_grad, "gradient of the noise", prompts);
   limit_samples(x_grad, share, batch.noise_gradient_limit, totals);
   const RegulariserTerms terms =

@@ -39,6 +39,7 @@ struct ChainTotals {
   double half_square = 0, regulariser = 0;  // sums
   // Norm of each sample's reward gradient with respect to its noise, before it was cut.
   std::vector<double> noise_gradients;
+  std::uint64_t probes = 0;  // pictures drawn for rewards without a gradient
 };
 
 struct ChainBatch {
@@ -53,12 +54,15 @@ struct ChainBatch {
   std::int64_t position = 0;              // of the first sample in its optimiser batch
 };
 
+class ZerothOrder;
+
 class Chain {
  public:
   // batch: the most samples of one run(). Everything is borrowed.
   Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>>& rewards,
         const Adapter& adapter, const TrainSpec& train, PromptCache& prompts, at::Device device,
         std::int64_t batch);
+  ~Chain();
 
   // turns: one a reward. share: of one sample in the loss, 1 / samples of the optimiser step. add:
   // to the adapter's gradients, instead of overwriting them. Errors: NotFinite, HN_CANCELLED
@@ -101,6 +105,8 @@ class Chain {
   BoundFunction generate_;
   GeneratorModel::GenerateSlots slots_;
   std::vector<RewardBuffers> rewards_;
+  std::unique_ptr<ZerothOrder> zeroth_order_;
+  bool follows_gradients_ = true;  // some reward is trained on by its own gradient
   at::Tensor delta_, x_, x_grad_, image_, image_grad_;
 };
 

@@ -18,6 +18,7 @@
 #include "core/spec_check.hpp"
 #include "core/thread_count.hpp"
 #include "core/trainer.hpp"
+#include "core/zeroth_order.hpp"
 
 namespace hn::core {
 namespace {
@@ -223,6 +224,7 @@ class CoreSession final : public Session {
       rewards_.push_back(std::make_unique<RewardModel>(runtime_of(device), reward, device));
     }
     for (const auto& reward : rewards_) {
+      ZerothOrder::require_trainable(*reward, spec_.train, spec_.net.kind);
       shapes_.used_bytes += reward->instance().used_bytes();
       prompt_fields_ |= reward->instance().prompt_fields();
     }

@@ -160,10 +160,6 @@ RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device de
   image_slot_ = score_->input("image_rgb01");
   score_slot_ = score_->output("score");
   differentiable_ = score_->inputs()[image_slot_].diff() && score_->outputs()[score_slot_].diff();
-  if (spec.train && !differentiable_)
-    throw Error(HN_UNSUPPORTED, "[reward " + spec.name +
-                                    "] is score-only: it gives no gradient, so it can be measured "
-                                    "(train = false) but not trained on");
 }
 
 }  // namespace hn::core

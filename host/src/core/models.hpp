@@ -52,7 +52,7 @@ class GeneratorModel {
 class RewardModel {
  public:
   // runtime: of the device that the reward runs on. HN_UNSUPPORTED where the reward has no
-  // image_rgb01 or score, or is to be trained and gives no gradient.
+  // image_rgb01 or score.
   RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device device);
 
   const RewardSpec& spec() const { return spec_; }

@@ -23,6 +23,7 @@ enum class Stream : std::uint32_t {
   kLatentChoice = 7,
   kPowerIteration = 8,
   kSearchNoise = 9,
+  kZerothOrder = 10,
 };
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,

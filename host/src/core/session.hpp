@@ -186,6 +186,10 @@ struct TrainSpec {
   // The same for the rewards' gradient with respect to one sample's noise, which is cut to so many
   // times its running norm; 0 = off.
   double sample_outlier = 0;
+  // Pairs of noises by which rewards without a gradient are trained on (ZerothOrder), and how far
+  // from the noise they lie; 0 = such rewards are refused.
+  std::int64_t zeroth_order = 0;
+  double zeroth_order_sigma = 0.3;
   Regulariser reg = Regulariser::kMean;
   double reg_weight = 1.0;
   // 0.5 sum(delta^2) a sample that is not to be exceeded for long: reg_weight rises while it is
@@ -276,6 +280,7 @@ struct StepReport {        // one optimiser step; means over its samples
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
   double reg_weight = 0;      // in force: TrainSpec's, raised where kl_target asks for it
   double gradient_share = 1;  // below 1: the gradient was an outlier
+  std::uint64_t probes = 0;   // pictures drawn for rewards without a gradient alone
   std::string went_back;      // why, where this step ended with a return to the kept state
   bool skipped = false;
   std::string why;  // "reward clip: nan at sample 3 (prompt ...)"

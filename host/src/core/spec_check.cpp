@@ -46,6 +46,9 @@ void check_train(const TrainSpec& t, Problems& p) {
             "0 (off) or at least 1", t.outlier);
   p.require(std::isfinite(t.sample_outlier) && t.sample_outlier >= 0, "train.sample_outlier",
             "0 (off) or more", t.sample_outlier);
+  p.require(t.zeroth_order >= 0, "train.zeroth_order", "0 (off) or more", t.zeroth_order);
+  p.require(std::isfinite(t.zeroth_order_sigma) && t.zeroth_order_sigma > 0,
+            "train.zeroth_order_sigma", "above 0", t.zeroth_order_sigma);
   p.require(share(t.ema), "train.ema", "at least 0 and below 1", t.ema);
   p.require(t.kl_target == kAutoKlTarget || finite_from_0(t.kl_target), "train.kl_target",
             "0 (none) or more", t.kl_target);

@@ -203,6 +203,7 @@ void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
     report.reward += spec.weight * spec.loss_scale * score;
     report.loss += states_.loss(k, score);
   }
+  report.probes = totals.probes;
   report.kl = totals.half_square / samples;
   report.reg_weight = train_.reg_weight * kl_.factor();
   report.delta_rms = std::sqrt(2 * report.kl / numbers_of(noise_shape_));

@@ -118,11 +118,12 @@ nlohmann::ordered_json kept_json(const SummaryInput& input,
 // What it took to hold the training on its way.
 nlohmann::ordered_json way_json(const SummaryInput& input,
                                 const std::vector<nlohmann::json>& metrics) {
-  std::uint64_t outliers = 0;
+  std::uint64_t outliers = 0, probes = 0;
   double reg_weight = input.config.train.spec.reg_weight;
   auto returns = nlohmann::ordered_json::array();
   for (const auto& row : metrics) {
     outliers += row.contains("gradient_share") ? 1 : 0;
+    probes += row.value("probes", std::uint64_t{0});
     if (row.contains("reg_weight"))
       reg_weight = std::max(reg_weight, row.at("reg_weight").get<double>());
     if (row.contains("went_back"))
@@ -131,6 +132,7 @@ nlohmann::ordered_json way_json(const SummaryInput& input,
   return {{"kl_target", input.shapes.kl_target},
           {"greatest_reg_weight", reg_weight},
           {"outlier_steps", outliers},
+          {"probes", probes},
           {"returns", std::move(returns)}};
 }
 

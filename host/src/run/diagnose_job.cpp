@@ -51,6 +51,7 @@ RunConfig configuration(Request& request, const Registry& registry) {
       const RunConfig trained = parse_config(read_file(*run), run->string());
       config.rewards = trained.rewards;
       config.eval.rewards = trained.eval.rewards;
+      config.train.spec.zeroth_order = trained.train.spec.zeroth_order;
     }
   request.model.resolve(config, registry);
   return config;

@@ -317,6 +317,7 @@ bool Job::after_step(const core::StepReport& report) {
                                 {"seconds", report.seconds}};
   if (report.reg_weight != config_.train.spec.reg_weight) row["reg_weight"] = report.reg_weight;
   if (report.gradient_share != 1) row["gradient_share"] = report.gradient_share;
+  if (report.probes > 0) row["probes"] = report.probes;
   if (!report.went_back.empty()) row["went_back"] = report.went_back;
   if (report.reward_factor != 1) row["reward_factor"] = report.reward_factor;
   if (!report.warnings.empty()) row["warnings"] = report.warnings;

@@ -1,0 +1,127 @@
+// Training on scores alone: the estimate against the gradient that the same reward gives otherwise.
+#include "unit/core_support.hpp"
+
+namespace hn::core::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CoreZerothOrder : public CoreTest {
+ protected:
+  // By plain gradient descent at rate 1, so that one step's change is the gradient.
+  static SessionSpec one_step(bool differentiable) {
+    SessionSpec spec = fake_spec();
+    spec.rewards[0].options["differentiable"] = differentiable;
+    spec.train.optimiser = Optimiser::kSgd;
+    spec.train.momentum = 0;
+    spec.train.lr = 1;
+    spec.train.accumulation = 400;
+    if (!differentiable) spec.train.zeroth_order = 8;
+    return spec;
+  }
+  Numbers change(const SessionSpec& spec) {
+    const auto session = open_session(spec, {});
+    Numbers before = adapter_of(*session, folder_);
+    session->train_step();
+    Numbers after = adapter_of(*session, folder_);
+    for (auto& [name, values] : after)
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] -= before.at(name)[i];
+    return after;
+  }
+  static double relative_error(const Numbers& estimate, const Numbers& exact) {
+    double error = 0, size = 0;
+    for (const auto& [name, values] : exact)
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        error += std::pow(estimate.at(name)[i] - values[i], 2);
+        size += std::pow(values[i], 2);
+      }
+    return std::sqrt(error / size);
+  }
+};
+
+TEST_F(CoreZerothOrder, TheEstimateIsTheGradient) {
+  // The reward is quadratic, so that smoothing leaves its gradient alone.
+  const Numbers exact = change(one_step(true));
+  EXPECT_LT(relative_error(change(one_step(false)), exact), 0.05);
+  SessionSpec few = one_step(false);
+  few.train.zeroth_order = 1;
+  EXPECT_LT(relative_error(change(few), exact), 0.3) << "one pair a sample, without bias too";
+  SessionSpec wide = one_step(false);
+  wide.train.zeroth_order_sigma = 3;
+  EXPECT_LT(relative_error(change(wide), exact), 0.05);
+}
+
+TEST_F(CoreZerothOrder, LowFrequencyDirectionsGiveTheSameGradient) {
+  const auto low = [&](bool differentiable) {
+    SessionSpec spec = one_step(differentiable);
+    spec.net.kind = NetKind::kLowFrequency;
+    spec.net.frequencies = 1;
+    spec.net.width = 4;
+    spec.net.depth = 1;
+    spec.net.condition = NetCondition::kNone;
+    if (!differentiable) spec.train.zeroth_order = 2;
+    const auto session = open_session(spec, {});
+    session->train_step();
+    session->save_adapter(folder_ / "low");
+    return read_numbers(folder_ / "low" / "noise_net.safetensors");
+  };
+  // The last layer begins as 0 and is the only one with a gradient, so its value is the change.
+  const Numbers exact = low(true), estimate = low(false);
+  const auto last = [](const Numbers& numbers) {
+    Numbers part;
+    for (const auto& [name, values] : numbers)
+      if (name.find("layer.1.") != std::string::npos) part.emplace(name, values);
+    return part;
+  };
+  ASSERT_EQ(last(exact).size(), 2u);
+  EXPECT_LT(relative_error(last(estimate), last(exact)), 0.05);
+}
+
+TEST_F(CoreZerothOrder, TrainsCountsItsPicturesAndResumesBitForBit) {
+  SessionSpec spec = fake_spec();
+  spec.rewards[0].options["differentiable"] = false;
+  spec.train.zeroth_order = 3;
+  const auto whole = open_session(spec, {});
+  double first = 0, last = 0;
+  for (int i = 0; i < 150; ++i) {
+    const StepReport report = whole->train_step();
+    EXPECT_EQ(report.probes, 2u * 3 * 4);
+    (i < 20 ? first : i >= 130 ? last : spec.train.eps) += report.reward / 20;
+    if (i == 6) whole->save_checkpoint(folder_ / "checkpoint.safetensors");
+  }
+  EXPECT_GT(last, first / 2) << "the quadratic's shortfall (a negative number) at least halves";
+  const auto resumed = open_session(spec, {});
+  resumed->load_checkpoint(folder_ / "checkpoint.safetensors");
+  while (resumed->step() < 150) resumed->train_step();
+  EXPECT_EQ(largest_difference(adapter_of(*whole, folder_), adapter_of(*resumed, folder_)), 0);
+}
+
+TEST_F(CoreZerothOrder, AddsToTheGradientsOfOthers) {
+  SessionSpec both = one_step(true);
+  both.rewards = {quadratic("a", 1), quadratic("b", 1)};
+  const Numbers exact = change(both);
+  both.rewards[1].options["differentiable"] = false;
+  both.train.zeroth_order = 8;
+  EXPECT_LT(relative_error(change(both), exact), 0.05);
+}
+
+TEST_F(CoreZerothOrder, IsRefusedByNameWhereItCannotBe) {
+  SessionSpec spec = one_step(false);
+  spec.net.kind = NetKind::kFinetune;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("[reward quad] is score-only: it gives no gradient, and "
+                                         "train.zeroth_order finds one by the noise"),
+               open_session(spec, {}));
+  spec.net.kind = NetKind::kHypernet;
+  spec.train.zeroth_order = 0;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("(train.zeroth_order = 8)"), open_session(spec, {}));
+  spec.train.zeroth_order = -1;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.zeroth_order: expected 0 (off) or more"),
+               open_session(spec, {}));
+  spec.train.zeroth_order = 1;
+  spec.train.zeroth_order_sigma = 0;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.zeroth_order_sigma: expected above 0"),
+               open_session(spec, {}));
+}
+
+}  // namespace
+}  // namespace hn::core::test
