@@ -177,7 +177,7 @@ TEST_F(CoreNoiseGradient, ASessionWithoutOneSaysSo) {
     StepReport train_step() override { return {}; }
     SampleResult sample(const SampleRequest&) override { return {}; }
     ScoreResult score(const ScoreRequest&) override { return {}; }
-    void save_adapter(const std::filesystem::path&) override {}
+    void save_adapter(const std::filesystem::path&, Weights) override {}
     void load_adapter(const std::filesystem::path&) override {}
     void save_checkpoint(const std::filesystem::path&) override {}
     void load_checkpoint(const std::filesystem::path&) override {}

@@ -108,8 +108,9 @@ TEST_F(CoreZerothOrder, AddsToTheGradientsOfOthers) {
 TEST_F(CoreZerothOrder, IsRefusedByNameWhereItCannotBe) {
   SessionSpec spec = one_step(false);
   spec.net.kind = NetKind::kFinetune;
-  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("[reward quad] is score-only: it gives no gradient, and "
-                                         "train.zeroth_order finds one by the noise"),
+  EXPECT_FAILS(HN_UNSUPPORTED,
+               HasSubstr("[reward quad] is score-only: it gives no gradient, and "
+                         "train.zeroth_order finds one by the noise"),
                open_session(spec, {}));
   spec.net.kind = NetKind::kHypernet;
   spec.train.zeroth_order = 0;

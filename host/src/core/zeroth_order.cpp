@@ -122,9 +122,10 @@ void ZerothOrder::add_gradient(const ChainBatch& batch, const at::Tensor& x,
   ones[0] = x.size(0);
   for (std::int64_t k = 0; k < all.size(0); ++k) {
     const at::Tensor step = all[k] * sigma;
-    const at::Tensor difference = value(batch, x + step, cond, turns) -
-                                  value(batch, x - step, cond, turns);
-    const at::Tensor slope = (difference * (share / (2 * sigma * pairs))).to(x.device(), at::kFloat);
+    const at::Tensor difference =
+        value(batch, x + step, cond, turns) - value(batch, x - step, cond, turns);
+    const at::Tensor slope =
+        (difference * (share / (2 * sigma * pairs))).to(x.device(), at::kFloat);
     x_grad.addcmul_(all[k], slope.view(ones));
     totals.probes += 2 * static_cast<std::uint64_t>(x.size(0));
   }

@@ -54,7 +54,7 @@ OpenedSearch open_search(Host& host, const SearchSetup& setup, const hnhost_hook
                        std::string_view what, std::uint64_t done, std::uint64_t total) {
     if (told && !*loaded) told(what, done, total);
   };
-  opened.session = host.open_session(setup.config, std::move(inner), /*with_prompts=*/false);
+  opened.session = host.open_session(setup.config, std::move(inner));
   *loaded = true;
   return opened;
 }
