@@ -94,6 +94,34 @@ TEST_F(Sets, ScoresDoNotDependOnTheBatch) {
   }
 }
 
+// GenEval's facts in a table reach the judge in place of a text that it could not read, and stay in
+// the scored table, which is scored again.
+TEST_F(Sets, ATableGivesTheJudgeItsFacts) {
+  const std::string image = (set() / "rgb.png").string();
+  const auto row = [&](const char* more) {
+    return "{\"image\": \"" + image + "\", \"prompt\": \"zxqv blorb\"" + more + "}\n";
+  };
+  const char* facts =
+      R"(, "metadata": {"tag": "counting", "include": [{"class": "cup", "count": 2}]})";
+  std::ofstream(path("t.jsonl")) << row("") << row(facts) << row(R"(, "negative": "a dog")");
+  const Outcome outcome = hnhost({"score", path("t.jsonl"), "--reward", "judge,brightness", "--out",
+                                  path("s.jsonl"), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto rows = lines_of(read_bytes(path("s.jsonl")));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_THAT(rows[0].at("error").get<std::string>(), HasSubstr("judge"));
+  EXPECT_TRUE(rows[0].at("scores").at("brightness").is_number());
+  EXPECT_FALSE(rows[1].contains("error")) << rows[1];
+  EXPECT_EQ(rows[1].at("scores").at("judge"), 0) << "two cups there are not";
+  EXPECT_THAT(rows[2].at("error").get<std::string>(),
+              AllOf(HasSubstr("a negative prompt"), HasSubstr("no plugin of this session reads")));
+
+  std::ofstream(path("again.jsonl")) << rows[1] << "\n";
+  const Outcome again = hnhost({"score", path("again.jsonl"), "--reward", "judge", "--json"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.json().at("rows").at(0).at("scores").at("judge"), 0);
+}
+
 TEST_F(Sets, RequestsFromStdin) {
   std::ofstream(path("in")) << "{\"id\": 7, \"image\": \"" << (set() / "rgb.png").string()
                             << "\"}\n\nnot json\n[{\"image\": \"/no/where.png\"}, {\"prompt\": "

@@ -98,6 +98,27 @@ TEST_F(Prompts, TablesMayHaveANegative) {
   EXPECT_EQ(prompts.at(1).negative, "");
 }
 
+TEST_F(Prompts, TablesCarryMore) {
+  write_png(folder_ / "p.png", Image{1, 1, {255, 0, 0}});
+  write_text(folder_ / "a.csv",
+             "prompt,image,metadata,prompt_image,mask\na cat,scored.png,\"{\"\"tag\"\": "
+             "\"\"colors\"\"}\",p.png,p.png\nb,,,,\n");
+  const auto prompts = read_prompts(folder_ / "a.csv");
+  EXPECT_EQ(prompts.at(0).json, R"({"tag":"colors"})");
+  ASSERT_TRUE(prompts[0].has_tensors()) << "the column image names a picture that is scored";
+  EXPECT_THAT(prompts[0].tensors->at(0).tensor.data, ElementsAre(1, 0, 0));
+  EXPECT_EQ(prompts[0].tensors->at(1).name, "mask");
+  EXPECT_EQ(prompts.at(1), core::Prompt("b"));
+  EXPECT_THAT(refused("a.csv", "prompt,metadata\na,[1]\n"),
+              HasSubstr("a.csv:2: expected an object under \"metadata\""));
+  EXPECT_THAT(refused("a.csv", "prompt,metadata\na,{\n"), HasSubstr("a.csv:2: metadata"));
+  EXPECT_THAT(refused("a.csv", "prompt,mask,mask\na,x,y\n"),
+              HasSubstr("expected one column 'mask', got two"));
+  EXPECT_THAT(
+      refused("a.jsonl", "{\"prompt\":\"a\",\"image\":\"p.png\",\"prompt_image\":\"p.png\"}\n"),
+      HasSubstr("got both"));
+}
+
 TEST_F(Prompts, MissingEmptyOrForeign) {
   EXPECT_THAT(message_of(HN_NOT_FOUND, [&] { read_prompts(folder_ / "no.txt"); }),
               HasSubstr("no.txt: cannot be read: No such file"));

@@ -65,6 +65,9 @@ TEST(PicturePairs, PromptsAreThePairs) {
   EXPECT_EQ(pairs.a[1].prompt, "two");
   b[0].prompt = "other";
   expect_error(HN_INVALID_ARGUMENT, {"1.png", "'one'", "'other'"}, [&] { pair_up(a, b, notes); });
+  b[0].prompt = "one";
+  b[0].prompt.json = R"({"tag":"colors"})";
+  expect_error(HN_INVALID_ARGUMENT, {"1.png", "metadata"}, [&] { pair_up(a, b, notes); });
   expect_error(HN_INVALID_ARGUMENT, {"got none"},
                [&] { pair_up(side("/a", {"1.png"}), side("/b", {"3.png"}), notes); });
 }

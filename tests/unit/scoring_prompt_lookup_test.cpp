@@ -29,7 +29,7 @@ class PromptLookup : public ::testing::Test {
     notes_.clear();
     look_up_prompts(table(rows), items, notes_);
     std::vector<std::string> out;
-    for (const ScoreItem& item : items) out.push_back(item.prompt);
+    for (const ScoreItem& item : items) out.push_back(item.prompt.text);
     return out;
   }
   std::vector<std::string> notes_;

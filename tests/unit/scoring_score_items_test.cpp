@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "files/image.hpp"
 #include "scoring/image_window.hpp"
 #include "scoring/score_items.hpp"
 #include "unit/sdk_test_files.hpp"
@@ -36,7 +37,7 @@ class ScoreItems : public ::testing::Test {
   }
   std::vector<std::string> prompts(const ItemSource& source) const {
     std::vector<std::string> out;
-    for (const ScoreItem& item : items(source)) out.push_back(item.prompt);
+    for (const ScoreItem& item : items(source)) out.push_back(item.prompt.text);
     return out;
   }
   hn::test::TestFolder folder_;
@@ -51,6 +52,48 @@ TEST_F(ScoreItems, AFolderWithAllBelowInOrder) {
   EXPECT_THAT(prompts({{set}, {"1", "2", "3"}, ""}), ElementsAre("1", "2", "3"));
   expect_error(HN_INVALID_ARGUMENT, {"each of 3 pictures", "got 2"}, [&] {
     items({{set}, {"1", "2"}, ""});
+  });
+}
+
+// What a table says of a prompt beside its text, by the reader of training and sampling.
+TEST_F(ScoreItems, ATableGivesWholePrompts) {
+  write_png(folder_.path() / "m.png", Image{1, 1, {0, 255, 0}});
+  const std::string jsonl = write(
+      "t.jsonl",
+      "{\"image\": \"a.png\", \"prompt\": \"a cat\", \"negative\": \"a dog\", \"metadata\": "
+      "{\"tag\": "
+      "\"colors\"}, \"mask\": \"m.png\", \"prompt_image\": \"m.png\"}\n{\"image\": \"b.png\"}\n");
+  const std::string csv = write("t.csv",
+                                "image,prompt,metadata,negative,mask,prompt_image\n"
+                                "a.png,a cat,\"{\"\"tag\"\":\"\"colors\"\"}\",a dog,m.png,m.png\n"
+                                "b.png,,,,,\n");
+  for (const std::string& table : {jsonl, csv}) {
+    const auto found = items({{table}, {}, ""});
+    ASSERT_EQ(found.size(), 2u) << table;
+    const core::Prompt& prompt = found[0].prompt;
+    EXPECT_EQ(prompt.text, "a cat");
+    EXPECT_EQ(prompt.negative, "a dog");
+    EXPECT_EQ(prompt.json, R"({"tag":"colors"})");
+    ASSERT_TRUE(prompt.has_tensors());
+    EXPECT_EQ(prompt.tensors->at(0).name, "image");
+    EXPECT_THAT(prompt.tensors->at(0).tensor.data, ElementsAre(0, 1, 0));
+    EXPECT_EQ(prompt.tensors->at(1).name, "mask");
+    EXPECT_EQ(found[0].prompt_pictures.size(), 2u);
+    EXPECT_EQ(found[1].prompt, core::Prompt());
+    EXPECT_NE(identity(found[0]), identity(found[1]));
+  }
+  // The same table as a list of prompts by name.
+  write("set/a.png");
+  const auto by_name = items({{set()}, {}, jsonl});
+  EXPECT_EQ(by_name.at(0).prompt.json, R"({"tag":"colors"})");
+  expect_error(HN_INVALID_ARGUMENT, {"u.csv] line 2", "expected a prompt"}, [&] {
+    items({{write("u.csv", "image,negative\na.png,a dog\n")}, {}, ""});
+  });
+  expect_error(HN_INVALID_ARGUMENT, {"v.csv] line 2", "metadata"}, [&] {
+    items({{write("v.csv", "image,prompt,metadata\na.png,x,{\n")}, {}, ""});
+  });
+  expect_error(HN_NOT_FOUND, {"w.csv] line 2", "no.png"}, [&] {
+    items({{write("w.csv", "image,prompt,mask\na.png,x,no.png\n")}, {}, ""});
   });
 }
 

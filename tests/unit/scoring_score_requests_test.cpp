@@ -38,7 +38,7 @@ TEST(ScoreRequests, OneAnswersWithOne) {
 TEST(ScoreRequests, ARefusedItemIsGoneAndAnswered) {
   ScoreRequests requests(R"([{"image": "a"}, {"image": "b", "prompt": "p"}, {"image": "c"}])");
   requests.refuse([](const ScoreItem& item) {
-    return item.prompt.empty() ? "no prompt for " + item.image : std::string();
+    return item.prompt.text.empty() ? "no prompt for " + item.image : std::string();
   });
   ASSERT_EQ(requests.items().size(), 1u);
   EXPECT_EQ(requests.items()[0].image, "b");
@@ -57,6 +57,19 @@ TEST(ScoreRequests, WhatIsNoJsonIsAnAnswerToo) {
     EXPECT_THAT(ordered_json::parse(answer)["error"].get<std::string>(), HasSubstr("not JSON"))
         << text;
   }
+}
+
+TEST(ScoreRequestsTest, TheWholePromptIsRead) {
+  const ScoreRequests requests(
+      R"([{"image": "a.png", "prompt": "x", "negative": "y", "metadata": {"tag": "z"}},
+          {"image": "b.png", "prompt": "x", "metadata": "z"},
+          {"image": "c.png", "prompt": "x", "mask": "/nonexistent.png"}])");
+  ASSERT_EQ(requests.items().size(), 1u);
+  EXPECT_EQ(requests.items()[0].prompt.negative, "y");
+  EXPECT_EQ(requests.items()[0].prompt.json, R"({"tag":"z"})");
+  const auto answer = nlohmann::json::parse(requests.answer());
+  EXPECT_EQ(answer[1]["error"], "expected an object under \"metadata\"");
+  EXPECT_NE(answer[2]["error"].get<std::string>().find("/nonexistent.png"), std::string::npos);
 }
 
 }  // namespace

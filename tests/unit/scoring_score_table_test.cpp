@@ -51,6 +51,29 @@ TEST_P(ScoreTableTest, GoesOnWhereItStopped) {
   EXPECT_EQ(read_bytes(file()).substr(0, whole.size()), whole);
 }
 
+// Two rows that differ in what the prompt has beside its text are two rows, and so read again.
+TEST_P(ScoreTableTest, KeepsTheWholePrompt) {
+  ScoreItem facts{"cat.png", "cat.png", "a cat"}, others = facts, masked = facts;
+  facts.prompt.json = R"({"include":[{"class":"cat"}],"tag":"=colors"})";
+  others.prompt.json = R"({"tag":"counting"})";
+  masked.prompt.negative = "-a dog, \"red\"";
+  masked.prompt_pictures = {{"mask", "masks/=cat.png"}};
+  const std::vector<ScoreItem> items = {cat_, facts, others, masked};
+  {
+    ScoreTable table(file(), kRewards, items);
+    table.append(row(facts, 1, 2));
+    table.append(row(masked, 3, 4));
+  }
+  const ScoreTable table(file(), kRewards, items);
+  EXPECT_EQ(table.size(), 2u);
+  EXPECT_TRUE(table.has(facts) && table.has(masked));
+  EXPECT_FALSE(table.has(others)) << "other facts";
+  EXPECT_FALSE(table.has({"cat.png", "cat.png", "a cat"})) << "no facts";
+  ScoreItem elsewhere = masked;
+  elsewhere.prompt_pictures[0].second = "masks/dog.png";
+  EXPECT_FALSE(table.has(elsewhere)) << "another mask";
+}
+
 TEST_P(ScoreTableTest, OtherRewardsAreRefused) {
   { ScoreTable(file(), kRewards, {}).append(row(cat_, 1, 2)); }
   expect_error(HN_INVALID_ARGUMENT, {"hps", "clip, judge", "another file"},

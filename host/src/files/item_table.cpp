@@ -3,10 +3,12 @@
 #include <absl/strings/ascii.h>
 
 #include <algorithm>
+#include <functional>
 #include <hn/cpp/error.hpp>
 #include <hn/formats/json_file.hpp>
 #include <hn/formats/text.hpp>
 
+#include "files/prompt_row.hpp"
 #include "support/cat.hpp"
 #include "support/csv.hpp"
 
@@ -47,6 +49,26 @@ void check_image(const ItemTable& table, const TableRow& row) {
     fail(table, row.line, cat(row.image.c_str(), "\\0...: expected a path, got a zero byte in it"));
 }
 
+// The row's prompt, where it has one. fields: a JSON object of those beside the text.
+void take_prompt(const ItemTable& table, TableRow& row, std::optional<std::string> text,
+                 const std::function<nlohmann::json()>& fields) {
+  try {
+    const nlohmann::json given = fields();
+    if (!text) {
+      if (has_prompt_fields(given, PictureKey::kPromptImage))
+        throw Error(HN_INVALID_ARGUMENT,
+                    "expected a prompt, got negative, metadata or pictures of one alone");
+      return;
+    }
+    PromptRow read = read_prompt_row(*std::move(text), given, table.file.parent_path(),
+                                     PictureKey::kPromptImage);
+    row.prompt = std::move(read.prompt);
+    row.prompt_pictures = std::move(read.pictures);
+  } catch (const Error& error) {
+    fail(table, row.line, error.what(), error.code());
+  }
+}
+
 void read_cells(ItemTable& table, std::string_view text) {
   const char separator = ending(table.file) == ".tsv" ? '\t' : ',';
   const auto rows = host::parse_csv(text, separator, table.file.string());
@@ -55,21 +77,20 @@ void read_cells(ItemTable& table, std::string_view text) {
   const std::vector<std::string>& header = rows[0].cells;
   const std::size_t image = column(table, header, kImage), prompt = column(table, header, kPrompt);
   const bool guarded = host::has_guarded_texts(header);
-  const auto text_of = [guarded](const std::string& cell) {
-    return guarded ? host::plain_text(cell) : cell;
-  };
   table.has_images = image < header.size();
   for (std::size_t i = 1; i < rows.size(); ++i) {
-    const std::vector<std::string>& cells = rows[i].cells;
+    std::vector<std::string> cells = rows[i].cells;
     if (cells.size() != header.size())
       fail(table, rows[i].line, cat("expected ", header.size(), " columns, got ", cells.size()));
+    if (guarded) std::transform(cells.begin(), cells.end(), cells.begin(), host::plain_text);
     TableRow row;
     row.line = rows[i].line;
     if (table.has_images) {
-      row.image = text_of(cells[image]);
+      row.image = cells[image];
       check_image(table, row);
     }
-    if (prompt < header.size()) row.prompt = text_of(cells[prompt]);
+    take_prompt(table, row, prompt < header.size() ? std::optional(cells[prompt]) : std::nullopt,
+                [&] { return prompt_cells(header, cells); });
     table.rows.push_back(std::move(row));
   }
 }
@@ -106,7 +127,7 @@ void read_json_lines(ItemTable& table, std::string_view text) {
     } else if (without == 0) {
       without = line;
     }
-    row.prompt = field(table, line, json, kPrompt);
+    take_prompt(table, row, field(table, line, json, kPrompt), [&] { return json; });
     table.rows.push_back(std::move(row));
   }
   if (table.has_images && without > 0)

@@ -62,10 +62,10 @@ std::optional<std::vector<core::Prompt>> prompts_by_name(const Request& request,
   const ItemTable table = read_item_table(request.prompts_file);
   if (!table.has_images) return std::nullopt;
   std::vector<ScoreItem> items;
-  for (const std::string& image : request.images) items.push_back({image, image, ""});
+  for (const std::string& image : request.images) items.push_back({image, image, {}, {}});
   look_up_prompts(table, items, notes);
   std::vector<core::Prompt> prompts;
-  for (const ScoreItem& item : items) prompts.emplace_back(item.prompt);
+  for (const ScoreItem& item : items) prompts.push_back(item.prompt);
   return prompts;
 }
 

@@ -55,9 +55,10 @@ ByPath by_path(std::vector<ScoreItem>& items, const char* side) {
     const ScoreItem& other = at->second;
     // One row twice is one picture.
     if (other.prompt == item.prompt && host::tidy(other.file) == host::tidy(item.file)) continue;
-    throw Error(HN_INVALID_ARGUMENT, cat("[compare] expected each picture once in ", side, ", got ",
-                                         other.image, " (", other.prompt, ") and ", item.image,
-                                         " (", item.prompt, "), both for ", at->first.string()));
+    throw Error(HN_INVALID_ARGUMENT,
+                cat("[compare] expected each picture once in ", side, ", got ", other.image, " (",
+                    other.prompt.text, ") and ", item.image, " (", item.prompt.text, "), both for ",
+                    at->first.string()));
   }
   return found;
 }
@@ -81,11 +82,17 @@ PicturePairs pair_up(std::vector<ScoreItem> a, std::vector<ScoreItem> b,
       continue;
     }
     ScoreItem &one = at->second, &two = other->second;
-    if (two.prompt.empty()) two.prompt = one.prompt;
-    if (one.prompt.empty()) one.prompt = two.prompt;
-    if (one.prompt != two.prompt)
-      throw Error(HN_INVALID_ARGUMENT, cat("[compare] ", one.image, " has the prompt '", one.prompt,
-                                           "' on one side and '", two.prompt, "' on the other"));
+    if (two.prompt.text.empty()) two.prompt = one.prompt;
+    if (one.prompt.text.empty()) one.prompt = two.prompt;
+    if (one.prompt.text != two.prompt.text)
+      throw Error(HN_INVALID_ARGUMENT,
+                  cat("[compare] ", one.image, " has the prompt '", one.prompt.text,
+                      "' on one side and '", two.prompt.text, "' on the other"));
+    if (!(one.prompt == two.prompt))
+      throw Error(HN_INVALID_ARGUMENT,
+                  cat("[compare] ", one.image,
+                      " has another negative prompt, metadata or picture of the prompt on the "
+                      "other side"));
     pairs.a.push_back(std::move(one));
     pairs.b.push_back(std::move(two));
     right.erase(other);

@@ -238,6 +238,11 @@ void note_unused(const ItemTable& table, const Used& used, std::vector<std::stri
                       table.rows[first].image));
 }
 
+void give(ScoreItem& item, const TableRow& row) {
+  item.prompt = row.prompt.value_or(core::Prompt());
+  item.prompt_pictures = row.prompt_pictures;
+}
+
 // The table's path, empty where there is none.
 fs::path folder_table(const fs::path& folder) {
   fs::path found;
@@ -269,7 +274,7 @@ void look_up_prompts(const ItemTable& table, std::span<ScoreItem> items,
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (rows[i] == table.rows.size())
       throw Error(HN_NOT_FOUND, cat("[", table.file.string(), "] no row for ", items[i].image));
-    items[i].prompt = *table.rows[rows[i]].prompt;
+    give(items[i], table.rows[rows[i]]);
   }
   note_unused(
       table, [&](std::size_t row) { return lookup.used(row); }, notes);
@@ -306,7 +311,7 @@ bool take_folder_prompts(const fs::path& folder, std::span<ScoreItem* const> ite
                     cat("[", file.string(), "] ", item->image, " has different prompts in line ",
                         table.rows[first].line, " and line ", table.rows[row].line));
     }
-    if (item->prompt.empty()) item->prompt = table.rows[rows->second[0]].prompt.value_or("");
+    if (item->prompt.text.empty()) give(*item, table.rows[rows->second[0]]);
   }
   note_unused(
       table, [&](std::size_t row) { return used[row]; }, notes);

@@ -50,7 +50,7 @@ void add_folder(const fs::path& folder, std::vector<Found>& found) {
                     "] expected pictures (.png, .jpg, .jpeg, .jfif, .jpe, .webp), got none"));
   std::sort(files.begin(), files.end(), natural_less);
   for (const fs::path& file : files)
-    found.push_back({{escaped_bytes(file.native()), folder / file, ""}, host::tidy(folder)});
+    found.push_back({{escaped_bytes(file.native()), folder / file, {}, {}}, host::tidy(folder)});
 }
 
 void add_table(const fs::path& file, std::vector<Found>& found) {
@@ -61,7 +61,8 @@ void add_table(const fs::path& file, std::vector<Found>& found) {
   for (const TableRow& row : table.rows) {
     const fs::path image = row.image;
     const fs::path place = image.is_absolute() ? image : file.parent_path() / image;
-    found.push_back({{escaped_bytes(row.image), place, row.prompt.value_or("")},
+    found.push_back({{escaped_bytes(row.image), place, row.prompt.value_or(core::Prompt()),
+                      row.prompt_pictures},
                      host::tidy(place).parent_path()});
   }
 }
@@ -103,7 +104,7 @@ void take_prompts_beside(std::vector<Found>& found, std::vector<std::string>& no
   std::map<fs::path, std::vector<ScoreItem*>> below;
   std::vector<ScoreItem*> without;
   for (Found& each : found) {
-    if (!each.item.prompt.empty()) continue;
+    if (!each.item.prompt.text.empty()) continue;
     without.push_back(&each.item);
     for (fs::path folder = host::tidy(each.item.file).parent_path();;
          folder = folder.parent_path()) {
@@ -119,18 +120,19 @@ void take_prompts_beside(std::vector<Found>& found, std::vector<std::string>& no
   for (const fs::path& folder : folders) take_folder_prompts(folder, below[folder], notes);
   for (ScoreItem* item : without) {
     const std::string text = caption(*item);
-    if (!item->prompt.empty() && !text.empty() && text != item->prompt)
+    const std::string& listed = item->prompt.text;
+    if (!listed.empty() && !text.empty() && text != listed)
       throw Error(HN_INVALID_ARGUMENT,
-                  cat("[score] ", item->image, " has the prompt '", item->prompt,
+                  cat("[score] ", item->image, " has the prompt '", listed,
                       "' in the table of its folder and '", text, "' in the text beside it"));
-    if (item->prompt.empty()) item->prompt = text;
+    if (listed.empty()) item->prompt = text;
   }
 }
 
 // What the caller gives for all pictures.
 void give_prompts(const ItemSource& source, std::vector<ScoreItem>& items,
                   std::vector<std::string>& notes) {
-  std::vector<std::string> prompts = source.prompts;
+  std::vector<core::Prompt> prompts(source.prompts.begin(), source.prompts.end());
   if (!source.prompts_file.empty()) {
     if (!prompts.empty())
       throw Error(HN_INVALID_ARGUMENT, "[score] expected prompts or a file of them, got both");
@@ -141,17 +143,36 @@ void give_prompts(const ItemSource& source, std::vector<ScoreItem>& items,
         return;
       }
     }
-    prompts = core::texts_of(read_prompts(source.prompts_file));
+    prompts = read_prompts(source.prompts_file);
   }
   if (prompts.size() != 1 && prompts.size() != items.size())
     throw Error(HN_INVALID_ARGUMENT, cat("[score] expected a prompt for each of ", items.size(),
                                          " pictures, or one for all, got ", prompts.size()));
-  refuse_shell_order(prompts, source.inputs);
+  refuse_shell_order(core::texts_of(prompts), source.inputs);
   for (std::size_t i = 0; i < items.size(); ++i)
     items[i].prompt = prompts[prompts.size() == 1 ? 0 : i];
 }
 
 }  // namespace
+
+std::string identity(const ScoreItem& item) {
+  return identity(item.image, item.prompt, item.prompt_pictures);
+}
+
+std::string identity(const std::string& image, const core::Prompt& prompt,
+                     std::span<const std::pair<std::string, std::string>> prompt_pictures) {
+  // No text has zero bytes, which therefore end each.
+  std::string all = image;
+  const auto add = [&](const std::string& text) {
+    all += '\0';
+    all += text;
+  };
+  add(prompt.text);
+  if (!prompt.negative.empty()) add("negative=" + prompt.negative);
+  if (!prompt.json.empty()) add("metadata=" + prompt.json);
+  for (const auto& [name, path] : prompt_pictures) add(name + "=" + path);
+  return all;
+}
 
 void refuse_shell_order(const std::vector<std::string>& prompts,
                         const std::vector<std::string>& files) {
@@ -189,7 +210,7 @@ std::vector<ScoreItem> list_items(const ItemSource& source, std::vector<std::str
     else if (is_table(path))
       add_table(path, found);
     else
-      found.push_back({{escaped_bytes(input), path, ""}, host::tidy(path).parent_path()});
+      found.push_back({{escaped_bytes(input), path, {}, {}}, host::tidy(path).parent_path()});
   }
   if (found.empty()) throw Error(HN_INVALID_ARGUMENT, "[score] expected pictures, got none");
   tell_apart(found);

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "core/prompt.hpp"
 
 namespace hn::host {
 
@@ -13,8 +17,15 @@ struct ScoreItem {
   // (files/text.hpp) has them.
   std::string image;
   std::filesystem::path file;
-  std::string prompt;  // empty: none
+  core::Prompt prompt;                                                    // its text is empty: none
+  std::vector<std::pair<std::string, std::string>> prompt_pictures = {};  // PromptRow::pictures
 };
+
+// Equal for items that are one row of a table of scores: the picture's name and the whole prompt,
+// of which pictures count by their paths.
+std::string identity(const ScoreItem& item);
+std::string identity(const std::string& image, const core::Prompt& prompt,
+                     std::span<const std::pair<std::string, std::string>> prompt_pictures);
 
 struct ItemSource {
   // Picture files (PNG, JPEG, WebP), folders of them (with all folders below, in natural order;

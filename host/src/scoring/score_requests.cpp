@@ -3,6 +3,8 @@
 #include <hn/cpp/error.hpp>
 #include <hn/formats/json_file.hpp>
 
+#include "files/prompt_row.hpp"
+
 namespace hn::host {
 namespace {
 
@@ -48,7 +50,14 @@ ScoreRequests::ScoreRequests(std::string_view text) {
       continue;
     }
     const auto image = request.at("image").get<std::string>();
-    items_.push_back({image, image, request.value("prompt", "")});
+    try {
+      PromptRow read = read_prompt_row(request.value("prompt", ""), nlohmann::json(request), {},
+                                       PictureKey::kPromptImage);
+      items_.push_back({image, image, std::move(read.prompt), std::move(read.pictures)});
+    } catch (const Error& error) {
+      request["error"] = error.what();
+      continue;
+    }
     places_.push_back(i);
   }
 }

@@ -14,10 +14,11 @@ namespace hn::host {
 
 class ScoreRequests {
  public:
-  // text: {"image": path, "prompt": text} or a list of such; further keys come back as they are,
-  // but for "scores", "columns" and "error". Whatever the text is, nothing is thrown: a request
-  // that is not understood (no strict JSON included, formats/json_file.hpp) has an "error" from
-  // here on, and the others are items.
+  // text: {"image": path, "prompt": text} with the further fields of a prompt
+  // (files/prompt_row.hpp), or a list of such; other keys come back as they are, but for "scores",
+  // "columns" and "error". Whatever the text is, nothing is thrown: a request that is not
+  // understood (no strict JSON included, formats/json_file.hpp) has an "error" from here on, and
+  // the others are items.
   explicit ScoreRequests(std::string_view text);
 
   // Those that can be scored, in their order.

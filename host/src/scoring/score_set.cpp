@@ -77,10 +77,9 @@ std::string score_set(host::Host& host, std::string_view text, const hnhost_hook
     table.emplace(request.out, scorer.names(), items);
     std::erase_if(items, [&](const ScoreItem& item) { return table->has(item); });
     // A picture that was given twice with one prompt is one row.
-    std::set<std::pair<std::string, std::string>> seen;
-    std::erase_if(items, [&](const ScoreItem& item) {
-      return !seen.emplace(item.image, item.prompt).second;
-    });
+    std::set<std::string> seen;
+    std::erase_if(items,
+                  [&](const ScoreItem& item) { return !seen.insert(identity(item)).second; });
   }
   scorer.require_prompts(items);
 

@@ -15,12 +15,13 @@
 
 namespace hn::host {
 
-// {"image", "prompt", "scores": {reward: number or null}, "columns": {...}, "error"}; columns and
-// error only where there are any.
+// {"image", "prompt", further fields of the prompt that are there, "scores": {reward: number or
+// null}, "columns": {...}, "error"}; columns and error only where there are any.
 nlohmann::ordered_json row_json(const ScoredRow& row, const std::vector<std::string>& rewards);
 
 // A file that is continued: rows that are there are not scored again, and half a row that a killed
-// process left at the end is cut off. ".csv": image, prompt, a column a reward, error, with texts
+// process left at the end is cut off. ".csv": image, prompt (where an
+// item has more: negative, metadata, prompt_image, mask), a column a reward, error, with texts
 // guarded against spreadsheets (support/csv.hpp); anything else: JSON Lines as row_json has them.
 class ScoreTable {
  public:
@@ -54,6 +55,7 @@ class ScoreTable {
   std::filesystem::path path_;
   std::vector<std::string> rewards_;
   bool csv_;
+  bool fields_;                             // columns for what prompts have beside their texts
   std::unordered_set<std::uint64_t> done_;  // hashes: ten thousand paths would be megabytes
   std::vector<ErrorRow> errors_;
   std::unique_ptr<AppendFile> file_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <tuple>
 
 namespace hn::host {
 namespace {
@@ -20,6 +21,11 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 30;
 // Encoded prompts kept over a set: some hundreds, for prompts of several pictures. Thousands, each
 // of its own, would only pile up, and what they cost the heap is many times their bytes.
 constexpr std::uint64_t kPromptBytes = 1 << 20;
+
+// Prompts that a session refuses or takes alike: by what they have beside text and metadata.
+int kind_of(const core::Prompt& prompt) {
+  return (prompt.negative.empty() ? 0 : 1) + (prompt.has_tensors() ? 2 : 0);
+}
 
 }  // namespace
 
@@ -46,7 +52,7 @@ void SetScorer::require_prompts(std::span<const ScoreItem> items) const {
   for (std::size_t k = 0; k < names_.size(); ++k) {
     if (!reads_prompts_[k]) continue;
     for (const ScoreItem& item : items)
-      if (item.prompt.empty())
+      if (item.prompt.text.empty())
         throw Error(HN_INVALID_ARGUMENT,
                     "[score] " + names_[k] + " reads prompts, but " + item.image +
                         " has none (--prompts, --prompt, a column prompt, or a "
@@ -63,7 +69,15 @@ void SetScorer::score_group(std::span<const ScoreItem> items, core::Tensor image
   request.partial = true;  // what one reward cannot answer takes no other number with it
   for (std::size_t k = 0; k < names_.size(); ++k) {
     request.reward = k;
-    const core::ScoreResult result = session_->score(request);
+    core::ScoreResult result;
+    try {
+      result = session_->score(request);
+    } catch (const Error& error) {
+      // What no reward reads of a prompt is refused by name; the others of the set go on.
+      if (error.code() != HN_UNSUPPORTED || kind_of(items[group[0]].prompt) == 0) throw;
+      for (const std::size_t i : group) rows[i].error = error.what();
+      return;
+    }
     for (std::size_t n = 0; n < group.size(); ++n) {
       ScoredRow& row = rows[group[n]];
       if (const auto missing = result.missing.find(n); missing != result.missing.end()) {
@@ -80,17 +94,18 @@ void SetScorer::score_group(std::span<const ScoreItem> items, core::Tensor image
 void SetScorer::score_window(std::span<const ScoreItem> items, std::vector<Decoded>& decoded,
                              std::int64_t batch, std::vector<ScoredRow>& rows) {
   rows.assign(items.size(), {});
-  std::map<std::pair<int, int>, std::vector<std::size_t>> by_size;
+  std::map<std::tuple<int, int, int>, std::vector<std::size_t>> by_size;
   for (std::size_t i = 0; i < items.size(); ++i) {
     rows[i].item = &items[i];
     rows[i].scores.assign(names_.size(), std::numeric_limits<double>::quiet_NaN());
     rows[i].error = decoded[i].error;
     if (decoded[i].error.empty())
-      by_size[{decoded[i].image.height, decoded[i].image.width}].push_back(i);
+      by_size[{decoded[i].image.height, decoded[i].image.width, kind_of(items[i].prompt)}]
+          .push_back(i);
   }
   for (const auto& [size, indices] : by_size) {
-    const std::uint64_t each = std::uint64_t{12} * static_cast<std::uint64_t>(size.first) *
-                               static_cast<std::uint64_t>(size.second);
+    const std::uint64_t each = std::uint64_t{12} * static_cast<std::uint64_t>(std::get<0>(size)) *
+                               static_cast<std::uint64_t>(std::get<1>(size));
     const auto most = static_cast<std::size_t>(
         std::clamp<std::uint64_t>(kBatchBytes / each, 1, static_cast<std::uint64_t>(batch)));
     for (std::size_t first = 0; first < indices.size(); first += most) {
