@@ -73,7 +73,7 @@ int validate(const Options& o, const Command& command) {
     std::cout << table_text(
         {{status + std::string(status.size() < 9 ? 9 - status.size() : 0, ' '),
           row.at("check").get<std::string>() + " " + row.at("function").get<std::string>()}});
-    if (status != "passed")
+    if (status != "passed" || !row.at("text").get<std::string>().empty())
       std::cout << "           " << row.at("what").get<std::string>() << "\n           "
                 << row.at("text").get<std::string>() << "\n";
   }

@@ -5,9 +5,7 @@
 #include "validate/check.hpp"
 
 namespace hn::validate {
-namespace {
 
-// Outputs of the first function that reads prompts, for samples with these handles.
 std::vector<Values> outputs_with(Fn& fn, const std::vector<hn_cond*>& handles) {
   Case one(fn, {});
   hn_call call = one.call(false);
@@ -25,6 +23,8 @@ std::unique_ptr<Fn> function_with_prompts(Context& c) {
   }
   throw Skip("no function reads prompts");
 }
+
+namespace {
 
 void batch_is_single(Context& c) {
   const auto fn = function_with_prompts(c);

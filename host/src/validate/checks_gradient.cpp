@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kSteps = 7, kNeighbours = 5;
 constexpr double kFirstStep = 0.04;  // times the inputs' own scale; halved kSteps - 1 times
+constexpr double kSettled = 1e-3;    // of the slope
 constexpr double kRelative = 5e-3;   // of the gradient's size, beside what the step study allows
 
 struct Study {
@@ -33,8 +34,12 @@ struct Group {
 
 class Differences {
  public:
+  // One sample stands for all of a function that does not mix them: that a batch's gradients are
+  // those of its samples is forward.batch_independent.
   explicit Differences(Fn& fn)
-      : case_(fn, {}), start_(case_.inputs()), cotangents_(case_.cotangents(1)) {
+      : case_(fn, {.batch = (fn.flags() & HN_FN_MIXES_SAMPLES) != 0 ? 2 : 1}),
+        start_(case_.inputs()),
+        cotangents_(case_.cotangents(1)) {
     case_.forward(true);
     gradients_ = case_.backward(cotangents_);
     case_.release();
@@ -50,21 +55,23 @@ class Differences {
 
   Study along(const std::vector<std::size_t>& slots, const std::vector<Values>& direction) {
     std::array<double, kSteps> slopes{};
-    double h = kFirstStep;
-    for (double& slope : slopes) {
-      slope = (loss(slots, direction, h) - loss(slots, direction, -h)) / (2 * h);
-      h /= 2;
-    }
-    for (std::size_t n = 0; n < slots.size(); ++n) case_.in(slots[n]).write(*start_[slots[n]]);
     Study best;
     best.error = INFINITY;
-    for (int first = 0; first + kNeighbours <= kSteps; ++first) {
+    double h = kFirstStep;
+    for (int step = 0; step < kSteps; ++step, h /= 2) {
+      slopes[static_cast<std::size_t>(step)] =
+          (loss(slots, direction, h) - loss(slots, direction, -h)) / (2 * h);
+      const int first = step + 1 - kNeighbours;
+      if (first < 0) continue;
       const auto [low, high] =
           std::minmax_element(slopes.begin() + first, slopes.begin() + first + kNeighbours);
       const int middle = first + kNeighbours / 2;
       if (*high - *low < best.error)
         best = {slopes[static_cast<std::size_t>(middle)], *high - *low, kFirstStep / (1 << middle)};
+      // They agree more closely than the comparison asks for: smaller steps would tell no more.
+      if (best.error <= kSettled * std::fabs(best.slope)) break;
     }
+    for (std::size_t n = 0; n < slots.size(); ++n) case_.in(slots[n]).write(*start_[slots[n]]);
     return best;
   }
 

@@ -1,22 +1,11 @@
-// Creating and destroying, errors as code and text, memory, adapters, and what a plugin must leave
-// as it found it.
-#include <unistd.h>
-
-#include <hn/cpp/client.hpp>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
+// Creating and destroying, errors as code and text, and what a plugin must leave as it found it.
 #include <algorithm>
 #include <array>
-#include <cfenv>
-#include <clocale>
-#include <csignal>
 #include <cstring>
-#include <filesystem>
-#include <set>
+#include <hn/formats/text.hpp>
 #include <thread>
 
+#include "core/surroundings.hpp"
 #include "validate/check.hpp"
 #include "validate/services.hpp"
 
@@ -39,6 +28,13 @@ void bad_device(Context& c) {
   refuse_create(c, "device", std::string("nonsense:7"), "\"nonsense:7\"");
 }
 void bad_type(Context& c) { refuse_create(c, "device", std::int64_t{3}, "3 (an integer)"); }
+// A plugin that asks for the option has to know its words.
+void bad_dtype(Context& c) {
+  forget_keys_read();
+  { const Instance instance(c.entry(), c.subject().options); }
+  if (!keys_read().contains("dtype")) throw Skip("the plugin reads no option dtype");
+  refuse_create(c, "dtype", std::string("float7"), "\"float7\"");
+}
 void bad_weights(Context& c) {
   refuse_create(c, "weights", std::string("/nonexistent/weights"), "\"/nonexistent/weights\"");
 }
@@ -115,6 +111,17 @@ void error_buffer(Context& c) {
                                             std::to_string(text.size()) + ", got " +
                                             std::to_string(error.length));
   }
+  // A cut leaves no part of a character: the name, which the text may quote, has long ones.
+  const std::string foreign = "\xE2\x98\x83\xF0\x9F\x8D\x8E\xC3\xA9 is no function";
+  for (std::uint64_t capacity = 1; capacity < 120; ++capacity) {
+    std::array<char, 128> room{};
+    hn_error error{sizeof(hn_error), 0, room.data(), capacity, 0};
+    hn_fn* fn = nullptr;
+    instance.fn().open(instance.get(), str(foreign), as_config(c.subject().options), &fn, &error);
+    const std::string got = room.data();
+    expect(invalid_utf8(got) == std::string::npos,
+           "a text cut to " + std::to_string(capacity) + " bytes is no UTF-8");
+  }
   hn_error no_message{sizeof(hn_error), 0, nullptr, 100, 0};
   expect(open(&no_message) == code && no_message.code == code,
          "a NULL message must give the same code");
@@ -129,102 +136,17 @@ void error_buffer(Context& c) {
     expect(old[i] == 0x5a, "a hn_error of 8 bytes: wrote byte " + std::to_string(i));
 }
 
-void memory(Context& c) {
-  Instance& instance = c.instance();
-  const std::uint64_t before = hn::used_bytes(*instance.memory(), instance.get());
-  Fn fn(instance, c.first_function(), c.subject().options);
-  Case one(fn, {});
-  one.forward(false);
-  const auto expected = one.outputs();
-  instance.memory()->trim(instance.get(), kCpuStream);
-  one.forward(false);
-  const auto got = one.outputs();
-  for (std::size_t k = 0; k < got.size(); ++k)
-    expect_close(got[k], expected[k], 0, "the same call after trim");
-  const std::uint64_t after = hn::used_bytes(*instance.memory(), instance.get());
-  expect(before < (1ull << 50) && after < (1ull << 50),
-         "used_bytes: implausible, " + std::to_string(after));
-}
-
-void adapter_layers(Context& c) {
-  Instance& instance = c.instance();
-  const hn_adapter_v1& table = *instance.adapter();
-  std::uint64_t total = 0;
-  for (const std::string& function : functions_of(c.subject())) {
-    std::uint64_t count = 0;
-    ErrorBuffer error;
-    const hn_status status = table.layer_count(instance.get(), str(function), &count, error.get());
-    if (status == HN_NOT_FOUND) continue;
-    expect_ok(status, error, "layer_count " + function);
-    total += count;
-    std::set<std::string> names;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      hn_layer layer{};
-      layer.struct_size = sizeof layer;
-      ErrorBuffer layer_error;
-      expect_ok(table.layer(instance.get(), str(function), i, &layer, layer_error.get()),
-                layer_error, "layer");
-      const std::string name(view(layer.name));
-      expect(!name.empty() && names.insert(name).second,
-             "layer " + std::to_string(i) + ": name '" + name + "' is empty or not unique");
-      expect(layer.in_features > 0 && layer.out_features > 0 && layer.groups > 0 &&
-                 layer.kernel_h > 0 && layer.kernel_w > 0,
-             "layer " + name + ": sizes must be above 0");
-      expect(layer.kind == HN_LAYER_LINEAR || layer.kind == HN_LAYER_CONV2D,
-             "layer " + name + ": unknown kind");
-    }
-    hn_layer beyond{};
-    beyond.struct_size = sizeof beyond;
-    ErrorBuffer beyond_error;
-    expect_refused(table.layer(instance.get(), str(function), count, &beyond, beyond_error.get()),
-                   beyond_error, "layer " + std::to_string(count) + " of " + std::to_string(count));
-  }
-  expect(total > 0, "hn.adapter/1 is offered, but no function has a layer");
-  std::uint64_t count = 0;
-  ErrorBuffer error;
-  expect_refused(table.layer_count(instance.get(), str("nothing"), &count, error.get()), error,
-                 "layer_count of \"nothing\"", {HN_NOT_FOUND});
-}
-
-struct Surroundings {
-  int rounding = std::fegetround();
-#if defined(__x86_64__)
-  unsigned mxcsr =
-      _mm_getcsr() & ~static_cast<unsigned>(_MM_EXCEPT_MASK);  // without the sticky exception bits
-#else
-  unsigned mxcsr = 0;
-#endif
-  std::string locale = std::setlocale(LC_ALL, nullptr);
-  std::string folder = std::filesystem::current_path().string();
-  std::array<void (*)(int), 7> handlers{};
-
-  Surroundings() {
-    constexpr std::array kSignals = {SIGINT, SIGTERM, SIGSEGV, SIGFPE, SIGABRT, SIGPIPE, SIGCHLD};
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      struct sigaction action {};
-      ::sigaction(kSignals[i], nullptr, &action);
-      handlers[i] = action.sa_handler;
-    }
-  }
-};
-
 void surroundings(Context& c) {
   c.entry();  // libraries' own start-up is not the plugin's call
-  const Surroundings before;
+  const core::Surroundings before(core::Surroundings::Depth::kWhole);
   for (const std::string& function : functions_of(c.subject())) {
     Fn fn(c.instance(), function, c.subject().options);
     Case one(fn, {});
     one.forward(fn.differentiable());
     if (fn.differentiable()) one.backward(one.cotangents(1));
   }
-  const Surroundings after;
-  expect(before.rounding == after.rounding, "the rounding mode was changed");
-  expect(before.mxcsr == after.mxcsr,
-         "the floating-point control word was changed (flush to zero, masks)");
-  expect(before.locale == after.locale,
-         "the locale was changed from " + before.locale + " to " + after.locale);
-  expect(before.folder == after.folder, "the working folder was changed to " + after.folder);
-  expect(before.handlers == after.handlers, "a signal handler was changed");
+  const std::string changed = before.restore();
+  expect(changed.empty(), "changed: " + changed);
 }
 
 void joins_threads(Context& c) {
@@ -256,6 +178,8 @@ void joins_threads(Context& c) {
 constexpr Check kChecks[] = {
     {"create.bad_device", "An unknown device is refused with a code and a text.", Scope::kPlugin,
      nullptr, &bad_device, "entry.loads"},
+    {"create.bad_dtype", "A dtype that is none is refused with a code and a text.", Scope::kPlugin,
+     nullptr, &bad_dtype, "create.works"},
     {"create.bad_type", "An option of the wrong type is refused with a code and a text.",
      Scope::kPlugin, nullptr, &bad_type, "entry.loads"},
     {"create.bad_weights", "A weights folder that is not there is refused with a code and a text.",
@@ -273,25 +197,11 @@ constexpr Check kChecks[] = {
     {"errors.buffer",
      "An error text fits any caller's buffer: cut, closed by zero, its whole length told.",
      Scope::kPlugin, nullptr, &error_buffer, "create.works"},
-    {"memory.trim", "hn.memory/1 reports bytes, and a call after trim gives the same result.",
-     Scope::kPlugin,
-     [](Context& c) {
-       return c.instance().memory() ? std::string() : std::string("the plugin has no hn.memory/1");
-     },
-     &memory, "forward.works"},
-    {"adapter.layers",
-     "hn.adapter/1 lists every layer once, with sizes, and refuses an index past the end.",
-     Scope::kPlugin,
-     [](Context& c) {
-       return c.instance().adapter() ? std::string()
-                                     : std::string("the plugin has no hn.adapter/1");
-     },
-     &adapter_layers, "create.works"},
     {"threads.joined", "destroy ends every thread that the plugin started.", Scope::kPlugin,
      nullptr, &joins_threads, "forward.works"},
     {"process.surroundings",
-     "Rounding mode, locale, working folder and signal handlers stay as they were.", Scope::kPlugin,
-     nullptr, &surroundings, "forward.works"},
+     "Floating-point modes, locale, working folder, umask, signal mask and handlers stay.",
+     Scope::kPlugin, nullptr, &surroundings, "forward.works"},
 };
 
 }  // namespace

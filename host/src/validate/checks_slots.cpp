@@ -1,10 +1,11 @@
 // What a function says of itself: counts, slots, plan; and structs of older and newer hosts.
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <hn/cpp/tensor.hpp>
 #include <set>
 
 #include "validate/check.hpp"
+#include "validate/struct_sizes.hpp"
 
 namespace hn::validate {
 namespace {
@@ -14,8 +15,8 @@ void check_slot(const Slot& slot, bool input) {
   expect(!slot.name.empty() && !slot.semantic.empty(),
          where + ": name and semantic must not be empty");
   constexpr std::uint32_t kKnown = HN_SLOT_PARAM | HN_SLOT_DIFF | HN_SLOT_OPTIONAL;
-  expect((slot.flags & ~kKnown) == 0,
-         where + ": unknown flags " + std::to_string(slot.flags & ~kKnown));
+  const std::uint32_t unknown = slot.flags & HN_FLAGS_CRITICAL & ~kKnown;  // others are hints
+  expect(unknown == 0, where + ": unknown flags " + std::to_string(unknown));
   static const std::set<std::string> kWords = {"noise",   "step_noise", "image_rgb01",
                                                "latents", "offset",     "score",
                                                "lora_a",  "lora_b",     "column"};
@@ -53,6 +54,18 @@ const Slot& the_one(const std::vector<Slot>& slots, const std::string& semantic,
   return *found;
 }
 
+// A reward judges pictures, or the latents of a space that its slot's name says.
+std::string judged_by(Fn& fn) {
+  const auto takes = [&](const char* semantic) {
+    return std::any_of(fn.inputs().begin(), fn.inputs().end(),
+                       [&](const Slot& slot) { return slot.semantic == semantic; });
+  };
+  const bool pictures = takes("image_rgb01"), latents = takes("latents");
+  expect(pictures || latents, "score: expected an input of semantic image_rgb01 or latents");
+  expect(!pictures || !latents, "score: expected image_rgb01 or latents, got both");
+  return pictures ? "image_rgb01" : "latents";
+}
+
 void sane(Context& c) {
   Fn& fn = c.fn();
   std::set<std::string> names;
@@ -66,15 +79,15 @@ void sane(Context& c) {
     expect(names.insert(slot.name).second, "output " + slot.name + " is there twice");
   }
   constexpr std::uint32_t kKnown = HN_FN_NEEDS_COND | HN_FN_RANDOM | HN_FN_MIXES_SAMPLES;
-  expect((fn.flags() & ~kKnown) == 0,
-         "info: unknown flags " + std::to_string(fn.flags() & ~kKnown));
+  const std::uint32_t unknown = fn.flags() & HN_FLAGS_CRITICAL & ~kKnown;
+  expect(unknown == 0, "info: unknown flags " + std::to_string(unknown));
   expect(!fn.needs_cond() || c.instance().cond() != nullptr, "HN_FN_NEEDS_COND without hn.cond/1");
   if (c.function() == "score") {
-    the_one(fn.inputs(), "image_rgb01", 4);
+    the_one(fn.inputs(), judged_by(fn), 4);
     const Slot& score = the_one(fn.outputs(), "score", 1);
     expect(&score == &fn.outputs()[0], "score must be the first output");
     expect(score.is(HN_SLOT_DIFF) == fn.differentiable(),
-           "score must be DIFF exactly when the image is");
+           "score must be DIFF exactly when what it judges is");
   } else if (c.function() == "generate") {
     expect(&the_one(fn.inputs(), "noise", 4) == &fn.inputs()[0], "noise must be the first input");
     expect(&the_one(fn.outputs(), "image_rgb01", 4) == &fn.outputs()[0],
@@ -83,6 +96,12 @@ void sane(Context& c) {
     const Slot& noise = the_one(fn.inputs(), "noise", 4);
     expect(the_one(fn.outputs(), "offset", 4).shape == noise.shape,
            "offset must have the noise's shape");
+  } else if (c.function() == "decode") {
+    the_one(fn.inputs(), "latents", 4);
+    the_one(fn.outputs(), "image_rgb01", 4);
+  } else if (c.function() == "encode") {
+    the_one(fn.inputs(), "image_rgb01", 4);
+    the_one(fn.outputs(), "latents", 4);
   }
 }
 
@@ -99,40 +118,6 @@ void out_of_range(Context& c) {
     ErrorBuffer error;
     expect_refused(fn.table().slot(fn.get(), direction, index, &slot, error.get()), error,
                    "slot " + std::to_string(index) + " of direction " + std::to_string(direction));
-  }
-}
-
-// The callee's struct as seen by an older host (it ends early) and by a newer one (it goes on):
-// nothing past struct_size is written, and what both know is the same.
-template <class Struct, class Fill>
-void short_and_long(const char* name, Fill fill) {
-  constexpr std::size_t kTail = 64;
-  std::array<unsigned char, sizeof(Struct) + kTail> whole;
-  whole.fill(0x5a);
-  const auto set_size = [](auto& bytes, std::size_t size) {
-    const auto narrow = static_cast<std::uint32_t>(size);
-    std::memcpy(bytes.data(), &narrow, sizeof narrow);
-  };
-  set_size(whole, whole.size());
-  if (!fill(reinterpret_cast<Struct*>(whole.data()))) return;
-  for (std::size_t i = sizeof(Struct); i < whole.size(); ++i)
-    expect(whole[i] == 0x5a,
-           std::string(name) + " of a newer host: byte " + std::to_string(i) + " was written");
-  for (std::size_t size = 8; size < sizeof(Struct); size += 8) {
-    auto part = whole;
-    part.fill(0x5a);
-    set_size(part, size);
-    expect(fill(reinterpret_cast<Struct*>(part.data())),
-           std::string(name) + " of " + std::to_string(size) + " bytes was refused");
-    std::uint32_t kept = 0;
-    std::memcpy(&kept, part.data(), sizeof kept);
-    expect(kept == size, std::string(name) + ": struct_size was changed");
-    for (std::size_t i = size; i < part.size(); ++i)
-      expect(part[i] == 0x5a, std::string(name) + " of " + std::to_string(size) + " bytes: byte " +
-                                  std::to_string(i) + " was written");
-    expect(std::memcmp(part.data() + 4, whole.data() + 4, size - 4) == 0,
-           std::string(name) + " of " + std::to_string(size) +
-               " bytes: other values than in a whole one");
   }
 }
 
@@ -169,11 +154,30 @@ void struct_sizes(Context& c) {
   ErrorBuffer shorter_error;
   expect_refused(one.try_forward(shorter, shorter_error), shorter_error,
                  "forward with an hn_call shorter than version 1.0", {HN_INVALID_ARGUMENT});
+  if (!fn.differentiable()) return;
+  one.forward(true);
+  struct {
+    hn_vjp vjp;
+    std::array<unsigned char, 64> tail;
+  } newer{cpu_vjp(), {}};
+  newer.tail.fill(0xff);
+  newer.vjp.struct_size = sizeof newer;
+  ErrorBuffer newer_error;
+  expect_ok(fn.table().backward(fn.get(), one.saved(), &newer.vjp, newer_error.get()), newer_error,
+            "backward with a longer hn_vjp");
+  newer.vjp.struct_size = offsetof(hn_vjp, next);
+  ErrorBuffer older_error;
+  expect_refused(fn.table().backward(fn.get(), one.saved(), &newer.vjp, older_error.get()),
+                 older_error, "backward with an hn_vjp shorter than version 1.0",
+                 {HN_INVALID_ARGUMENT});
 }
 
 void plan(Context& c) {
   Fn& fn = c.fn();
   Case one(fn, {});
+  // Only shapes are read.
+  for (std::size_t i = 0; i < fn.inputs().size(); ++i) one.in(i).edit().data = nullptr;
+  for (std::size_t k = 0; k < fn.outputs().size(); ++k) one.out(k).edit().data = nullptr;
   const hn_call call = one.call(fn.differentiable());
   hn_plan plan{};
   plan.struct_size = sizeof plan;
@@ -197,7 +201,8 @@ constexpr Check kChecks[] = {
     {"structs.sizes",
      "Structs of older and newer hosts are filled as far as they go, and read as far as both know.",
      Scope::kFunction, nullptr, &struct_sizes, "forward.works"},
-    {"plan.bytes", "plan gives an estimate that holds together, or HN_UNSUPPORTED.",
+    {"plan.bytes",
+     "plan gives an estimate from shapes alone that holds together, or HN_UNSUPPORTED.",
      Scope::kFunction, nullptr, &plan, "open.works"},
 };
 

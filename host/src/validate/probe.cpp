@@ -13,9 +13,6 @@
 namespace hn::validate {
 namespace {
 
-// Sizes for HN_DIM_ANY, by dimension; height and width differ, so that a swap is seen.
-constexpr std::array<std::int64_t, 6> kAnySizes = {2, 3, 24, 32, 5, 6};
-
 std::uint64_t hash(std::string_view text) {
   std::uint64_t h = 0xcbf29ce484222325ull;  // FNV-1a
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
@@ -67,6 +64,15 @@ void expect_refused(hn_status status, const ErrorBuffer& error, const std::strin
   expect(status > 0 && status <= HN_PERMISSION,
          what + ": got a code that version 1 does not have: " + std::to_string(status));
   expect(!error.text().empty(), what + ": got " + code_name(status) + " without a text");
+}
+
+bool Slot::has_open_size() const {
+  return std::find(shape.begin(), shape.end(), HN_DIM_ANY) != shape.end();
+}
+
+std::size_t Slot::batch_dim() const {
+  return static_cast<std::size_t>(std::find(shape.begin(), shape.end(), HN_DIM_BATCH) -
+                                  shape.begin());
 }
 
 // ---- Instance
@@ -191,9 +197,7 @@ Case::Case(Fn& fn, const CaseOptions& options) : fn_(fn), options_(options) {
     Values values(buffer->count());
     // Each sample has its own stream: the same values whatever the batch and wherever the batch
     // dimension stands.
-    std::size_t batch_dim = slot.shape.size();
-    for (std::size_t d = 0; d < slot.shape.size(); ++d)
-      if (slot.shape[d] == HN_DIM_BATCH) batch_dim = d;
+    const std::size_t batch_dim = slot.batch_dim();
     const std::uint64_t base = hash(slot.name) ^ (options.seed * 0x9E3779B97F4A7C15ull);
     if (batch_dim == slot.shape.size()) {
       Random random(base);
@@ -235,15 +239,14 @@ std::vector<std::int64_t> Case::concrete(const Slot& slot) const {
   std::vector<std::int64_t> shape = slot.shape;
   for (std::size_t d = 0; d < shape.size(); ++d) {
     if (shape[d] == HN_DIM_BATCH) shape[d] = options_.batch;
-    if (shape[d] == HN_DIM_ANY) shape[d] = kAnySizes[d % kAnySizes.size()];
+    if (shape[d] == HN_DIM_ANY) shape[d] = options_.open_sizes[d % kOpenSizes.size()];
   }
   return shape;
 }
 
 // An output's own sizes, or where it leaves some open what the plugin answers.
 std::vector<std::int64_t> Case::output_shape(const Slot& slot, std::size_t index) {
-  if (std::find(slot.shape.begin(), slot.shape.end(), HN_DIM_ANY) == slot.shape.end())
-    return concrete(slot);
+  if (!slot.has_open_size()) return concrete(slot);
   expect(fn_.table().shapes != nullptr, "output " + slot.name +
                                             " leaves a size open (HN_DIM_ANY), "
                                             "and shapes, which would tell it, is NULL");

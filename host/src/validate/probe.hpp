@@ -4,6 +4,7 @@
 
 #include <hn/hn.h>
 
+#include <array>
 #include <hn/cpp/error.hpp>
 #include <memory>
 #include <optional>
@@ -25,6 +26,11 @@ class Skip : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The promise holds, and the author may want to know something.
+class Note : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 inline void expect(bool condition, const std::string& text) {
   if (!condition) throw Failure(text);
 }
@@ -41,6 +47,9 @@ struct Slot {
   DLDataType dtype{}, grad_dtype{};
   std::vector<std::int64_t> shape;
 
+  bool has_open_size() const;  // HN_DIM_ANY
+  // The dimension of the samples; shape.size() where there is none.
+  std::size_t batch_dim() const;
   bool is(std::uint32_t flag) const { return (flags & flag) != 0; }
 };
 
@@ -124,6 +133,10 @@ class Prompts {
 // The prompt of sample b; neighbours differ.
 std::string prompt_text(std::int64_t b);
 
+// Sizes for HN_DIM_ANY, by dimension; height and width differ, so that a swap is seen.
+using OpenSizes = std::array<std::int64_t, 6>;
+inline constexpr OpenSizes kOpenSizes = {2, 3, 24, 32, 5, 6};
+
 struct CaseOptions {
   std::int64_t batch = 2;
   Layout layout = Layout::kPlain;
@@ -132,6 +145,7 @@ struct CaseOptions {
       0;  // sample b of this case is sample first_sample + b of the seed's stream
   bool optional_inputs = true;
   bool zero_lora_b = false;
+  OpenSizes open_sizes = kOpenSizes;
 };
 
 using Values = std::vector<float>;

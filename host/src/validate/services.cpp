@@ -1,5 +1,6 @@
 #include "validate/services.hpp"
 
+#include <atomic>
 #include <mutex>
 
 namespace hn::validate {
@@ -35,10 +36,23 @@ hn_status answer(const hn_config* config, const char* key, Store store) {
   return HN_OK;
 }
 
+// A plugin may ask from any thread.
+struct Asked {
+  std::atomic<std::uint64_t> log{0}, is_cancelled{0}, progress{0};
+  std::atomic<bool> cancel{false};
+};
+Asked& asked() {
+  static Asked all;
+  return all;
+}
+
 const void* get_interface(void*, const char*) { return nullptr; }
-void log(void*, std::int32_t, hn_str) {}
-std::int32_t is_cancelled(void*) { return 0; }
-void progress(void*, hn_str, std::uint64_t, std::uint64_t) {}
+void log(void*, std::int32_t, hn_str) { ++asked().log; }
+std::int32_t is_cancelled(void*) {
+  ++asked().is_cancelled;
+  return asked().cancel ? 1 : 0;
+}
+void progress(void*, hn_str, std::uint64_t, std::uint64_t) { ++asked().progress; }
 
 hn_status config_str(const hn_config* c, const char* key, hn_str* out) {
   return answer<std::string>(c, key, [&](const std::string& v) { *out = str(v); });
@@ -82,6 +96,10 @@ std::set<std::string> keys_read() {
   const std::lock_guard lock(keys_of_process().mutex);
   return keys_of_process().keys;
 }
+
+ServiceCalls service_calls() { return {asked().log, asked().is_cancelled, asked().progress}; }
+
+void answer_cancelled(bool yes) { asked().cancel = yes; }
 
 void forget_keys_read() {
   const std::lock_guard lock(keys_of_process().mutex);

@@ -5,12 +5,18 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/checks_cond.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_entry.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_errors.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_fields.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_forward.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_gradient.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_hints.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_kind.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_lifetimes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_options.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_plugin.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_services.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_shapes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_slots.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/checks_tables.cpp
   ${CMAKE_CURRENT_LIST_DIR}/checks_works.cpp
   ${CMAKE_CURRENT_LIST_DIR}/children.cpp
   ${CMAKE_CURRENT_LIST_DIR}/compare.cpp

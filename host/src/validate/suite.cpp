@@ -91,9 +91,11 @@ Status status_of(std::string_view name) {
 std::span<const Check> all_checks() {
   static const std::vector<Check> all = [] {
     std::vector<Check> checks;
-    for (const auto part : {entry_checks(), works_checks(), plugin_checks(), option_checks(),
-                            cond_checks(), slot_checks(), forward_checks(), backward_checks(),
-                            gradient_checks(), error_checks(), kind_checks()})
+    for (const auto part :
+         {entry_checks(), works_checks(), plugin_checks(), table_checks(), option_checks(),
+          service_checks(), cond_checks(), field_checks(), slot_checks(), shape_checks(),
+          forward_checks(), backward_checks(), lifetime_checks(), gradient_checks(), error_checks(),
+          hint_checks(), kind_checks()})
       checks.insert(checks.end(), part.begin(), part.end());
     // A root stands before what needs it.
     const auto is_root = [](const Check& check) {

@@ -46,7 +46,7 @@ struct Row {
   std::string function;  // "score", empty for checks of the whole plugin
   std::string what;      // one sentence: the promise
   Status status = Status::kPassed;
-  std::string text;  // why it failed or was skipped
+  std::string text;  // why it failed or was skipped; with kPassed a note
   double seconds = 0;
 };
 

@@ -79,6 +79,8 @@ Outcome run_one(const Check& check, Context context) {
     return {Status::kPassed, ""};
   } catch (const Skip& e) {
     return {Status::kSkipped, e.what()};
+  } catch (const Note& e) {
+    return {Status::kPassed, e.what()};
   } catch (const Failure& e) {
     return {Status::kFailed, e.what()};
   } catch (const Error& e) {  // the suite's own readers of files
