@@ -58,5 +58,24 @@ TEST(Documentation, StatesTheDefaults) {
   for (const auto& [key, value] : defaults()) EXPECT_EQ(page.at(key), value) << key;
 }
 
+// The TOML blocks of the other pages are configurations, manifests (which say their schema) or, in
+// manifest.md, what its own tests read.
+TEST(Documentation, ItsConfigurationsAreRead) {
+  std::size_t read = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(HN_SOURCE_DIR "/docs")) {
+    if (entry.path().extension() != ".md" || entry.path().filename() == "manifest.md") continue;
+    const std::string page = read_file(entry.path());
+    for (std::size_t at = 0; (at = page.find("```toml\n", at)) != std::string::npos;) {
+      const std::size_t end = page.find("```", at + 8);
+      const std::string block = page.substr(at + 8, end - at - 8);
+      at = end + 3;
+      if (block.starts_with("schema")) continue;
+      EXPECT_NO_THROW(parse_config(block, entry.path().filename().string())) << block;
+      ++read;
+    }
+  }
+  EXPECT_GE(read, 1u);
+}
+
 }  // namespace
 }  // namespace hn::host
