@@ -41,8 +41,8 @@ TEST(Validate, ListsItsChecks) {
 }
 
 TEST(Validate, RunsChosenChecksWithWhatTheyNeed) {
-  const Outcome outcome =
-      hnhost({"validate", "redness", "--check", "forward.b*", "--check", "plan.bytes", "--json"});
+  const Outcome outcome = hnhost(
+      {"validate", "redness", "--check", "forward.batch*", "--check", "plan.bytes", "--json"});
   EXPECT_EQ(outcome.code, 0) << outcome.out;
   std::vector<std::string> names;
   const auto answer = outcome.json();
