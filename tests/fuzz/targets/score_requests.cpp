@@ -8,7 +8,7 @@ HN_FUZZ_TARGET(score_requests) {
   hn::fuzz::read([&] {
     ScoreRequests requests(input);
     requests.refuse([](const hn::host::ScoreItem& item) {
-      return item.prompt.empty() ? "no prompt for " + item.image : std::string();
+      return item.prompt.text.empty() ? "no prompt for " + item.image : std::string();
     });
     for (std::size_t i = 0; i < requests.items().size(); ++i)
       requests.take(i, {{"scores", {{"clip", 0.5}}}});
