@@ -56,17 +56,36 @@ void outputs_unread(Context& c) {
   expect_grads(fn, one.backward(a), want, kSameMaths, "after the outputs were overwritten");
 }
 
+// What a call that keeps holds, as the plugin plans it; 0: it does not say.
+std::uint64_t planned_bytes(Fn& fn, const hn_call& call) {
+  hn_plan plan{};
+  plan.struct_size = sizeof plan;
+  return fn.table().plan(fn.get(), &call, &plan, nullptr) == HN_OK ? plan.saved_bytes : 0;
+}
+
 void budget(Context& c) {
   Fn& fn = c.fn();
   Case one(fn, {});
   one.forward(true);
   const AllValues a = one.cotangents(1), want = one.backward(a);
   hn_call call = one.call(true);
-  call.saved_budget_bytes = 1;
-  ErrorBuffer error;
-  expect_ok(one.try_forward(call, error), error, "forward with saved_budget_bytes = 1");
-  expect(one.has_saved(), "forward with saved_budget_bytes = 1 gave no saved");
-  expect_grads(fn, one.backward(a), want, kSameMaths, "with saved_budget_bytes = 1");
+  const std::uint64_t whole = planned_bytes(fn, call);
+  for (const std::uint64_t bytes : {std::uint64_t{1}, whole / 2, whole}) {
+    if (bytes == 0) continue;
+    const std::string what = "saved_budget_bytes = " + std::to_string(bytes);
+    call.saved_budget_bytes = bytes;
+    ErrorBuffer error;
+    const hn_status status = one.try_forward(call, error);
+    // Less than it can do with may be refused by name, what it planned for may not.
+    if (status == HN_INVALID_ARGUMENT && bytes < std::max<std::uint64_t>(whole, 2)) {
+      expect_refused(status, error, "forward with " + what, {HN_INVALID_ARGUMENT});
+      expect(!one.has_saved(), "forward with " + what + ": refused, but *saved is not NULL");
+      continue;
+    }
+    expect_ok(status, error, "forward with " + what);
+    expect(one.has_saved(), "forward with " + what + " gave no saved");
+    expect_grads(fn, one.backward(a), want, kSameMaths, "with " + what);
+  }
 }
 
 // Every sample the first one, by values.
