@@ -59,9 +59,12 @@ void check_train(const TrainSpec& t, Problems& p) {
   p.require(t.latent_count >= 1, "train.latent_count", "1 or more", t.latent_count);
   p.require(t.max_repeats >= 0, "train.max_repeats", "0 or more", t.max_repeats);
   p.require(t.max_skips >= 0, "train.max_skips", "0 or more", t.max_skips);
+  const auto has_zero = [](const std::string& text) {
+    return std::find(text.begin(), text.end(), '\0') != text.end();
+  };
   for (std::size_t i = 0; i < t.prompts.size(); ++i)
-    if ((t.prompts[i].text + t.prompts[i].negative + t.prompts[i].json).find('\0') !=
-        std::string::npos)
+    if (has_zero(t.prompts[i].text) || has_zero(t.prompts[i].negative) ||
+        has_zero(t.prompts[i].json))
       p.require(false, "train.prompts", "texts without zero bytes",
                 "line " + std::to_string(i + 1));
 }
