@@ -21,6 +21,17 @@ static hn_status fail(hn_error* error, hn_status code, const char* format, ...) 
       vsnprintf(error->message, error->message ? (size_t)error->capacity : 0, format, arguments);
   va_end(arguments);
   error->length = written < 0 ? 0 : (uint64_t)written;
+  /* A cut text ends at a whole character: of the last one, nothing but a whole one stays. */
+  if (error->message != NULL && error->capacity > 0 && error->length >= error->capacity) {
+    size_t end = (size_t)error->capacity - 1;
+    while (end > 0 && ((unsigned char)error->message[end - 1] & 0xC0u) == 0x80u) --end;
+    const unsigned char lead = end > 0 ? (unsigned char)error->message[end - 1] : 0;
+    if (lead >= 0xC0u) {
+      const size_t size = lead >= 0xF0u ? 4 : lead >= 0xE0u ? 3 : 2;
+      end += end - 1 + size < (size_t)error->capacity ? size - 1 : (size_t)-1;
+    }
+    error->message[end] = '\0';
+  }
   return code;
 }
 

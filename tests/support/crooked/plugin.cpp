@@ -98,7 +98,7 @@ hn_status own_slot(hn_fn* p, std::int32_t direction, std::uint64_t i, hn_slot* o
   return status;
 }
 hn_status own_shapes(hn_fn* p, const hn_call* call, hn_shape* out, std::uint64_t n, hn_error* e) {
-  if (is("takes_any_room")) n = 1;
+  if (is("takes_any_room")) n = 2;
   if (is("reads_out") && call->out != nullptr && call->out[0]->ndim != 4) {
     hn::write_error(e, HN_INVALID_ARGUMENT, "[crooked] expected an output");
     return HN_INVALID_ARGUMENT;
