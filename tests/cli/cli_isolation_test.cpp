@@ -71,7 +71,7 @@ class Loss : public ::testing::Test {
         << "[train]\nsteps = 5\nbatch = 2\nwarmup = 2\ncheckpoint_every = 1\n"
         << train << "\nprompts = \"" << prompts.string() << "\"\nsample_prompts = \""
         << prompts.string() << "\"\n[eval]\nprompts = \"" << prompts.string()
-        << "\"\n[worker]\ntimeout = 20\n";
+        << "\"\n[worker]\ntimeout = 20\n[validation]\ncount = 0\n";
     return {"--config", config.string(), "--out", (folder_.path() / name).string()};
   }
   std::string adapter(const std::string& name) { return adapter_bytes(folder_.path() / name); }

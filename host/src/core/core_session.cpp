@@ -138,6 +138,8 @@ class CoreSession final : public Session {
     return enter([&] {
       require_read(request.prompts, prompt_fields_);
       const auto in_place = weights_in_place(request.weights);
+      // Named by its matrix, before a picture of it is.
+      if (adapter_ && request.adapted) require_finite(*adapter_, "nothing is sampled with it");
       return core::sample(generator(), adapter_.get(), *prompts_, device_, request);
     });
   }
