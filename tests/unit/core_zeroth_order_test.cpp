@@ -59,6 +59,7 @@ TEST_F(CoreZerothOrder, LowFrequencyDirectionsGiveTheSameGradient) {
     spec.net.width = 4;
     spec.net.depth = 1;
     spec.net.condition = NetCondition::kNone;
+    spec.train.accumulation = 6000;
     if (!differentiable) spec.train.zeroth_order = 2;
     const auto session = open_session(spec, {});
     session->train_step();
@@ -74,19 +75,22 @@ TEST_F(CoreZerothOrder, LowFrequencyDirectionsGiveTheSameGradient) {
     return part;
   };
   ASSERT_EQ(last(exact).size(), 2u);
-  EXPECT_LT(relative_error(last(estimate), last(exact)), 0.05);
+  EXPECT_LT(relative_error(last(estimate), last(exact)), 0.1);
 }
 
 TEST_F(CoreZerothOrder, TrainsCountsItsPicturesAndResumesBitForBit) {
   SessionSpec spec = fake_spec();
   spec.rewards[0].options["differentiable"] = false;
   spec.train.zeroth_order = 3;
+  spec.train.lr = 2e-2;
+  spec.train.reg_weight = 0.01;
+  spec.train.batch = 16;
   const auto whole = open_session(spec, {});
-  double first = 0, last = 0;
+  double first = 0, last = 0, middle = 0;
   for (int i = 0; i < 150; ++i) {
     const StepReport report = whole->train_step();
-    EXPECT_EQ(report.probes, 2u * 3 * 4);
-    (i < 20 ? first : i >= 130 ? last : spec.train.eps) += report.reward / 20;
+    EXPECT_EQ(report.probes, 2u * 3 * 16);
+    (i < 20 ? first : i >= 130 ? last : middle) += report.reward / 20;
     if (i == 6) whole->save_checkpoint(folder_ / "checkpoint.safetensors");
   }
   EXPECT_GT(last, first / 2) << "the quadratic's shortfall (a negative number) at least halves";

@@ -78,7 +78,7 @@ TEST(Report, SaysWhatTheNoiseNetworkIsAndCosts) {
       {"condition_size", 5},     {"delta_milliseconds", 0.125}, {"picture_milliseconds", 12.5}};
   EXPECT_THAT(run_report(s, {}, {}, ""),
               HasSubstr("low-frequency, 12,345 parameters, 1,234,567 floating-point operations a "
-                        "delta, 0.125 ms a picture, 1 % of the picture's time"));
+                        "delta, 0.125 ms a picture, 1 % of the picture&#39;s time"));
   s["noise_network"]["flops"] = nullptr;
   s["noise_network"]["parameters"] = 123;
   s["noise_network"].erase("delta_milliseconds");

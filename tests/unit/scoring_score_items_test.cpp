@@ -58,11 +58,12 @@ TEST_F(ScoreItems, AFolderWithAllBelowInOrder) {
 // What a table says of a prompt beside its text, by the reader of training and sampling.
 TEST_F(ScoreItems, ATableGivesWholePrompts) {
   write_png(folder_.path() / "m.png", Image{1, 1, {0, 255, 0}});
-  const std::string jsonl = write(
-      "t.jsonl",
-      "{\"image\": \"a.png\", \"prompt\": \"a cat\", \"negative\": \"a dog\", \"metadata\": "
-      "{\"tag\": "
-      "\"colors\"}, \"mask\": \"m.png\", \"prompt_image\": \"m.png\"}\n{\"image\": \"b.png\"}\n");
+  const std::string jsonl =
+      write("t.jsonl",
+            "{\"image\": \"a.png\", \"prompt\": \"a cat\", \"negative\": \"a dog\", \"metadata\": "
+            "{\"tag\": "
+            "\"colors\"}, \"mask\": \"m.png\", \"prompt_image\": \"m.png\"}\n{\"image\": "
+            "\"b.png\", \"prompt\": \"\"}\n");
   const std::string csv = write("t.csv",
                                 "image,prompt,metadata,negative,mask,prompt_image\n"
                                 "a.png,a cat,\"{\"\"tag\"\":\"\"colors\"\"}\",a dog,m.png,m.png\n"

@@ -86,7 +86,15 @@ nlohmann::json prompt_cells(std::span<const std::string> header,
     const std::string& cell = cells[static_cast<std::size_t>(at - header.begin())];
     if (cell.empty()) continue;
     const bool json = field == std::string_view("metadata");
-    row[field] = json ? parse_json(cell, "metadata: expected a JSON object") : nlohmann::json(cell);
+    if (!json) {
+      row[field] = cell;
+      continue;
+    }
+    try {
+      row[field] = parse_json(cell, "metadata: expected a JSON object");
+    } catch (const Error& error) {
+      fail(error.what());
+    }
   }
   return row;
 }
