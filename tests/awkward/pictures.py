@@ -1,5 +1,6 @@
 """Pictures of cameras, browsers, drawing programs and broken disks. The odd ones, and what Pillow reads from them, are those of
 tests/golden/images; PNGs are made here."""
+import gzip
 import base64
 import json
 import os
@@ -51,7 +52,7 @@ def rows_of(t, arguments, **more):
 
 
 def expected_pixels(section):
-    return json.loads((GOLDEN / "pixels.json").read_text())[section]
+    return json.loads(gzip.decompress((GOLDEN / "pixels.json.gz").read_bytes()))[section]
 
 
 def same_scores(t, section, extra=()):

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "files/decode_image.hpp"
+#include "support/gzip.hpp"
 #include "unit/sdk_test_files.hpp"
 
 namespace hn::host {
@@ -22,7 +23,7 @@ const std::string kGolden = HN_SOURCE_DIR "/tests/golden/images/";
 std::string golden(const std::string& name) { return read_bytes(kGolden + "odd/" + name); }
 
 void expect_golden(const std::string& section, const host::PicturesConfig& options) {
-  const auto pixels = nlohmann::json::parse(read_bytes(kGolden + "pixels.json"));
+  const auto pixels = nlohmann::json::parse(hn::test::unzip(kGolden + "pixels.json.gz"));
   ASSERT_FALSE(pixels.at(section).empty());
   for (const auto& [name, wanted] : pixels.at(section).items()) {
     if (wanted.is_null()) {

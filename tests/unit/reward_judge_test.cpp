@@ -9,6 +9,7 @@
 
 #include "plugins/rewards/judge/grammar.hpp"
 #include "plugins/rewards/judge/metadata.hpp"
+#include "support/gzip.hpp"
 #include "unit/reward_support.hpp"
 
 namespace hn::test {
@@ -20,7 +21,7 @@ const fs::path kGolden = fs::path(HN_SOURCE_DIR) / "tests/golden/judge";
 enum Column { kScore, kObjects, kCount, kColours, kRelation, kBackground, kCategory, kColumns };
 
 TEST(JudgeGrammar, ReadsEveryCaptionOfTheScenes) {
-  const auto rows = nlohmann::json::parse(std::ifstream(kGolden / "captions.json"));
+  const auto rows = nlohmann::json::parse(hn::test::unzip(kGolden / "captions.json.gz"));
   ASSERT_GE(rows.size(), 500u);
   std::array<int, 6> seen{};
   for (const auto& row : rows) {

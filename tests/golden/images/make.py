@@ -8,6 +8,7 @@ and the bytes of Pillow's Image.open(file).convert("RGB"), null where Pillow ref
 ImageOps.exif_transpose. Tolerance: none.
 """
 
+import gzip
 import base64
 import io
 import json
@@ -315,7 +316,8 @@ def main():
     after = {f"odd/{name}": what_pillow_reads(HERE / "odd" / name, turn=True) for name in turn}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pixels.items()]
     turned_lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in after.items()]
-    (HERE / "pixels.json").write_text('{"plain": {\n' + ",\n".join(lines) + '\n}, "turned": {\n' + ",\n".join(turned_lines) + "\n}}\n")
+    text = '{"plain": {\n' + ",\n".join(lines) + '\n}, "turned": {\n' + ",\n".join(turned_lines) + "\n}}\n"
+    (HERE / "pixels.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 if __name__ == "__main__":

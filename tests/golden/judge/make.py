@@ -10,10 +10,11 @@ golden.safetensors
     right, background_right [M] uint8: verdicts of (image, prompt) pairs
     pair_image              [M] int32
     metadata "prompts": JSON, M captions; half are the image's own, half have one attribute altered
-captions.json               captions of every form with the parse that their scene and mentions imply
+captions.json.gz            captions of every form with the parse that their scene and mentions imply
 
 Tolerance: 1e-4 relative for logits; verdicts and parses identical.
 """
+import gzip
 import json, re, sys
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def main(out):
         scene = sample_scene(rng, kind=i % 6)
         mentions = draw_mentions(scene, rng)
         rows.append(dict(caption=word_caption(scene, mentions), **implied(scene, mentions)))
-    (out / "captions.json").write_text("[" + ",\n".join(json.dumps(r) for r in rows) + "]\n")
+    text = "[" + ",\n".join(json.dumps(r) for r in rows) + "]\n"
+    (out / "captions.json.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{len(findings)} pictures, {sum(right)} of {len(right)} pairs right, {len(rows)} captions")
 
 
