@@ -200,6 +200,29 @@ TEST(CoreGradientWatch, ABeyondTheLimitCountsTheLessTheFartherOutItIs) {
   EXPECT_EQ(copy.limit(), watch.limit());
 }
 
+TEST(CoreSampleWatch, CutsByTheDeviationOfTheLogarithm) {
+  SampleWatch watch(3);
+  const std::vector<double> norms = {1, std::exp(1.0), std::exp(2.0), std::exp(-1.0), 0};
+  for (int i = 0; i < 60; ++i) {
+    if (i < SampleWatch::kEnough) EXPECT_TRUE(std::isinf(watch.limit())) << i;
+    watch.add(norms);
+  }
+  // Mean 0.5, variance 1.25 of (0, 1, 2, -1).
+  EXPECT_NEAR(std::log(watch.limit()), 0.5 + 3 * std::sqrt(1.25), 1e-6);
+  SampleWatch copy(3);
+  copy.restore(watch.numbers());
+  EXPECT_EQ(copy.limit(), watch.limit());
+  const double before = watch.limit();
+  watch.add(std::vector<double>{1e30});
+  EXPECT_LT(watch.limit(), 4 * before) << "taken in as the limit";
+  SampleWatch alike(3);
+  for (int i = 0; i < 20; ++i) alike.add(std::vector<double>{2, 2});
+  EXPECT_NEAR(alike.limit(), 2 * std::exp(0.3), 1e-9) << "of the least deviation";
+  SampleWatch off(0);
+  for (int i = 0; i < 20; ++i) off.add(norms);
+  EXPECT_TRUE(std::isinf(off.limit()));
+}
+
 TEST(CoreGradientWatch, OffWithoutAFactor) {
   GradientWatch watch(0);
   for (int i = 0; i < 20; ++i) watch.add(1);

@@ -25,14 +25,30 @@ void GradientWatch::add(double norm) {
   log_norm_ += std::max(kShare, 1 / steps_) * (taken - log_norm_);
 }
 
-void GradientWatch::add(std::span<const double> norms) {
-  double sum = 0, count = 0;
+double SampleWatch::limit() const {
+  if (deviations_ <= 0 || steps_ < kEnough) return std::numeric_limits<double>::infinity();
+  return std::exp(mean_ + deviations_ * std::max(kLeastDeviation, std::sqrt(variance_)));
+}
+
+void SampleWatch::add(std::span<const double> norms) {
+  if (deviations_ <= 0) return;
+  const double most = limit();
+  double sum = 0, squares = 0, count = 0;
   for (const double norm : norms) {
+    // Exactly zero says nothing of the usual size.
     if (!(norm > 0)) continue;
-    sum += std::log(norm);
+    const double taken = std::log(std::min(norm, most)) - mean_;
+    sum += taken;
+    squares += taken * taken;
     count += 1;
   }
-  if (count > 0) add(std::exp(sum / count));
+  if (count == 0) return;
+  // Moments about the old mean, moved to the new one; plain means over the first 1 / kShare steps.
+  steps_ += 1;
+  const double share = std::max(kShare, 1 / steps_), shift = share * sum / count;
+  variance_ = (1 - share) * variance_ + share * squares / count - shift * shift;
+  variance_ = std::max(0.0, variance_);
+  mean_ += shift;
 }
 
 }  // namespace hn::core

@@ -350,13 +350,15 @@ void Trainer::restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t
 
 std::array<double, Trainer::kNumbers> Trainer::numbers() const {
   const auto kl = kl_.numbers();
-  const auto watch = watch_.numbers(), samples = samples_.numbers();
+  const auto watch = watch_.numbers();
+  const auto samples = samples_.numbers();
   return {kl[0],
           kl[1],
           watch[0],
           watch[1],
           samples[0],
           samples[1],
+          samples[2],
           rate_factor_,
           static_cast<double>(returns_),
           static_cast<double>(returned_at_)};
@@ -365,10 +367,10 @@ std::array<double, Trainer::kNumbers> Trainer::numbers() const {
 void Trainer::restore_numbers(std::span<const double, kNumbers> numbers) {
   kl_.restore(numbers.subspan<0, 2>());
   watch_.restore(numbers.subspan<2, 2>());
-  samples_.restore(numbers.subspan<4, 2>());
-  rate_factor_ = numbers[6];
-  returns_ = static_cast<std::int64_t>(numbers[7]);
-  returned_at_ = static_cast<std::uint64_t>(numbers[8]);
+  samples_.restore(numbers.subspan<4, 3>());
+  rate_factor_ = numbers[7];
+  returns_ = static_cast<std::int64_t>(numbers[8]);
+  returned_at_ = static_cast<std::uint64_t>(numbers[9]);
 }
 
 }  // namespace hn::core

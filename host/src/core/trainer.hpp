@@ -55,7 +55,7 @@ class Trainer {
 
   // What keeps a training on its way, for checkpoints: the regulariser's weight, the gradient's
   // usual norm, returns, the learning rate's factor, the step of the last return.
-  static constexpr std::size_t kNumbers = 9;
+  static constexpr std::size_t kNumbers = 10;
   std::array<double, kNumbers> numbers() const;
   void restore_numbers(std::span<const double, kNumbers> numbers);
 
@@ -91,8 +91,8 @@ class Trainer {
   RewardStates states_;
   KeptWeights kept_;
   KlControl kl_;
-  GradientWatch watch_;    // of the whole step
-  GradientWatch samples_;  // of each sample's noise
+  GradientWatch watch_;  // of the whole step
+  SampleWatch samples_;  // of each sample's noise
   std::int64_t returns_ = 0;
   double rate_factor_ = 1;
   std::uint64_t returned_at_ = 0;  // the step after which the last return was; 0: the start
