@@ -60,6 +60,7 @@ void add_headroom(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_list(CLI::App& app, Command& command);
 void add_new(CLI::App& app, Command& command);
+void add_paper(CLI::App& app, Command& command);
 void add_pull(CLI::App& app, Command& command);
 void add_rewards(CLI::App& app, Command& command);
 void add_diagnose(CLI::App& app, Command& command);

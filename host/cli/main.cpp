@@ -85,6 +85,7 @@ int run(hn::cli::Command& command, int argc, char** argv) {
   hn::cli::add_validate(app, command);
   hn::cli::add_new(app, command);
   hn::cli::add_demo(app, command);
+  hn::cli::add_paper(app, command);
   hn::cli::add_version(app, command);
 
   std::vector<std::string> words = with_default_verb(argc, argv);
