@@ -1,4 +1,5 @@
-// hnhost paper: the paper's tables in small, on the embedded model, from ordinary runs and searches.
+// hnhost paper: the paper's tables in small, on the embedded model, from ordinary runs and
+// searches.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -47,7 +48,8 @@ class Paper {
   void run(const std::vector<PaperJob>& jobs) {
     std::size_t done = 0;
     for (const PaperJob& job : jobs) {
-      if (!quiet_) std::cerr << "\n== " << ++done << " of " << jobs.size() << ": " << job.folder << "\n";
+      if (!quiet_)
+        std::cerr << "\n== " << ++done << " of " << jobs.size() << ": " << job.folder << "\n";
       if (job.kind == PaperJob::Kind::kRun)
         results_.push_back(train(job));
       else

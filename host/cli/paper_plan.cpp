@@ -34,15 +34,17 @@ class Plan {
            line("train.sample_every", "0") + line("train.checkpoint_every", "20");
   }
   // The demo's settings of the CLIP training, whatever network is trained.
-  std::string clip(std::int64_t seed, const std::string& net, std::int64_t rank = 16) const {
+  std::string clip(std::int64_t seed, const std::string& net, std::int64_t steps,
+                   std::int64_t rank = 16) const {
     std::string text = common(seed) + line("net.kind", toml_text(net)) +
-                       line("train.steps", std::to_string(size_.steps)) +
+                       line("train.steps", std::to_string(steps)) +
                        line("train.batch", std::to_string(size_.batch)) +
                        line("train.reg_weight", "1.0") + line("train.schedule", "\"linear\"") +
                        line("reward", "[{name = \"clip\", weight = 5.0}]") +
                        line("eval.rewards", "[\"judge\", \"redness\"]");
     if (net == "hypernet" || net == "finetune")
-      text += line("net.rank", std::to_string(rank)) + line("net.alpha", std::to_string(2 * rank) + ".0");
+      text += line("net.rank", std::to_string(rank)) +
+              line("net.alpha", std::to_string(2 * rank) + ".0");
     return text;
   }
   PaperJob& add(PaperJob::Kind kind, const std::string& group, const std::string& method,
@@ -77,7 +79,8 @@ class Plan {
                                         {"finetune", "direct fine-tune"}};
     for (const std::int64_t seed : size_.seeds)
       for (const auto& [net, label] : kNets)
-        add(PaperJob::Kind::kRun, "table1", label, seed, numbered(net, seed), clip(seed, net));
+        add(PaperJob::Kind::kRun, "table1", label, seed, numbered(net, seed),
+            clip(seed, net, size_.steps));
     // Nothing is drawn at random but the noises, which the evaluations have in common.
     const std::string n = std::to_string(size_.noises);
     search("best-of-n", "best of " + n, "best-of-n", 0, size_.noises, "");
@@ -90,10 +93,10 @@ class Plan {
   void steps() {
     for (const std::int64_t n : size_.generator_steps)
       for (const std::int64_t seed : size_.seeds) {
-        PaperJob& job = add(PaperJob::Kind::kRun, "steps", "noise hypernetwork", seed,
-                            numbered("steps-" + std::to_string(n), seed),
-                            clip(seed, "hypernet") + line("train.steps", "0") +
-                                line("generator_options.steps", std::to_string(n)));
+        PaperJob& job =
+            add(PaperJob::Kind::kRun, "steps", "noise hypernetwork", seed,
+                numbered("steps-" + std::to_string(n), seed),
+                clip(seed, "hypernet", 0) + line("generator_options.steps", std::to_string(n)));
         job.value = static_cast<double>(n);
         job.adapter = numbered("hypernet", seed);
       }
@@ -106,7 +109,7 @@ class Plan {
           add(PaperJob::Kind::kRun, "ranks",
               net == std::string("hypernet") ? "noise hypernetwork" : "direct fine-tune", seed,
               numbered(std::string(net) + "-rank" + std::to_string(rank), seed),
-              clip(seed, net, rank))
+              clip(seed, net, size_.steps, rank))
               .value = static_cast<double>(rank);
   }
 

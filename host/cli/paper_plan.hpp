@@ -9,10 +9,10 @@ namespace hn::cli {
 
 struct PaperSize {
   std::vector<std::int64_t> seeds;
-  std::int64_t prompts = 0;  // held-out ones that are reported; 0: all
+  std::int64_t prompts = 0;           // held-out ones that are reported; 0: all
   std::int64_t steps = 0, batch = 0;  // of the CLIP trainings
   std::int64_t redness_steps = 0;
-  std::int64_t noises = 0;            // that a search looks at
+  std::int64_t noises = 0;  // that a search looks at
   std::vector<std::int64_t> ranks, generator_steps;
   std::vector<double> kl_weights;
   std::vector<std::int64_t> finetune_steps;
@@ -25,9 +25,9 @@ PaperSize full_paper();
 struct PaperJob {
   enum class Kind { kRun, kSearch };
   Kind kind = Kind::kRun;
-  std::string folder;   // below the paper's
-  std::string group;    // what it is of: "table1", "steps", "ranks", "front"
-  std::string method;   // its row: "noise hypernetwork"
+  std::string folder;  // below the paper's
+  std::string group;   // what it is of: "table1", "steps", "ranks", "front"
+  std::string method;  // its row: "noise hypernetwork"
   std::int64_t seed = 0;
   double value = 0;     // of the group's axis: generator steps, rank, KL weight
   std::string adapter;  // folder of the job whose adapter it takes; empty: none

@@ -199,8 +199,7 @@ std::string front(const std::vector<PaperResult>& results) {
       "judge | ½‖Δ‖² |\n|---|---|---|---|---|---|\n";
   for (const Row& row : rows) {
     double kl = 0;
-    for (const PaperResult* run : row.runs)
-      kl += run->kl / static_cast<double>(row.runs.size());
+    for (const PaperResult* run : row.runs) kl += run->kl / static_cast<double>(row.runs.size());
     out += "| " + row.method + " | " + text(row.value) + " | " +
            text(pooled(row.runs, "redness").value) + " | " + text(pooled(row.runs, "clip").value) +
            " | " + text(pooled(row.runs, "judge").value) + " | " + text(kl) + " |\n";
@@ -243,15 +242,14 @@ std::string paper_markdown(const std::vector<PaperResult>& results, const std::s
 ordered_json paper_json(const std::vector<PaperResult>& results) {
   auto rows = ordered_json::array();
   for (const PaperResult& r : results) {
-    ordered_json row = {{"group", r.job.group},   {"method", r.job.method},
-                        {"seed", r.job.seed},     {"value", r.job.value},
-                        {"folder", r.job.folder}, {"seconds_a_picture", r.seconds},
-                        {"kl", r.kl},             {"trainable", r.trainable}};
+    ordered_json row = {
+        {"group", r.job.group}, {"method", r.job.method},  {"seed", r.job.seed},
+        {"value", r.job.value}, {"folder", r.job.folder},  {"seconds_a_picture", r.seconds},
+        {"kl", r.kl},           {"trainable", r.trainable}};
     for (std::size_t c = 0; c < r.columns.size(); ++c) {
       const Pooled found = pooled({&r}, r.columns[c]);
-      row["measures"][r.columns[c]] = {{"after", found.value.mean},
-                                       {"gain", found.gain.mean},
-                                       {"gain_se", found.gain.error}};
+      row["measures"][r.columns[c]] = {
+          {"after", found.value.mean}, {"gain", found.gain.mean}, {"gain_se", found.gain.error}};
     }
     rows.push_back(std::move(row));
   }

@@ -16,9 +16,9 @@ struct PaperResult {
   std::vector<std::string> columns;         // "clip", "judge", ...
   std::vector<std::vector<double>> before;  // [column][prompt]
   std::vector<std::vector<double>> after;
-  std::vector<double> category;             // of the judge, a prompt each
-  double seconds = 0;       // of one picture, with everything that the method adds
-  double base_seconds = 0;  // of one picture without it; 0: not measured there
+  std::vector<double> category;  // of the judge, a prompt each
+  double seconds = 0;            // of one picture, with everything that the method adds
+  double base_seconds = 0;       // of one picture without it; 0: not measured there
   double kl = 0;
   std::uint64_t trainable = 0;
   std::vector<double> best_of;  // of a best-of-n search: mean gain of the first n noises' best
