@@ -107,8 +107,9 @@ class Job {
   EvaluationPlan plan_;
   TrainingPrompts prompts_;
   std::optional<Validation> validation_;
-  std::string exhausted_;          // why the validation ended the training
-  std::vector<Measure> measures_;  // of every reward, in the session's order
+  std::vector<Measurement> measurements_;  // those in metrics.jsonl
+  std::string exhausted_;                  // why the validation ended the training
+  std::vector<Measure> measures_;          // of every reward, in the session's order
   std::unique_ptr<MetricsFile> metrics_;
   std::unique_ptr<EventFile> events_;
   Scores before_;
@@ -186,6 +187,7 @@ void Job::load_checkpoint() {
   // From here on it is a run that goes on, whatever ends this process.
   fs::remove(directory_.summary());
   metrics_ = std::make_unique<MetricsFile>(directory_.metrics(), rows);
+  measurements_ = Validation::rows(read_metrics(directory_.metrics()));
   if (config_.run.tensorboard) {
     if (records > 0 && !fs::exists(directory_.events()))
       host_.log(HN_LOG_WARNING, "[run] " + directory_.events().string() +
@@ -372,8 +374,7 @@ void Job::evaluate_on_the_way(std::uint64_t step) {
 }
 
 void Job::validate() {
-  if (!validation_->on()) return;
-  std::vector<Measurement> rows = Validation::rows(read_metrics(directory_.metrics()));
+  std::vector<Measurement>& rows = measurements_;
   const std::uint64_t step = session_->step();
   if (validation_->due(step) && (rows.empty() || rows.back().step < step)) {
     rows.push_back(validation_->measure(step));
