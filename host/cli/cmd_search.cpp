@@ -116,10 +116,7 @@ void add_search(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  verb->add_option("--measure", o->measures, "A reward that is only measured; repeat")
-      ->type_name("NAME")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_names(*verb, "--measure", o->measures, "A reward that is only measured; repeat");
   verb->add_option("--method", o->method,
                    "best-of-n, threshold, random, zeroth-order, reno or langevin [best-of-n]")
       ->type_name("NAME");

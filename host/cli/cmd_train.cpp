@@ -142,10 +142,8 @@ void add_train(CLI::App& app, Command& command) {
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
   o->reward.add_training_to(*verb);
-  verb->add_option("--measure", o->measures, "A reward that is only measured; repeat [clip, judge]")
-      ->type_name("NAME")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_names(*verb, "--measure", o->measures,
+            "A reward that is only measured; repeat [clip, judge]");
   verb->add_option("--prompts", o->prompts, "Training prompts: text, TSV, CSV or JSONL")
       ->type_name("FILE");
   verb->add_option("--eval-prompts", o->eval_prompts, "Held-out prompts")->type_name("FILE");

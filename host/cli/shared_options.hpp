@@ -30,6 +30,9 @@ struct DrawFlags {
   // A request's lines of TOML, with this configuration.
   std::string request(const std::string& config) const;
 };
+// An option that takes one name and may be repeated.
+void add_names(CLI::App& verb, const std::string& flag, std::vector<std::string>& into,
+               const std::string& help);
 // "key = value" of a request.
 std::string toml_line(const std::string& key, const std::string& toml);
 
