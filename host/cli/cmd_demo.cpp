@@ -54,7 +54,7 @@ constexpr Stage kStages[] = {
      "net.kind = \"hypernet\"\ntrain.reg_weight = 1.0\ntrain.batch = 48\n"
      "train.schedule = \"linear\"\ntrain.decay_from = 0.6\n"
      "reward = [{name = \"clip\", weight = 5.0}]\neval.rewards = [\"redness\", \"judge\"]\n",
-     160},
+     240},
 };
 
 std::string stage_config(const Stage& stage, const Options& o, std::int64_t seed,

@@ -185,10 +185,10 @@ TEST_F(CoreCheckpoint, FilesThatLieAreRefusedAndNothingChanges) {
   refused(HN_DATA_LOSS, HasSubstr("checkpoint.safetensors"));
 
   rewrite([](auto&, auto& metadata) { metadata.clear(); });
-  refused(HN_INVALID_ARGUMENT, HasSubstr("is not a checkpoint of version 3"));
+  refused(HN_INVALID_ARGUMENT, HasSubstr("is not a checkpoint of version 4"));
 
   rewrite([](auto&, auto& metadata) { metadata["hn.checkpoint"] = "1"; });
-  refused(HN_INVALID_ARGUMENT, AllOf(HasSubstr("is a checkpoint of version 1, expected 3"),
+  refused(HN_INVALID_ARGUMENT, AllOf(HasSubstr("is a checkpoint of version 1, expected 4"),
                                      HasSubstr("another release")));
 
   std::vector<TensorToWrite> unsealed;

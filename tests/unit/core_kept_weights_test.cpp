@@ -119,17 +119,18 @@ TEST_F(CoreKeptWeights, ResumedIsUninterruptedBitForBit) {
 }
 
 TEST_F(CoreKeptWeights, TheTargetHoldsDelta) {
-  const auto last_kl = [](const SessionSpec& spec) {
+  const auto last_kl = [](const SessionSpec& spec, int steps) {
     const auto session = open_session(spec, {});
     double kl = 0;
-    for (int i = 0; i < 200; ++i) kl = session->train_step().kl;
+    for (int i = 0; i < steps; ++i) kl = session->train_step().kl;
     return kl;
   };
   SessionSpec spec = running_away();
-  spec.train.lr = 2e-3;
-  const double free = last_kl(spec);
+  spec.train.lr = 1e-3;
+  spec.train.reg_weight = 1;  // some hundred times too little
+  const double free = last_kl(spec, 600);
   spec.train.kl_target = free / 5;
-  const double held = last_kl(spec);
+  const double held = last_kl(spec, 600);
   EXPECT_LT(held, 1.5 * spec.train.kl_target);
   EXPECT_GT(held, 0.1 * spec.train.kl_target);
 }
@@ -200,27 +201,45 @@ TEST(CoreGradientWatch, ABeyondTheLimitCountsTheLessTheFartherOutItIs) {
   EXPECT_EQ(copy.limit(), watch.limit());
 }
 
-TEST(CoreSampleWatch, CutsByTheDeviationOfTheLogarithm) {
-  SampleWatch watch(3);
+TEST(CoreSampleWatch, CutsAtAMultipleOfTheGeometricMean) {
+  SampleWatch watch(2);
   const std::vector<double> norms = {1, std::exp(1.0), std::exp(2.0), std::exp(-1.0), 0};
   for (int i = 0; i < 60; ++i) {
-    if (i < SampleWatch::kEnough) EXPECT_TRUE(std::isinf(watch.limit())) << i;
+    if (i < SampleWatch::kEnough) {
+      EXPECT_TRUE(std::isinf(watch.limit())) << i;
+      EXPECT_EQ(watch.push(), 1) << i;
+    }
     watch.add(norms);
   }
-  // Mean 0.5, variance 1.25 of (0, 1, 2, -1).
-  EXPECT_NEAR(std::log(watch.limit()), 0.5 + 3 * std::sqrt(1.25), 1e-6);
-  SampleWatch copy(3);
+  // The logarithms' mean is 0.5, so that e^2 alone is beyond 2 e^0.5.
+  const double limit = 2 * std::exp(0.5);
+  EXPECT_NEAR(watch.limit(), limit, 1e-6);
+  const double rest = 1 + std::exp(1.0) + std::exp(-1.0);
+  EXPECT_NEAR(watch.push(), (rest + std::exp(2.0)) / (rest + limit), 1e-6);
+  SampleWatch copy(2);
   copy.restore(watch.numbers());
   EXPECT_EQ(copy.limit(), watch.limit());
-  const double before = watch.limit();
-  watch.add(std::vector<double>{1e30});
-  EXPECT_LT(watch.limit(), 4 * before) << "taken in as the limit";
-  SampleWatch alike(3);
-  for (int i = 0; i < 20; ++i) alike.add(std::vector<double>{2, 2});
-  EXPECT_NEAR(alike.limit(), 2 * std::exp(0.3), 1e-9) << "of the least deviation";
+  EXPECT_EQ(copy.push(), watch.push());
+}
+
+TEST(CoreSampleWatch, OneMonsterMovesLittle) {
+  SampleWatch watch(2);
+  for (int i = 0; i < 60; ++i) watch.add(std::vector<double>{1, std::exp(1.0), std::exp(-1.0)});
+  const double limit = watch.limit(), push = watch.push();
+  watch.add(std::vector<double>{1e30, 1, std::exp(-1.0)});
+  EXPECT_LT(watch.limit(), 1.2 * limit);
+  EXPECT_LT(watch.push(), 1.5 * push);
+}
+
+TEST(CoreSampleWatch, OffOrAlike) {
+  SampleWatch alike(2);
+  for (int i = 0; i < 20; ++i) alike.add(std::vector<double>{3, 3});
+  EXPECT_NEAR(alike.limit(), 6, 1e-9);
+  EXPECT_NEAR(alike.push(), 1, 1e-12);
   SampleWatch off(0);
-  for (int i = 0; i < 20; ++i) off.add(norms);
+  for (int i = 0; i < 20; ++i) off.add(std::vector<double>{1, 100});
   EXPECT_TRUE(std::isinf(off.limit()));
+  EXPECT_EQ(off.push(), 1);
 }
 
 TEST(CoreGradientWatch, OffWithoutAFactor) {
@@ -229,17 +248,25 @@ TEST(CoreGradientWatch, OffWithoutAFactor) {
   EXPECT_EQ(watch.share(1e30), 1);
 }
 
-TEST(CoreKlControl, RisesFasterThanItFallsAndNeverBelowTheUsersWeight) {
+TEST(CoreKlControl, ABarrierAndASlowRiseNeverBelowTheUsersWeight) {
   KlControl control(2);
   EXPECT_EQ(control.factor(), 1);
   control.add(1);
   EXPECT_EQ(control.factor(), 1);
-  for (int i = 0; i < 40; ++i) control.add(4);
-  const double risen = control.factor();
-  EXPECT_GT(risen, 10);
-  EXPECT_FALSE(control.away());
-  for (int i = 0; i < 5; ++i) control.add(1);
-  EXPECT_GT(control.factor(), risen / 2);
+  for (int i = 0; i < 10; ++i) control.add(1.5);
+  EXPECT_EQ(control.factor(), 1) << "below the target";
+  KlControl high(2);
+  high.add(4);
+  // Twice the target: 4 at once, and a step's rise.
+  EXPECT_NEAR(high.factor(), 4 * std::exp(KlControl::kGain * std::log(2.0)), 1e-9);
+  for (int i = 0; i < 20; ++i) high.add(4);
+  const double risen = high.factor();
+  EXPECT_NEAR(risen, 4 * std::exp(21 * KlControl::kGain * std::log(2.0)), 1e-9);
+  EXPECT_FALSE(high.away());
+  for (int i = 0; i < 20; ++i) high.add(1);
+  EXPECT_LT(high.factor(), risen / 4) << "gone with its cause";
+  for (int i = 0; i < 100; ++i) high.add(1);
+  EXPECT_EQ(high.factor(), 1) << "not wound up";
   for (int i = 0; i < 200; ++i) control.add(100);
   EXPECT_TRUE(control.away());
   KlControl copy(2);

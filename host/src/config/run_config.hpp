@@ -37,7 +37,7 @@ struct TrainConfig {
     spec.beta2 = 0.999;
     spec.ema = 0.98;
     spec.outlier = 4;
-    spec.sample_outlier = 3;
+    spec.sample_outlier = 2;
   }
   core::TrainSpec spec;  // spec.prompts stays empty: training_prompts fills it
   // Left out: core::kAutoKlTarget.

@@ -227,16 +227,18 @@ bool Chain::score_image(const ChainBatch& batch, const at::Tensor& image,
   return written;
 }
 
-void Chain::limit_samples(at::Tensor& x_grad, double share, double limit, ChainTotals& totals) {
+void Chain::limit_samples(const ChainBatch& batch, double share, at::Tensor& x_grad,
+                          ChainTotals& totals) {
   const at::Tensor norms = at::linalg_vector_norm(x_grad.flatten(1), 2, at::IntArrayRef{1}) / share;
   const at::Tensor host = norms.to(at::kCPU, at::kDouble);
   const auto* values = host.const_data_ptr<double>();
   totals.noise_gradients.insert(totals.noise_gradients.end(), values, values + host.numel());
-  if (std::none_of(values, values + host.numel(), [&](double norm) { return norm > limit; }))
+  const double limit = batch.noise_gradient_limit, push = batch.noise_gradient_push;
+  if (push == 1 && std::none_of(values, values + host.numel(), [&](double n) { return n > limit; }))
     return;
   std::vector<std::int64_t> ones(static_cast<std::size_t>(x_grad.dim()), 1);
   ones[0] = x_grad.size(0);
-  x_grad.mul_((limit / norms).clamp_max(1).view(ones));
+  x_grad.mul_((limit / norms).clamp_max(1).mul_(push).view(ones));
 }
 
 void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
@@ -286,7 +288,7 @@ void Chain::run(const ChainBatch& batch, std::span<const RewardTurn> turns, doub
   if (zeroth_order_->any())
     zeroth_order_->add_gradient(batch, x, pins.handles(), turns, share, x_grad, totals);
   require_finite_rows(x_grad, "gradient of the noise", prompts);
-  limit_samples(x_grad, share, batch.noise_gradient_limit, totals);
+  limit_samples(batch, share, x_grad, totals);
   const RegulariserTerms terms =
       regulariser(train_.reg, batch.reg_weight, x0, rows(delta_, b), share, x_grad);
   totals.half_square += terms.half_square.sum().item<double>();

@@ -47,9 +47,10 @@ struct ChainBatch {
   at::Tensor step_noise;            // [n-1,b,C,h,w], undefined without such a slot
   std::span<const Prompt> prompts;  // b
   double reg_weight = 0;            // of the regulariser
-  // Most norm of the rewards' gradient with respect to one sample's noise; longer ones are cut to
-  // it.
+  // Most norm of the rewards' gradient with respect to one sample's noise: longer ones are cut to
+  // it, and then all are multiplied by the push.
   double noise_gradient_limit = std::numeric_limits<double>::infinity();
+  double noise_gradient_push = 1;
   std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
   std::int64_t position = 0;              // of the first sample in its optimiser batch
 };
@@ -77,8 +78,10 @@ class Chain {
     at::Tensor scores, cotangent;  // [batch]
   };
   void stop_if_cancelled() const;
-  // Takes down the norm of each sample's gradient, and cuts what is beyond the batch's limit.
-  static void limit_samples(at::Tensor& x_grad, double share, double limit, ChainTotals& totals);
+  // Takes down the norm of each sample's gradient, cuts what is beyond the batch's limit and gives
+  // all of them the batch's push.
+  static void limit_samples(const ChainBatch& batch, double share, at::Tensor& x_grad,
+                            ChainTotals& totals);
   // Once, with the first batch, when a budget is set.
   void share_memory(const at::Tensor& x0, std::span<const hn_cond* const> cond);
   at::Tensor rows(const at::Tensor& buffer, std::int64_t count) const;

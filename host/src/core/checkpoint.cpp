@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kFormatKey = "hn.checkpoint";
 // 3: with the running average, the best state, and what keeps the training on its way.
-constexpr const char* kFormat = "3";
+constexpr const char* kFormat = "4";
 constexpr const char* kSpecKey = "hn.spec";
 constexpr std::string_view kNotePrefix = "hn.note.";
 constexpr const char* kCounters[] = {"steps_done", "skips", "updates", "average_updates",

@@ -26,13 +26,21 @@ void GradientWatch::add(double norm) {
 }
 
 double SampleWatch::limit() const {
-  if (deviations_ <= 0 || steps_ < kEnough) return std::numeric_limits<double>::infinity();
-  return std::exp(mean_ + deviations_ * std::max(kLeastDeviation, std::sqrt(variance_)));
+  return times_ > 0 && steps_ >= kEnough ? times_ * std::exp(mean_)
+                                         : std::numeric_limits<double>::infinity();
 }
 
+double SampleWatch::usual_limit() const {
+  if (steps_ < kEnough) return std::numeric_limits<double>::infinity();
+  const double deviation = std::max(kLeastDeviation, std::sqrt(variance_));
+  return std::max(limit(), std::exp(mean_ + kUsualDeviations * deviation));
+}
+
+double SampleWatch::push() const { return cut_ > 0 ? std::max(1.0, usual_ / cut_) : 1; }
+
 void SampleWatch::add(std::span<const double> norms) {
-  if (deviations_ <= 0) return;
-  const double most = limit();
+  if (times_ <= 0) return;
+  const double most = usual_limit();
   double sum = 0, squares = 0, count = 0;
   for (const double norm : norms) {
     // Exactly zero says nothing of the usual size.
@@ -46,9 +54,26 @@ void SampleWatch::add(std::span<const double> norms) {
   // Moments about the old mean, moved to the new one; plain means over the first 1 / kShare steps.
   steps_ += 1;
   const double share = std::max(kShare, 1 / steps_), shift = share * sum / count;
-  variance_ = (1 - share) * variance_ + share * squares / count - shift * shift;
-  variance_ = std::max(0.0, variance_);
+  variance_ = std::max(0.0, (1 - share) * variance_ + share * squares / count - shift * shift);
   mean_ += shift;
+  // Both means by the limits of now, so that they are of the same samples.
+  if (steps_ < kEnough) return;
+  double usual = 0, cut = 0;
+  for (const double norm : norms) {
+    usual += std::min(norm, usual_limit());
+    cut += std::min(norm, limit());
+  }
+  const double part = cut_ > 0 ? kShare : 1;
+  usual_ += part * (usual / count - usual_);
+  cut_ += part * (cut / count - cut_);
+}
+
+void SampleWatch::restore(std::span<const double, kNumbers> numbers) {
+  steps_ = numbers[0];
+  mean_ = numbers[1];
+  variance_ = numbers[2];
+  usual_ = numbers[3];
+  cut_ = numbers[4];
 }
 
 }  // namespace hn::core

@@ -183,8 +183,8 @@ struct TrainSpec {
   // A step whose gradient norm is more than so many times its running norm counts the less, the
   // farther out it is (GradientWatch); 0 = off.
   double outlier = 0;
-  // The rewards' gradient with respect to one sample's noise is cut where its norm is so many
-  // deviations beyond the mean, both of the logarithm and running (SampleWatch); 0 = off.
+  // The rewards' gradient with respect to one sample's noise is cut where its norm is more than so
+  // many times the samples' running geometric mean (SampleWatch); 0 = off.
   double sample_outlier = 0;
   // Pairs of noises by which rewards without a gradient are trained on (ZerothOrder), and how far
   // from the noise they lie; 0 = such rewards are refused.

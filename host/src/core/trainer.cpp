@@ -168,6 +168,7 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
     batch.prompts = prompts;
     batch.reg_weight = train_.reg_weight * kl_.factor();
     batch.noise_gradient_limit = samples_.limit();
+    batch.noise_gradient_push = samples_.push();
     batch.rng_seed = spec_.seed;
     batch.first = first;
     batch.position = done % train_.batch;
@@ -359,6 +360,8 @@ std::array<double, Trainer::kNumbers> Trainer::numbers() const {
           samples[0],
           samples[1],
           samples[2],
+          samples[3],
+          samples[4],
           rate_factor_,
           static_cast<double>(returns_),
           static_cast<double>(returned_at_)};
@@ -367,10 +370,10 @@ std::array<double, Trainer::kNumbers> Trainer::numbers() const {
 void Trainer::restore_numbers(std::span<const double, kNumbers> numbers) {
   kl_.restore(numbers.subspan<0, 2>());
   watch_.restore(numbers.subspan<2, 2>());
-  samples_.restore(numbers.subspan<4, 3>());
-  rate_factor_ = numbers[7];
-  returns_ = static_cast<std::int64_t>(numbers[8]);
-  returned_at_ = static_cast<std::uint64_t>(numbers[9]);
+  samples_.restore(numbers.subspan<4, SampleWatch::kNumbers>());
+  rate_factor_ = numbers[9];
+  returns_ = static_cast<std::int64_t>(numbers[10]);
+  returned_at_ = static_cast<std::uint64_t>(numbers[11]);
 }
 
 }  // namespace hn::core

@@ -55,7 +55,7 @@ class Trainer {
 
   // What keeps a training on its way, for checkpoints: the regulariser's weight, the gradient's
   // usual norm, returns, the learning rate's factor, the step of the last return.
-  static constexpr std::size_t kNumbers = 10;
+  static constexpr std::size_t kNumbers = 12;
   std::array<double, kNumbers> numbers() const;
   void restore_numbers(std::span<const double, kNumbers> numbers);
 
