@@ -118,8 +118,10 @@ def writes(trial, command, name, reasons, limit):
             tried += 1
             what = f"{name}: {reason} at {each.number} ({each.kind} {each.path})"
             wrong += judged(outcome, what, str(place / each.path), lambda: differences(files_below(place), wanted))
+            # A failure that did no harm left a project, and `new` rightly refuses to write over it.
+            made = name == "new" and outcome.code == 0 and not differences(files_below(place), wanted)
             again = trial.hnhost(*command(place / "out"), env=QUICK)
-            if again.code != 0:
+            if again.code != 0 and not made:
                 wrong.append(f"{what}: again: {again.err.strip()[-200:]}")
             else:
                 wrong += [f"{what}: then {text}" for text in differences(files_below(place), wanted)]

@@ -394,10 +394,13 @@ void Job::validate() {
 
 void Job::train() {
   const auto steps = static_cast<std::uint64_t>(config_.train.spec.steps);
+  const auto rows = metrics_->rows();
   if (config_.net.kind != core::NetKind::kNone && steps > 0) validate();
   // A stop in the middle of an evaluation leaves a checkpoint without it.
   if (evaluation_due(session_->step()) && !is_measured(session_->step()))
     evaluate_on_the_way(session_->step());
+  // After the last step no other checkpoint follows, and this one lacks what was just measured.
+  if (resumed_ && !trains() && metrics_->rows() != rows) save_checkpoint();
   while (trains()) {
     if (wants_stop()) cancelled();
     const bool stop = after_step(session_->train_step());
