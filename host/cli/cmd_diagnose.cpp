@@ -53,19 +53,28 @@ std::string mean_cell(const nlohmann::json& mean) {
   return number_cell(mean.at("mean")) + error;
 }
 
+std::string kl_method(const nlohmann::json& divergence) {
+  return divergence.at("method") == "jacobian" ? "by the whole Jacobian"
+                                               : "by random probes of the Jacobian";
+}
+
 std::string report(const nlohmann::json& found) {
   std::string out;
   if (found.contains("delta")) {
     const auto& delta = found.at("delta");
-    out += table_text({{"Delta", ""},
-                       {"½|Δ|²", number_cell(delta.at("kl"))},
-                       {"root mean square, beside the noise's 1", number_cell(delta.at("rms"))},
-                       {"one constant offset", percent(delta.at("constant_share"))},
-                       {"decided by the prompt", percent(delta.at("prompt_share"))},
-                       {"decided by the noise", percent(delta.at("noise_share"))},
-                       {"by both together", percent(delta.at("both_share"))},
-                       {"Lipschitz constant (the bound wants it below 1)",
-                        number_cell(found.at("lipschitz").at("largest"))}});
+    out +=
+        table_text({{"Delta", ""},
+                    {"½|Δ|²", number_cell(delta.at("kl"))},
+                    {"root mean square, beside the noise's 1", number_cell(delta.at("rms"))},
+                    {"one constant offset", percent(delta.at("constant_share"))},
+                    {"decided by the prompt", percent(delta.at("prompt_share"))},
+                    {"decided by the noise", percent(delta.at("noise_share"))},
+                    {"by both together", percent(delta.at("both_share"))},
+                    {"Lipschitz constant (the bound wants it below 1)",
+                     number_cell(found.at("lipschitz").at("largest"))},
+                    {"KL divergence, " + kl_method(found.at("divergence")),
+                     mean_cell(found.at("divergence").at("exact"))},
+                    {"of which ½|Δ|² leaves out", mean_cell(found.at("divergence").at("error"))}});
     std::vector<std::vector<std::string>> rows = {
         {"noise", "mean", "deviation", "farthest mean of a channel"}};
     for (const char* state : {"before", "after"}) {

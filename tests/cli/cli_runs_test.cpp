@@ -261,6 +261,8 @@ TEST(Diagnose, TellsWhatDeltaDependsOn) {
   diagnose("constant", {});
   EXPECT_NEAR(found.at("delta").at("constant_share").get<double>(), 1, 1e-6);
   EXPECT_EQ(found.at("lipschitz").at("largest"), 0);
+  EXPECT_EQ(found.at("divergence").at("error").at("mean"), 0) << "a constant has no Jacobian";
+  EXPECT_EQ(found.at("divergence").at("method"), "jacobian");
   EXPECT_EQ(found.at("rewards").size(), 1u) << "the run's own";
   EXPECT_TRUE(found.at("conflicts").empty());
   EXPECT_NEAR(found.at("noise").at("before").at("deviation").get<double>(), 1, 0.1);
@@ -273,6 +275,13 @@ TEST(Diagnose, TellsWhatDeltaDependsOn) {
   EXPECT_NEAR(shares, 1, 1e-9);
   EXPECT_LT(delta.at("constant_share").get<double>(), 0.999);
   EXPECT_GT(found.at("lipschitz").at("largest").get<double>(), 0);
+  const auto& divergence = found.at("divergence");
+  EXPECT_GT(std::abs(divergence.at("error").at("mean").get<double>()), 0);
+  EXPECT_NEAR(divergence.at("exact").at("mean").get<double>(),
+              divergence.at("bound").at("mean").get<double>() +
+                  divergence.at("error").at("mean").get<double>(),
+              1e-9);
+  EXPECT_TRUE(divergence.at("invertible").get<bool>());
   ASSERT_EQ(found.at("rewards").size(), 3u);
   EXPECT_EQ(found.at("rewards").at(2).at("name"), "judge");
   ASSERT_EQ(found.at("conflicts").size(), 1u) << "the judge has no gradient";

@@ -295,5 +295,66 @@ TEST_F(CoreSession, LipschitzIsTheLargestSingularValue) {
                open_session(finetune, {})->lipschitz({"a"}, 1, 3));
 }
 
+// The same J: f = J (x + c), and I + J has rank 2 beside the identity, so that by Sylvester
+// det(I + s B A) = det(I_2 + s A B).
+TEST_F(CoreSession, TheDivergenceIsThatOfAnAffineMap) {
+  const auto session = open_session(fake_spec(), {});
+  set_adapter(*session, busy_adapter(), folder_);
+  const Numbers n = busy_adapter();
+  double m[2][2] = {{0, 0}, {0, 0}};
+  for (int r = 0; r < 2; ++r)
+    for (int s = 0; s < 2; ++s)
+      for (int i = 0; i < 8; ++i) m[r][s] += 2.0 * n.at(kA)[r * 8 + i] * n.at(kB)[i * 2 + s];
+  const double trace = m[0][0] + m[1][1];
+  const double det = (1 + m[0][0]) * (1 + m[1][1]) - m[0][1] * m[1][0];
+  SampleRequest drawn;
+  drawn.prompts = {"a", "b", "c"};
+  drawn.seed = 4;
+  drawn.want_delta = drawn.want_noise = true;
+  const SampleResult sampled = session->sample(drawn);
+  KlRequest request;
+  request.prompts = drawn.prompts;
+  request.seed = 4;
+  const std::vector<KlTerms> whole = session->kl_terms(request);
+  ASSERT_EQ(whole.size(), 3u);
+  for (std::size_t b = 0; b < 3; ++b) {
+    double squares = 0, inner = 0;
+    for (std::size_t i = b * 8; i < b * 8 + 8; ++i) {
+      squares += static_cast<double>(sampled.delta.data[i]) * sampled.delta.data[i];
+      inner += static_cast<double>(sampled.delta.data[i]) * sampled.noise.data[i];
+    }
+    EXPECT_NEAR(whole[b].half_square, squares / 2, 1e-5 * squares);
+    EXPECT_NEAR(whole[b].inner, inner, 1e-5 * std::abs(inner) + 1e-6);
+    EXPECT_NEAR(whole[b].trace, trace, 1e-5 * std::abs(trace));
+    EXPECT_NEAR(whole[b].log_det, std::log(std::abs(det)), 1e-5);
+    EXPECT_EQ(whole[b].turned, det < 0);
+  }
+  request.probes = -1;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("probes"), session->kl_terms(request));
+  request.probes = 8;
+  request.order = 0;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("order"), session->kl_terms(request));
+}
+
+// A small J, where the series converges: the estimate comes to the determinant.
+TEST_F(CoreSession, ProbesEstimateTheDivergence) {
+  const auto session = open_session(fake_spec(), {});
+  Numbers small = busy_adapter();
+  for (auto& [name, values] : small)
+    for (float& v : values) v *= 0.2F;
+  set_adapter(*session, small, folder_);
+  KlRequest request;
+  request.prompts = {"a"};
+  const KlTerms exact = session->kl_terms(request).at(0);
+  request.probes = 4000;
+  request.order = 12;
+  const KlTerms estimate = session->kl_terms(request).at(0);
+  ASSERT_GT(std::abs(exact.trace), 1e-3);
+  EXPECT_NEAR(estimate.trace, exact.trace, 0.1 * std::abs(exact.trace) + 0.01);
+  EXPECT_NEAR(estimate.log_det, exact.log_det, 0.1 * std::abs(exact.trace) + 0.01);
+  EXPECT_LT(estimate.remainder, 1e-3);
+  EXPECT_EQ(estimate.half_square, exact.half_square);
+}
+
 }  // namespace
 }  // namespace hn::core::test

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/checkpoint.hpp"
+#include "core/kl_terms.hpp"
 #include "core/lipschitz.hpp"
 #include "core/lora_file.hpp"
 #include "core/noise_gradient.hpp"
@@ -208,6 +209,12 @@ class CoreSession final : public Session {
       const auto in_place = weights_in_place(Weights::kKept);
       return core::lipschitz(generator(), adapter("lipschitz"), *prompts_, device_, prompts, seed,
                              iterations);
+    });
+  }
+  std::vector<KlTerms> kl_terms(const KlRequest& request) override {
+    return enter([&] {
+      const auto in_place = weights_in_place(Weights::kKept);
+      return core::kl_terms(generator(), adapter("kl_terms"), *prompts_, device_, request);
     });
   }
 

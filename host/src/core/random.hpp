@@ -24,6 +24,7 @@ enum class Stream : std::uint32_t {
   kPowerIteration = 8,
   kSearchNoise = 9,
   kZerothOrder = 10,
+  kTraceProbes = 11,
 };
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,

@@ -361,6 +361,23 @@ struct NoiseGradientResult {
   Tensor images;                           // [B,3,H,W] in [0,1], where wanted
 };
 
+// The KL divergence of x0 + f(x0) from N(0, I), term by term (core/kl_terms.hpp).
+struct KlRequest {
+  std::vector<Prompt> prompts;  // B; sample b has the evaluation noise number b of the seed
+  std::uint64_t seed = 0;
+  // 0: the whole Jacobian, as many backward passes as a noise has numbers, and its determinant;
+  // else random probes of its powers' traces up to `order`.
+  std::int64_t probes = 0, order = 8;
+};
+struct KlTerms {           // of one sample; J = df/dx0
+  double half_square = 0;  // 0.5 |f|^2: what training bounds the divergence by
+  double inner = 0;        // x0 . f, whose mean is that of the trace
+  double trace = 0;        // tr J
+  double log_det = 0;      // log |det(I + J)|
+  double remainder = 0;    // size of the last term of log_det's series; 0 of the whole Jacobian
+  bool turned = false;     // det(I + J) < 0: x0 + f(x0) cannot be inverted
+};
+
 // The failures of one sample: a prompt or a picture that a plugin cannot answer. Any other code
 // says that the plugin or the machine is broken, and ends the work.
 inline bool concerns_one_sample(hn_status code) {
@@ -431,6 +448,11 @@ class Session {
   // paper's L < 1).
   virtual std::vector<double> lipschitz(const std::vector<Prompt>& prompts, std::uint64_t seed,
                                         int iterations) = 0;
+  // HN_UNSUPPORTED without a noise network, or where its plugin has no gradient by the noise;
+  // HN_INVALID_ARGUMENT names probes below 0 or an order below 1.
+  virtual std::vector<KlTerms> kl_terms(const KlRequest&) {
+    throw Error(HN_UNSUPPORTED, "[kl_terms] this session has none");
+  }
 };
 
 }  // namespace hn::core

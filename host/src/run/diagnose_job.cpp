@@ -25,6 +25,9 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kPrompts = 8, kSeeds = 8;
 constexpr std::size_t kLipschitzPrompts = 4, kGradientSeeds = 2;
 constexpr int kLipschitzIterations = 8;
+// Up to so many numbers of a noise the divergence is computed from the whole Jacobian.
+constexpr double kWholeJacobian = 2048;
+constexpr std::int64_t kTraceProbes = 32;
 
 struct Request {
   ModelRequest model;
@@ -145,6 +148,7 @@ class Diagnosis {
       out["delta"] = delta_json();
       out["noise"] = {{"before", noise_before_.json()}, {"after", noise_after_.json()}};
       out["lipschitz"] = lipschitz_json();
+      out["divergence"] = divergence_json();
     }
     out["diversity"] = diversity_json();
     out["rewards"] = rewards_json();
@@ -257,10 +261,40 @@ class Diagnosis {
             {"both_share", share(parts.both)}};
   }
 
-  ordered_json lipschitz_json() const {
+  std::vector<core::Prompt> few_prompts() const {
     std::vector<core::Prompt> some = prompts_;
     if (some.size() > kLipschitzPrompts) some.resize(kLipschitzPrompts);
-    const std::vector<double> values = session_.lipschitz(some, config_.seed, kLipschitzIterations);
+    return some;
+  }
+
+  // The exact KL divergence beside 0.5 |delta|^2, and what that leaves out.
+  ordered_json divergence_json() const {
+    core::KlRequest request;
+    request.prompts = few_prompts();
+    request.seed = config_.seed;
+    double numbers = 1;
+    for (const std::int64_t size : session_.shapes().noise) numbers *= static_cast<double>(size);
+    if (numbers > kWholeJacobian) request.probes = kTraceProbes;
+    std::vector<double> bounds, errors, exact, remainders;
+    bool turned = false;
+    for (const core::KlTerms& t : session_.kl_terms(request)) {
+      bounds.push_back(t.half_square);
+      errors.push_back(t.trace - t.log_det);
+      exact.push_back(bounds.back() + errors.back());
+      remainders.push_back(t.remainder);
+      turned = turned || t.turned;
+    }
+    return {{"method", request.probes == 0 ? "jacobian" : "hutchinson"},
+            {"bound", to_json(mean_of(bounds))},
+            {"error", to_json(mean_of(errors))},
+            {"exact", to_json(mean_of(exact))},
+            {"remainder", finite_or_null(mean_of(remainders).mean)},
+            {"invertible", !turned}};
+  }
+
+  ordered_json lipschitz_json() const {
+    const std::vector<double> values =
+        session_.lipschitz(few_prompts(), config_.seed, kLipschitzIterations);
     double largest = 0;
     for (const double each : values)
       if (!std::isnan(largest) && !(each <= largest)) largest = each;  // a NaN stays
