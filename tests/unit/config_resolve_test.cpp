@@ -61,6 +61,25 @@ TEST_F(Resolve, IsStable) {
   EXPECT_TRUE(std::filesystem::path(once.run.dir).is_absolute());
 }
 
+TEST_F(Resolve, TwoFormsOfAPromptAreCheckedAndNameTheCurve) {
+  const auto with = [](const std::string& forms) {
+    return "generator = \"gen\"\n[[reward]]\nname = \"fake\"\n[[reward]]\nname = \"fake\"\n"
+           "relative = " +
+           forms + "\n[eval]\nrewards = [\"fake\"]\n";
+  };
+  const RunConfig c = resolved(with("[\"vivid, {}\", \"dull, {}\"]"));
+  const core::SessionSpec spec = session_spec(c, *registry_);
+  ASSERT_EQ(spec.rewards.size(), 2u) << "the plain one is there already";
+  EXPECT_EQ(spec.rewards[1].name, "fake-relative");
+  EXPECT_EQ(spec.rewards[1].relative->bad, "dull, {}");
+  EXPECT_FALSE(spec.rewards[0].relative);
+  EXPECT_EQ(to_toml(resolved(to_toml(c))), to_toml(c));
+  EXPECT_THAT(refused(with("[\"{}\"]")), HasSubstr("the good and the bad one, got 1"));
+  EXPECT_THAT(refused(with("[\"vivid\", \"dull {}\"]")), HasSubstr("one {} in each form"));
+  EXPECT_THAT(refused(with("[\"{} {}\", \"dull {}\"]")), HasSubstr("got '{} {}'"));
+  EXPECT_THAT(refused(with("[\"{}\", \"{}\"]")), HasSubstr("always 0"));
+}
+
 TEST_F(Resolve, AWeightThatIsGivenStays) {
   EXPECT_EQ(
       resolved("generator = \"gen\"\n[[reward]]\nname = \"fake\"\nweight = 1\n").rewards[0].weight,

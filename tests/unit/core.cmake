@@ -9,6 +9,7 @@ if(TARGET hnhost_core_parts)
     SOURCES ${here}/core_adapter_test.cpp ${here}/core_chain_test.cpp ${here}/core_checkpoint_test.cpp
             ${here}/core_core_session_test.cpp ${here}/core_full_disk_test.cpp ${here}/core_kept_weights_test.cpp
             ${here}/core_noise_gradient_test.cpp ${here}/core_noise_net_folder_test.cpp ${here}/core_noise_net_test.cpp
+            ${here}/core_relative_reward_test.cpp
             ${here}/core_reward_state_test.cpp ${here}/core_sampler_test.cpp ${here}/core_scorer_test.cpp
             ${here}/core_trainer_test.cpp ${here}/core_zeroth_order_test.cpp
     LIBS hnhost_core_parts)

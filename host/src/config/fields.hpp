@@ -90,6 +90,7 @@ void visit_reward(Visitor& v, RewardConfig& c) {
   v.integer("every", c.every, 0, kMostSteps);
   v.integer("batch", c.batch, 0, kMostSamples);
   v.integer("resize", c.resize, 0, 16384);
+  v.list("relative", c.relative);
   v.choice("isolation", c.isolation, kIsolations);
 }
 

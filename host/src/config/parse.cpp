@@ -145,8 +145,8 @@ RunConfig parse_config(std::string_view toml, const std::string& name) {
   std::set<std::string> names;
   for (const TomlTable& table : top.table().find_tables("reward")) {
     c.rewards.push_back(read_reward(table));
-    if (!names.insert(c.rewards.back().name).second)
-      table.fail("name", cat("'", c.rewards.back().name, "' is given twice"));
+    if (!names.insert(c.rewards.back().curve()).second)
+      table.fail("name", cat("'", c.rewards.back().curve(), "' is given twice"));
   }
   for (const TomlTable& table : top.table().find_tables("guard"))
     c.guards.push_back(read_guard(table));

@@ -141,9 +141,30 @@ void resolve_generator(RunConfig& c, const Choice& choice) {
 }
 
 // pairs: train.zeroth_order.
+void check_relative(const std::string& where, const RewardConfig& reward,
+                    const RewardFacts& facts) {
+  if (reward.relative.empty()) return;
+  if (reward.relative.size() != 2)
+    refuse(cat(where, " relative: expected two forms of a prompt, the good and the bad one, got ",
+               reward.relative.size()));
+  for (const std::string& form : reward.relative) {
+    const std::size_t at = form.find("{}");
+    if (at == std::string::npos || form.find("{}", at + 2) != std::string::npos)
+      refuse(cat(where, " relative: expected one {} in each form, where the prompt goes, got '",
+                 form, "'"));
+  }
+  if (reward.relative[0] == reward.relative[1])
+    refuse(cat(where, " relative: expected two different forms, got '", reward.relative[0],
+               "' twice, whose difference is always 0"));
+  if (facts.text_limit == 0)
+    refuse(cat(where, " relative: expected a reward that reads prompts, ", reward.name,
+               " sees the picture alone"));
+}
+
 void resolve_reward(RewardConfig& reward, const Registry& registry, std::int64_t pairs) {
   const std::string where = cat("[reward ", reward.name, "]");
   const Choice choice = registry.reward(reward.name);
+  check_relative(where, reward, choice.reward());
   if (!reward.weight_given) reward.weight = choice.reward().default_weight;
   reward.weight_given = true;
   if (!reward.every_given) reward.every = reward.train ? 1 : 0;
@@ -182,7 +203,7 @@ void resolve_rewards(RunConfig& c, const Registry& registry) {
     RewardConfig measured;
     measured.name = name;
     measured.train = false;
-    const auto same = [&](const RewardConfig& other) { return other.name == name; };
+    const auto same = [&](const RewardConfig& other) { return other.curve() == name; };
     if (std::none_of(c.rewards.begin(), c.rewards.end(), same)) gather(measured);
   }
   if (problems.size() == 1) throw Error(code, problems[0]);
@@ -208,7 +229,7 @@ void resolve_net_file(core::NetSpec& net) {
 void check_guards(const RunConfig& c) {
   std::vector<std::string> running;
   for (const RewardConfig& reward : c.rewards)
-    if (reward.every > 0) running.push_back(reward.name);
+    if (reward.every > 0) running.push_back(reward.curve());
   for (const core::GuardSpec& guard : c.guards)
     if (std::find(running.begin(), running.end(), guard.reward) == running.end())
       refuse(cat("[guard ", guard.reward,

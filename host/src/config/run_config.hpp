@@ -27,8 +27,14 @@ struct RewardConfig {
   std::int64_t batch = 0;  // it sees the first so many samples of a batch; 0: all
   std::int64_t resize =
       0;  // pixels that pictures are resized to before; rewards of one number share
+  // Two forms of a prompt, good and bad, or none: the score is the difference between them.
+  std::vector<std::string> relative;
   core::Isolation isolation = core::Isolation::kAuto;
   bool weight_given = false, every_given = false;
+
+  // Of its curve, by which [[guard]] and the reports know it.
+  std::string curve() const { return relative.empty() ? name : name + kRelativeCurve; }
+  static constexpr const char* kRelativeCurve = "-relative";
 };
 
 struct TrainConfig {

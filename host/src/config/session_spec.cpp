@@ -40,7 +40,7 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   core::RewardSpec spec;
   spec.plugin = {nullptr, choice.plugin->id, choice.plugin->bundle};
   spec.plugin.place = place_of(reward.isolation, config);
-  spec.name = reward.name;
+  spec.name = reward.curve();
   spec.options = merged(choice, reward.options, reward.weights);
   // A reward that cannot follow the generator to its device stays on the CPU.
   const std::string kind = config.device.substr(0, config.device.find(':'));
@@ -55,6 +55,10 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   spec.every = reward.every;
   spec.batch = reward.batch;
   spec.resize = reward.resize;
+  if (!reward.relative.empty()) {
+    spec.relative = {reward.relative[0], reward.relative[1]};
+    return spec;  // the alarms are of a score, not of a difference
+  }
   for (const Detector& detector : choice.plugin->detectors)
     if (detector.model.empty() || (choice.model != nullptr && detector.model == choice.model->name))
       spec.alarms.push_back({detector.score, detector.tolerance, detector.means});

@@ -73,6 +73,7 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
     f[prefix + "resize"] = std::to_string(r.resize);
     f[prefix + "weight"] = number(r.weight);
     f[prefix + "loss_scale"] = number(r.loss_scale);
+    if (r.relative) f[prefix + "relative"] = r.relative->good + " against " + r.relative->bad;
     add_options(f, prefix + "options.", r.options);
   }
   if (t.reward_normalise) f["train.reward_normalise"] = "true";

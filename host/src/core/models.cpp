@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <hn/cpp/tensor.hpp>
 
+#include "core/relative_reward.hpp"
+
 namespace hn::core {
 namespace {
 
@@ -154,7 +156,8 @@ std::vector<AdapterLayer> GeneratorModel::layers(NetKind kind) {
 RewardModel::RewardModel(Runtime& runtime, const RewardSpec& spec, at::Device device)
     : spec_(spec), device_(device) {
   const Options options = with_device(spec.options, device.str());
-  instance_ = std::make_unique<Instance>(runtime, spec.plugin, spec.name, options);
+  const Plugin plugin = spec.relative ? relative_plugin(spec.plugin, *spec.relative) : spec.plugin;
+  instance_ = std::make_unique<Instance>(runtime, plugin, spec.name, options);
   score_ = std::make_unique<FunctionClient>(*instance_, "score", options);
   score_->require_only({"image_rgb01"});
   image_slot_ = score_->input("image_rgb01");

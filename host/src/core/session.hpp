@@ -67,6 +67,12 @@ struct ScoreAlarm {
   std::string means;
 };
 
+// Two forms of every prompt, each with one {} where its text goes.
+struct RelativePrompts {
+  std::string good, bad;
+  bool operator==(const RelativePrompts&) const = default;
+};
+
 struct RewardSpec {
   Plugin plugin;
   std::string name;  // "clip": the name of its curve
@@ -86,6 +92,8 @@ struct RewardSpec {
   // Pixels that the pictures are resized to before the reward sees them (SharedResize); 0: they
   // come as they are. Rewards of one number share the resized batch and the way back.
   std::int64_t resize = 0;
+  // Its score is the difference between the two forms' (relative_reward.hpp).
+  std::optional<RelativePrompts> relative;
   std::vector<ScoreAlarm> alarms;
 };
 

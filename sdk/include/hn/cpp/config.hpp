@@ -57,6 +57,8 @@ class Config {
   }
   double f64(const char* key, double fallback) const { return find_f64(key).value_or(fallback); }
   bool boolean(const char* key, bool fallback) const { return find_bool(key).value_or(fallback); }
+  // For who hands the same options on to another plugin.
+  const hn_config* raw() const { return raw_; }
 
  private:
   static bool found(hn_status status, const char* key, const char* type) {
