@@ -29,8 +29,12 @@ nlohmann::json rewards_of(const hnhost_session& s) {
   auto rows = nlohmann::json::array();
   for (std::size_t k = 0; k < s.spec.rewards.size(); ++k) {
     const hn::core::RewardSpec& reward = s.spec.rewards[k];
-    const hn::host::RewardFacts& facts = s.host->registry().reward(reward.name).reward();
+    const hn::host::RewardFacts& facts = s.host->registry().reward(reward.registered).reward();
     const hn::core::RewardTraits traits = s.core->traits(k);
+    // A difference of two scores has other bounds than they.
+    const auto bound = [&](const std::optional<double>& of_score) {
+      return of_score && !reward.relative ? nlohmann::json(*of_score) : nlohmann::json();
+    };
     rows.push_back({{"name", reward.name},
                     {"plugin_id", reward.plugin.id},
                     {"weight", reward.weight},
@@ -38,10 +42,8 @@ nlohmann::json rewards_of(const hnhost_session& s) {
                     {"columns", traits.columns},
                     {"reads_prompts", traits.reads_prompts},
                     {"differentiable", traits.differentiable},
-                    {"range",
-                     {facts.min ? nlohmann::json(*facts.min) : nlohmann::json(),
-                      facts.max ? nlohmann::json(*facts.max) : nlohmann::json()}},
-                    {"direction", facts.higher_is_better ? "higher" : "lower"}});
+                    {"range", {bound(facts.min), bound(facts.max)}},
+                    {"direction", reward.higher_is_better ? "higher" : "lower"}});
   }
   return rows;
 }

@@ -41,6 +41,7 @@ core::RewardSpec reward_spec(const RewardConfig& reward, const RunConfig& config
   spec.plugin = {nullptr, choice.plugin->id, choice.plugin->bundle};
   spec.plugin.place = place_of(reward.isolation, config);
   spec.name = reward.curve();
+  spec.registered = reward.name;
   spec.options = merged(choice, reward.options, reward.weights);
   // A reward that cannot follow the generator to its device stays on the CPU.
   const std::string kind = config.device.substr(0, config.device.find(':'));

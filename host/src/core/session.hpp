@@ -75,7 +75,8 @@ struct RelativePrompts {
 
 struct RewardSpec {
   Plugin plugin;
-  std::string name;  // "clip": the name of its curve
+  std::string name;        // "clip-relative": the name of its curve
+  std::string registered;  // "clip": what the registry knows it by
   Options options;
   double weight = 1;       // of the loss
   double loss_target = 0;  // loss = weight * (target - scale * score); a constant that shifts the

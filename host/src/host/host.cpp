@@ -67,7 +67,7 @@ RunConfig Host::configure(std::string_view toml, ConfigUse use) const {
 
 void Host::open_plugins(core::SessionSpec& spec) {
   for (core::RewardSpec& reward : spec.rewards)
-    reward.plugin = open_plugin(*registry_.reward(reward.name).plugin, reward.plugin.place);
+    reward.plugin = open_plugin(*registry_.reward(reward.registered).plugin, reward.plugin.place);
 }
 
 std::unique_ptr<core::Session> Host::open_session(const RunConfig& config, core::Services services,

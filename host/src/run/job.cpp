@@ -208,9 +208,8 @@ void Job::open() {
   plan_.batch = config_.eval.batch;
   const core::SessionSpec spec = host::session_spec(config_, host_.registry());
   for (const auto& reward : spec.rewards) {
-    const bool higher = host_.registry().reward(reward.name).reward().higher_is_better;
-    measures_.push_back(
-        {reward.name, reward.weight, reward.train, higher, !reward.train && reward.every > 0});
+    measures_.push_back({reward.name, reward.weight, reward.train, reward.higher_is_better,
+                         !reward.train && reward.every > 0});
     plan_.rewards.push_back(reward.name);
   }
   prompts_ = training_prompts(config_, host_.registry());

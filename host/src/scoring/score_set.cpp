@@ -195,8 +195,8 @@ std::string compare_sets(host::Host& host, std::string_view text, const hnhost_h
   if (errors > 0) answer["first_error"] = first_error;
   answer["rewards"] = nlohmann::ordered_json::array();
   for (std::size_t k = 0; k < rewards; ++k) {
-    const bool higher = host.registry().reward(scorer.names()[k]).reward().higher_is_better;
-    answer["rewards"].push_back(compared(scorer.names()[k], scores[0][k], scores[1][k], higher));
+    answer["rewards"].push_back(
+        compared(scorer.names()[k], scores[0][k], scores[1][k], scorer.higher_is_better(k)));
   }
   return answer.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -35,7 +35,8 @@ SetScorer::SetScorer(host::Host& host, const host::RunConfig& config, core::Serv
   for (const core::RewardSpec& reward :
        host::session_spec(config, host.registry(), host::ConfigUse::kRewards).rewards) {
     names_.push_back(reward.name);
-    reads_prompts_.push_back(host.registry().reward(reward.name).reward().text_limit > 0);
+    higher_is_better_.push_back(reward.higher_is_better);
+    reads_prompts_.push_back(host.registry().reward(reward.registered).reward().text_limit > 0);
   }
   // Once it is open the session's own progress would count within one batch.
   const auto loading = std::make_shared<std::atomic<bool>>(true);

@@ -28,6 +28,7 @@ class SetScorer {
             hn_stream stream = {0, 0, 0});
 
   const std::vector<std::string>& names() const { return names_; }
+  bool higher_is_better(std::size_t reward) const { return higher_is_better_[reward]; }
   // Throws HN_INVALID_ARGUMENT when a reward reads prompts and an item has none; it names both.
   void require_prompts(std::span<const ScoreItem> items) const;
 
@@ -46,6 +47,7 @@ class SetScorer {
                    std::span<const std::size_t> group, std::vector<ScoredRow>& rows);
 
   std::vector<std::string> names_;
+  std::vector<bool> higher_is_better_;
   std::vector<bool> reads_prompts_;
   core::Services services_;
   host::PicturesConfig pictures_;
