@@ -160,7 +160,7 @@ PaperSize full_paper() {
   PaperSize size;
   size.seeds = {0, 1, 2};
   size.prompts = 0;
-  size.steps = 160;
+  size.steps = 240;
   size.batch = 48;
   size.redness_steps = 80;
   size.noises = 50;
