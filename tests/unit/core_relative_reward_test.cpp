@@ -77,6 +77,8 @@ TEST_F(CoreRelativeReward, WantsAReadersReward) {
                open_session(spec, {}));
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("not loaded"),
                relative_plugin(Plugin(), {"{}", "not {}"}));
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("one {} in a form, got 'dull'"),
+               relative_plugin(fake_spec().rewards[0].plugin, {"{}", "dull"}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "config/prompts.hpp"
 #include "config/run_config.hpp"
 #include "config/training_prompts.hpp"
+#include "core/relative_reward.hpp"
 #include "loader/scan.hpp"
 #include "pull/snapshot.hpp"
 #include "registry/registry.hpp"
@@ -148,8 +149,7 @@ void check_relative(const std::string& where, const RewardConfig& reward,
     refuse(cat(where, " relative: expected two forms of a prompt, the good and the bad one, got ",
                reward.relative.size()));
   for (const std::string& form : reward.relative) {
-    const std::size_t at = form.find("{}");
-    if (at == std::string::npos || form.find("{}", at + 2) != std::string::npos)
+    if (!core::has_one_place(form))
       refuse(cat(where, " relative: expected one {} in each form, where the prompt goes, got '",
                  form, "'"));
   }

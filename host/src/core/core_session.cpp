@@ -16,6 +16,7 @@
 #include "core/noise_net_folder.hpp"
 #include "core/sampler.hpp"
 #include "core/scorer.hpp"
+#include "core/shape_numbers.hpp"
 #include "core/spec_check.hpp"
 #include "core/thread_count.hpp"
 #include "core/trainer.hpp"
@@ -293,8 +294,7 @@ class CoreSession final : public Session {
     if (file) report_lora_gaps(*file, put_lora(*adapter_, *file), services_);
     shapes_.noise = generator_->noise_shape();
     shapes_.image = generator_->image_shape();
-    double numbers = 1;
-    for (const std::int64_t size : shapes_.noise) numbers *= static_cast<double>(size);
+    const double numbers = shape_numbers(shapes_.noise);
     shapes_.kl_target = KlControl::target(spec_, numbers);
     shapes_.steps = generator_->steps();
     shapes_.trainable = adapter_ ? adapter_->count() : 0;

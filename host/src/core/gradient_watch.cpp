@@ -58,10 +58,11 @@ void SampleWatch::add(std::span<const double> norms) {
   mean_ += shift;
   // Both means by the limits of now, so that they are of the same samples.
   if (steps_ < kEnough) return;
+  const double most_usual = usual_limit(), most_cut = limit();
   double usual = 0, cut = 0;
   for (const double norm : norms) {
-    usual += std::min(norm, usual_limit());
-    cut += std::min(norm, limit());
+    usual += std::min(norm, most_usual);
+    cut += std::min(norm, most_cut);
   }
   const double part = cut_ > 0 ? kShare : 1;
   usual_ += part * (usual / count - usual_);

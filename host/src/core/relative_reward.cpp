@@ -10,6 +10,8 @@
 #include <list>
 #include <mutex>
 
+#include "core/host_plugin.hpp"
+
 namespace hn {
 namespace {
 
@@ -256,12 +258,9 @@ class RelativeInstance final : public Instance {
 
   std::vector<MemoryUse> memory_use() const override {
     std::vector<MemoryUse> all;
-    for (std::uint64_t i = 0; inner_.memory != nullptr; ++i) {
-      hn_memory_use use{};
-      use.struct_size = sizeof use;
-      if (inner_.memory->use(inner_.raw, i, &use, nullptr) != HN_OK) break;
+    if (inner_.memory == nullptr) return all;
+    for (const hn_memory_use& use : memory_uses(*inner_.memory, inner_.raw))
       all.push_back({{static_cast<DLDeviceType>(use.device_type), use.device_id}, use.bytes});
-    }
     return all;
   }
   void trim(hn_stream stream) override {
@@ -281,6 +280,9 @@ namespace hn::core {
 Plugin relative_plugin(const Plugin& inner, const RelativePrompts& prompts) {
   if (inner.entry == nullptr)
     throw Error(HN_INVALID_ARGUMENT, "[relative] the plugin was not loaded (no entry)");
+  for (const std::string* form : {&prompts.good, &prompts.bad})
+    if (!has_one_place(*form))
+      throw Error(HN_INVALID_ARGUMENT, "[relative] expected one {} in a form, got '" + *form + "'");
   const std::lock_guard lock(entries_mutex());
   std::int64_t index = 0;
   const Entry* found = nullptr;
@@ -294,18 +296,7 @@ Plugin relative_plugin(const Plugin& inner, const RelativePrompts& prompts) {
   if (found == nullptr) {
     Entry& made = entries().emplace_back(
         Entry{inner.entry, prompts, inner.id, std::string(view(inner.entry->version)), {}});
-    made.raw = {sizeof(hn_plugin_v1),
-                HN_ABI_MAJOR,
-                kNeedsMinor,
-                0u,
-                str(made.id),
-                str(made.version),
-                &tables::create<RelativeInstance>,
-                &tables::destroy,
-                &tables::get_interface,
-                HN_ABI_MINOR,
-                0u,
-                nullptr};
+    made.raw = host_plugin<RelativeInstance>(str(made.id), str(made.version));
     found = &made;
   }
   Plugin plugin = inner;

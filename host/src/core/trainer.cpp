@@ -13,17 +13,12 @@
 #include "core/finite.hpp"
 #include "core/host_tensor.hpp"
 #include "core/loss.hpp"
+#include "core/shape_numbers.hpp"
 
 namespace hn::core {
 namespace {
 
 bool is_unavailable(hn_status code) { return code == HN_UNAVAILABLE || code == HN_DEADLINE; }
-
-double numbers_of(const std::vector<std::int64_t>& shape) {
-  double numbers = 1;
-  for (const std::int64_t size : shape) numbers *= static_cast<double>(size);
-  return numbers;
-}
 
 std::string text_of(double number) {
   char text[32];
@@ -52,7 +47,7 @@ Trainer::Trainer(const SessionSpec& spec, GeneratorModel& generator,
       optimiser_(spec.train, adapter.values()),
       states_(spec),
       kept_(spec.train, adapter.values()),
-      kl_(KlControl::target(spec, numbers_of(noise_shape_))),
+      kl_(KlControl::target(spec, shape_numbers(noise_shape_))),
       watch_(spec.train.outlier),
       samples_(spec.train.sample_outlier) {}
 
@@ -207,7 +202,7 @@ void Trainer::fill_report(const ChainTotals& totals, StepReport& report) {
   report.probes = totals.probes;
   report.kl = totals.half_square / samples;
   report.reg_weight = train_.reg_weight * kl_.factor();
-  report.delta_rms = std::sqrt(2 * report.kl / numbers_of(noise_shape_));
+  report.delta_rms = std::sqrt(2 * report.kl / shape_numbers(noise_shape_));
   states_.finish_step(totals.rewards, report);
   for (const std::string& warning : report.warnings)
     runtime_.services.log(HN_LOG_WARNING, "step " + std::to_string(report.step) + ": " + warning);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/ranges.hpp"
+#include "core/shape_numbers.hpp"
 #include "run/adapter_folder.hpp"
 #include "run/model_request.hpp"
 #include "scoring/evaluate.hpp"
@@ -272,8 +273,7 @@ class Diagnosis {
     core::KlRequest request;
     request.prompts = few_prompts();
     request.seed = config_.seed;
-    double numbers = 1;
-    for (const std::int64_t size : session_.shapes().noise) numbers *= static_cast<double>(size);
+    const double numbers = core::shape_numbers(session_.shapes().noise);
     if (numbers > kWholeJacobian) request.probes = kTraceProbes;
     std::vector<double> bounds, errors, exact, remainders;
     bool turned = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/shape_numbers.hpp"
 #include "support/cat.hpp"
 
 namespace hn::host {
@@ -12,8 +13,7 @@ constexpr double kMostTargets = 2, kLostErrors = 3;
 
 double penalty_of(const RunConfig& config, const core::Session& session) {
   if (!core::is_noise_net(config.net.kind)) return 0;
-  double numbers = 1;
-  for (const std::int64_t size : session.shapes().noise) numbers *= static_cast<double>(size);
+  const double numbers = core::shape_numbers(session.shapes().noise);
   switch (config.train.spec.reg) {
     case core::Regulariser::kMean: return config.train.spec.reg_weight / numbers;
     case core::Regulariser::kPaper: return config.train.spec.reg_weight;

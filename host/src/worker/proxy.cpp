@@ -6,6 +6,7 @@
 #include <list>
 #include <mutex>
 
+#include "core/host_plugin.hpp"
 #include "support/cat.hpp"
 #include "worker/proxy_instance.hpp"
 
@@ -51,18 +52,8 @@ const hn_plugin_v1* proxy_entry(const std::string& id, const std::string& versio
   for (const Entry& each : entries)
     if (each.id == id && each.version == version) return &each.raw;
   Entry& made = entries.emplace_back(Entry{id, version, {}});
-  made.raw = {sizeof(hn_plugin_v1),
-              HN_ABI_MAJOR,
-              kNeedsMinor,
-              0u,
-              str(made.id),
-              str(made.version),
-              &tables::create<ProxyInstance>,
-              &tables::destroy,
-              &tables::get_interface,
-              HN_ABI_MINOR,
-              0u,
-              &get_plugin_interface};
+  made.raw =
+      core::host_plugin<ProxyInstance>(str(made.id), str(made.version), &get_plugin_interface);
   return &made.raw;
 }
 

@@ -46,15 +46,22 @@ class RawPrompts {
   std::vector<const hn_prompt*> pointers_;
 };
 
-// What an instance holds on all devices together; 0 where it does not say.
-inline std::uint64_t used_bytes(const hn_memory_v1& memory, hn_instance* instance) {
-  std::uint64_t bytes = 0;
-  for (std::uint64_t i = 0; i < 64; ++i) {
+// What an instance holds, one entry a device; a plugin that never ends is not followed.
+inline std::vector<hn_memory_use> memory_uses(const hn_memory_v1& memory, hn_instance* instance) {
+  std::vector<hn_memory_use> uses;
+  while (uses.size() < 64) {
     hn_memory_use use{};
     use.struct_size = sizeof use;
-    if (memory.use(instance, i, &use, nullptr) != HN_OK) break;
-    bytes += use.bytes;
+    if (memory.use(instance, uses.size(), &use, nullptr) != HN_OK) break;
+    uses.push_back(use);
   }
+  return uses;
+}
+
+// On all devices together; 0 where it does not say.
+inline std::uint64_t used_bytes(const hn_memory_v1& memory, hn_instance* instance) {
+  std::uint64_t bytes = 0;
+  for (const hn_memory_use& use : memory_uses(memory, instance)) bytes += use.bytes;
   return bytes;
 }
 
