@@ -43,7 +43,7 @@ at::Tensor AutoencoderMid::operator()(const at::Tensor& x) const {
 }
 
 AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config, WeightMap& weights)
-    : config_(config), activation_(find_activation(config.activation, "vae act_fn")) {
+    : config_(config), activation_(find_activation(config.activation, "[vae] act_fn")) {
   const Builder build{weights};
   const ResnetOptions options{.groups = config.groups, .eps = kEps, .activation = activation_};
   const std::int64_t first = config.channels.front(), last = config.channels.back(),

@@ -87,6 +87,10 @@ Conv2d::Conv2d(const Builder& builder, const std::string& name, std::int64_t in,
                std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t groups,
                bool with_bias)
     : stride_(stride), padding_(padding), groups_(groups) {
+  if (groups < 1 || in % groups != 0 || out % groups != 0)
+    throw Error(HN_DATA_LOSS, name + ": expected channels that " + std::to_string(groups) +
+                                  " groups divide, the configuration gives " + std::to_string(in) +
+                                  " to " + std::to_string(out));
   const std::vector<std::int64_t> shape{out, in / groups, kernel, kernel};
   // A depthwise kernel is a handful of numbers a channel: quantising it saves nothing and costs
   // most.

@@ -26,9 +26,8 @@ Activation find_activation(const std::string& name, const std::string& where) {
   if (name == "relu") return [](const at::Tensor& x) { return at::relu(x); };
   if (name == "gelu_pytorch_tanh") return [](const at::Tensor& x) { return at::gelu(x, "tanh"); };
   throw Error(HN_UNSUPPORTED,
-              "[" + where +
-                  "] expected silu, swish, mish, gelu, relu or gelu_pytorch_tanh, got \"" + name +
-                  "\"");
+              where + ": expected silu, swish, mish, gelu, relu or gelu_pytorch_tanh, got \"" +
+                  name + "\"");
 }
 
 }  // namespace hn

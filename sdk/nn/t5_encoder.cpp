@@ -91,7 +91,7 @@ at::Tensor t5_position_buckets(std::int64_t length, std::int64_t buckets, std::i
 }
 
 T5Encoder::T5Encoder(const T5Config& config, WeightMap& weights)
-    : config_(config), activation_(find_activation(config.activation, "t5 feed_forward_proj")) {
+    : config_(config), activation_(find_activation(config.activation, "[t5] feed_forward_proj")) {
   const Builder build{weights};
   const std::int64_t d = config.d_model, inner = config.heads * config.d_kv;
   const std::vector<std::int64_t> shape = {config.vocab_size, d};

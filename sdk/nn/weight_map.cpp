@@ -11,6 +11,9 @@
 namespace hn {
 namespace {
 
+// Of a number of layers that is no model's: nobody reads such a list, and it has to end.
+constexpr std::size_t kMostMissing = 10'000;
+
 std::string dims_text(at::IntArrayRef shape) {
   std::ostringstream out;
   out << '[';
@@ -106,11 +109,19 @@ std::string WeightMap::label(const std::string& name) const {
 }
 
 bool WeightMap::check(const std::string& name, at::IntArrayRef shape) {
+  for (const std::int64_t size : shape)
+    if (size < 1)
+      throw Error(HN_DATA_LOSS,
+                  name + ": expected sizes above 0, the configuration gives " + dims_text(shape));
   taken_.insert(name);
   requested_.push_back({name, shape.vec()});
   const StridedView* there = files_.find(prefix_ + name);
   if (there == nullptr) {
     missing_.push_back(label(name) + " " + dims_text(shape));
+    if (missing_.size() == kMostMissing)
+      throw Error(HN_DATA_LOSS, "the configuration asks for " + std::to_string(kMostMissing) +
+                                    " tensors and more that are not in " + files_.path().string() +
+                                    ", " + missing_.front() + " first");
   } else if (at::IntArrayRef(there->shape) != shape) {
     mismatched_.push_back(label(name) + ": expected " + dims_text(shape) + ", got " +
                           dims_text(there->shape));
@@ -142,11 +153,9 @@ at::Tensor WeightMap::stored(const std::string& name) const {
 
 at::Tensor WeightMap::take(const std::string& name, at::IntArrayRef shape) {
   const bool there = check(name, shape);
-  // A reported dry run goes on to the next component, whose constructor may use what it got.
-  if (!there && reporting_weights())
-    return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
-  if (!there) return {};
-  if (device_.is_meta() || files_.at(prefix_ + name).data == nullptr)
+  // A dry run goes on to the next component, whose constructor may use what it got.
+  if (!there && !device_.is_meta() && !reporting_weights()) return {};
+  if (!there || device_.is_meta() || files_.at(prefix_ + name).data == nullptr)
     return at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
   const auto tensor = stored(name);
   auto wanted = tensor.to(device_, dtype_);

@@ -1,6 +1,8 @@
 // Folders that the generators open, and folders that they refuse: each message names the file, what
 // was wanted and what came.
 #include <algorithm>
+#include <functional>
+#include <hn/formats/json_file.hpp>
 
 #include "unit/generator_support.hpp"
 
@@ -34,6 +36,24 @@ void expect_refused(const GeneratorCopy& copy, hn_status code,
   EXPECT_EQ(got.status, code) << got.text;
   for (const auto& text : texts)
     EXPECT_NE(got.text.find(text), std::string::npos) << "no '" << text << "' in: " << got.text;
+}
+
+// visit(leaf) with each value of `json` that is no list and no table.
+void for_each_leaf(nlohmann::json& json, const std::function<void(nlohmann::json& leaf)>& visit) {
+  if (!json.is_structured()) return visit(json);
+  for (auto& inner : json) for_each_leaf(inner, visit);
+}
+
+// Values of another size, sign or spelling than a configuration's.
+std::vector<nlohmann::json> spoilt(const nlohmann::json& leaf) {
+  if (leaf.is_boolean()) return {!leaf.get<bool>()};
+  if (leaf.is_number_integer()) {
+    const auto value = leaf.get<std::int64_t>();
+    return {0, -value, value + 1, 3 * value + 1, 1'000'003, std::int64_t{1} << 40};
+  }
+  if (leaf.is_number()) return {0.0, -leaf.get<double>(), 1e300};
+  if (leaf.is_string()) return {leaf.get<std::string>() + "x"};
+  return {};
 }
 
 void expect_all_refused(const std::string& plugin, const std::vector<Spoilt>& all) {
@@ -211,6 +231,41 @@ TEST_P(GeneratorLoad, AFreedTextEncodersWeightsAreStillChecked) {
   EXPECT_NE(got.text.find("missing (1)"), std::string::npos) << got.text;
 }
 
+// Each value of each configuration, spoilt: it opens, or what refuses it names the file, the
+// weights that do not fit it, or (between two parts) the folder.
+TEST_P(GeneratorLoad, WhateverASpoiltConfigurationBreaksIsNamed) {
+  const GeneratorCopy copy(c.plugin);
+  std::vector<std::string> files{c.network + "/config.json", "vae/config.json",
+                                 "scheduler/scheduler_config.json"};
+  for (std::size_t i = 1; i < c.weights.size(); ++i)
+    files.push_back(fs::path(c.weights[i]).parent_path().string() + "/config.json");
+  int refused = 0;
+  for (const std::string& file : files) {
+    auto json = read_json_file(copy.root() / file);
+    for_each_leaf(json, [&](nlohmann::json& leaf) {
+      const nlohmann::json whole = leaf;
+      for (const nlohmann::json& value : spoilt(whole)) {
+        leaf = value;
+        std::ofstream(copy.root() / file) << json;
+        const Outcome got = copy.create();
+        if (got.status == HN_OK) continue;
+        ++refused;
+        EXPECT_TRUE(got.text.find((copy.root() / file).string()) != std::string::npos ||
+                    got.text.find((copy.root() / file).parent_path().string()) !=
+                        std::string::npos ||
+                    got.text.find("] " + copy.root().string() + ": ") != std::string::npos)
+            << file << ": " << whole << " became " << value << ": " << got.text;
+        EXPECT_TRUE(got.status == HN_DATA_LOSS || got.status == HN_UNSUPPORTED)
+            << file << ": " << whole << " became " << value << ": " << got.text;
+      }
+      leaf = whole;
+    });
+    std::ofstream(copy.root() / file) << json;
+  }
+  EXPECT_GT(refused, 100);
+  EXPECT_EQ(copy.create().text, "");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, GeneratorLoad, testing::ValuesIn(load_cases()),
                          [](const auto& info) { return info.param.plugin; });
 
@@ -259,6 +314,8 @@ TEST(SanaLoad, PartsOfAnotherModelAreRefused) {
            "default, got yarn"},
           {"text_encoder/config.json", "use_bidirectional_attention", true, HN_UNSUPPORTED,
            "use_bidirectional_attention"},
+          {"text_encoder/config.json", "hidden_activation", "gelu_pytorch_tinh", HN_UNSUPPORTED,
+           "text_encoder/config.json: [gemma2] hidden_activation: expected silu"},
           {"text_encoder/config.json",
            "layer_types",
            {"full_attention"},

@@ -54,7 +54,7 @@ TransformerConfig TransformerConfig::read(const std::filesystem::path& file) {
 SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
   ModelConfig config(file, "flux_schnell", "FlowMatchEulerDiscreteScheduler");
   SchedulerConfig c;
-  config.read("num_train_timesteps", c.num_train_timesteps);
+  c.num_train_timesteps = config.train_timesteps();
   config.read("shift", c.shift);
   config.read("use_dynamic_shifting", c.dynamic_shifting);
   config.read("base_shift", c.base_shift);
@@ -70,8 +70,7 @@ SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
                           "invert_sigmas", "stochastic_sampling", "use_flow_sigmas"})
     config.only(key, false);
   config.object.finish();
-  config.require(c.num_train_timesteps > 0 && c.shift > 0,
-                 "expected num_train_timesteps and shift above 0");
+  config.require(c.shift > 0, "shift: expected a number above 0");
   config.require(c.max_image_seq_len > c.base_image_seq_len,
                  "expected max_image_seq_len above base_image_seq_len");
   config.require(!c.shift_terminal || *c.shift_terminal < 1,

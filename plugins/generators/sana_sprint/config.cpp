@@ -153,7 +153,7 @@ VaeConfig VaeConfig::read(const std::filesystem::path& file) {
 SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
   ModelConfig r(file, "sana_sprint", "SCMScheduler");
   SchedulerConfig c;
-  r.read("num_train_timesteps", c.num_train_timesteps);
+  c.num_train_timesteps = r.train_timesteps();
   r.read("sigma_data", c.sigma_data);
   r.choice("prediction_type", "trigflow", {"trigflow"});
   r.object.finish();

@@ -40,7 +40,7 @@ at::Tensor ChannelNorm::operator()(const at::Tensor& x, const at::Tensor& residu
 }
 
 ResBlock::ResBlock(const Builder& builder, const std::string& name, const VaeStage& stage)
-    : activation_(find_activation(stage.activation, "vae " + name)),
+    : activation_(find_activation(stage.activation, "[vae " + name + "] activation")),
       conv1_(builder, name + ".conv1", stage.channels, stage.channels, 3, 1, 1, 1, true),
       conv2_(builder, name + ".conv2", stage.channels, stage.channels, 3, 1, 1, 1, false),
       norm_(builder, name + ".norm", stage.channels, stage.batch_norm) {}

@@ -7,7 +7,7 @@
 namespace hn::sana {
 
 Decoder::Decoder(const VaeConfig& config, WeightMap& weights)
-    : activation_(find_activation(config.decoder_activation, "vae decoder_conv_act_fn")) {
+    : activation_(find_activation(config.decoder_activation, "[vae] decoder_conv_act_fn")) {
   const Builder build{weights};
   const auto& stages = config.decoder;
   const std::size_t n = stages.size();

@@ -71,7 +71,7 @@ double interpolate(double at, const std::vector<float>& values) {
 SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
   ModelConfig config(file, "sd_turbo", "EulerDiscreteScheduler");
   SchedulerConfig c;
-  config.read("num_train_timesteps", c.num_train_timesteps);
+  c.num_train_timesteps = config.train_timesteps();
   config.read("beta_start", c.beta_start);
   config.read("beta_end", c.beta_end);
   c.scaled_linear =

@@ -12,13 +12,13 @@ namespace {
 ResnetOptions resnet_options(const UNetConfig& config) {
   return {.groups = config.groups,
           .eps = config.norm_eps,
-          .activation = find_activation(config.activation, "unet act_fn"),
+          .activation = find_activation(config.activation, "[unet] act_fn"),
           .time_channels = config.time_dim,
           .time_scale_shift = config.time_scale_shift};
 }
 
 at::Tensor activate(const at::Tensor& x, const std::string& name) {
-  return name.empty() ? x : find_activation(name, "unet")(x);
+  return name.empty() ? x : find_activation(name, "[unet] activation")(x);
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ UNet::Unit UNet::make_unit(const Builder& build, const std::string& block, std::
 }
 
 UNet::UNet(const UNetConfig& config, WeightMap& weights)
-    : config_(config), activation_(find_activation(config.activation, "unet act_fn")) {
+    : config_(config), activation_(find_activation(config.activation, "[unet] act_fn")) {
   const Builder build{weights, &layers_};
   const auto& stages = config.stages;
   const std::size_t n = stages.size();

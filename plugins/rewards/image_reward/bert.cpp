@@ -9,7 +9,7 @@ namespace hn::image_reward {
 TextEncoder::TextEncoder(const BertConfig& config, std::int64_t encoder_width, WeightMap& weights,
                          const std::string& prefix)
     : config_(config),
-      activation_(find_activation(config.activation, "image_reward med_config.json: hidden_act")) {
+      activation_(find_activation(config.activation, "[image_reward] hidden_act")) {
   const std::int64_t d = config.width, m = config.intermediate;
   const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
     return Affine{weights.take(prefix + name + ".weight", {out, in}),

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <hn/cpp/error.hpp>
 #include <hn/formats/json_file.hpp>
+#include <hn/nn/ops.hpp>
 
 namespace hn::image_reward {
 namespace {
@@ -57,6 +58,7 @@ BertConfig read_bert_config(const std::filesystem::path& folder, std::int64_t po
   c.pad_token_id = json.get_or<std::int64_t>("pad_token_id", c.pad_token_id);
   c.layer_norm_eps = json.get_or<double>("layer_norm_eps", c.layer_norm_eps);
   c.activation = json.get_or<std::string>("hidden_act", c.activation);
+  find_activation(c.activation, json.where() + ": hidden_act");
   for (const auto& [key, value] : {std::pair{"vocab_size", c.vocab_size},
                                    {"hidden_size", c.width},
                                    {"num_hidden_layers", c.layers},

@@ -38,6 +38,13 @@ void ModelConfig::require(bool condition, const std::string& text) const {
   if (!condition) throw Error(HN_DATA_LOSS, object.where() + ": " + text);
 }
 
+std::int64_t ModelConfig::train_timesteps() {
+  const auto steps = object.get_or<std::int64_t>("num_train_timesteps", 1000);
+  require(steps >= 1 && steps <= 100'000,
+          "num_train_timesteps: expected 1 to 100000, got " + std::to_string(steps));
+  return steps;
+}
+
 void ModelConfig::require_out_channels(std::int64_t in_channels, std::int64_t otherwise) {
   const auto out = object.get_or<std::int64_t>("out_channels", otherwise);
   require(out == in_channels, "expected out_channels equal to in_channels (" +

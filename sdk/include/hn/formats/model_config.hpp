@@ -38,6 +38,9 @@ class ModelConfig {
   void require(bool condition, const std::string& text) const;
   // Reads out_channels, which have to be as many as the input's.
   void require_out_channels(std::int64_t in_channels, std::int64_t otherwise);
+  // A scheduler's num_train_timesteps, 1000 where the key is missing. HN_DATA_LOSS unless 1 to
+  // 100,000: a table that long is made at each load.
+  std::int64_t train_timesteps();
   // A value that upstream has and this code does not: HN_UNSUPPORTED unless the key is missing,
   // null or equal to `only`.
   void only(const std::string& key, const nlohmann::json& only);

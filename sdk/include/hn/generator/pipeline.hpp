@@ -123,8 +123,8 @@ class Pipeline::Loading {
   auto network(const std::string& part, const Read& read, std::unique_ptr<Network>& into) {
     pipeline_.network_part_ = part;
     return with_weights(part, read, pipeline_.options_.quantise,
-                        [this, &into](const auto& config, WeightMap& weights) {
-                          into = make<Network>(config, weights);
+                        [this, part, &into](const auto& config, WeightMap& weights) {
+                          into = make<Network>(part, config, weights);
                           pipeline_.report_ = weights.report();
                         });
   }
@@ -133,7 +133,7 @@ class Pipeline::Loading {
   auto autoencoder(const Read& read) {
     return with_weights("vae", read, Quantise::kNone,
                         [this](const auto& config, WeightMap& weights) {
-                          pipeline_.vae_ = make<Vae>(config, weights);
+                          pipeline_.vae_ = make<Vae>("vae", config, weights);
                         });
   }
   // A part without weights. `file` is relative to the folder.
@@ -161,11 +161,16 @@ class Pipeline::Loading {
 
  private:
   template <class Module, class Config>
-  static std::unique_ptr<Module> make(const Config& config, WeightMap& weights) {
-    auto module = std::make_unique<Module>(config, weights);
+  std::unique_ptr<Module> make(const std::string& part, const Config& config,
+                               WeightMap& weights) const {
+    auto module = make_module(pipeline_.model_, config_file(part), weights,
+                              [&] { return std::make_unique<Module>(config, weights); });
     weights.finish();
     if constexpr (requires { module->prepare(); }) module->prepare();
     return module;
+  }
+  std::filesystem::path config_file(const std::string& part) const {
+    return pipeline_.folder_ / part / "config.json";
   }
   WeightMap open(const std::string& part, at::Device device, Quantise quantise) const;
   // Builds on at::kMeta now, and in finish() on the device.
@@ -173,7 +178,7 @@ class Pipeline::Loading {
   auto with_weights(const std::string& part, const Read& read, Quantise quantise,
                     const Build& build) {
     const auto config = check_part(
-        problems_, [&] { return read(pipeline_.folder_ / part / "config.json"); },
+        problems_, [&] { return read(config_file(part)); },
         [&](const auto* found) {
           auto dry = open(part, at::kMeta, quantise);
           if (found != nullptr) build(*found, dry);

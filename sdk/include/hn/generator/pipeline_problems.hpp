@@ -1,8 +1,11 @@
 // Everything that is wrong with a pipeline's folder, in one error.
 #pragma once
 
+#include <c10/util/Exception.h>
+
 #include <filesystem>
 #include <hn/cpp/error.hpp>
+#include <hn/nn/weight_map.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -54,6 +57,25 @@ class PipelineProblems {
   hn_status code_ = HN_OK;
   std::vector<std::string> problems_;
 };
+
+// A module that `make` makes of a configuration and of `weights`. Where these are dry the
+// configuration alone decides, so that what is refused is told with the name of its `file`, and an
+// error of LibTorch's (sizes that no tensor has) becomes HN_DATA_LOSS.
+template <class Make>
+auto make_module(const std::string& model, const std::filesystem::path& file,
+                 const WeightMap& weights, const Make& make) {
+  if (!weights.device().is_meta()) return make();
+  const auto named = [&](const char* what) {
+    return "[" + model + "] " + file.string() + ": " + what;
+  };
+  try {
+    return make();
+  } catch (const Error& error) {
+    throw Error(error.code(), named(error.what()));
+  } catch (const c10::Error& error) {
+    throw Error(HN_DATA_LOSS, named(error.what_without_backtrace()));
+  }
+}
 
 // A part with a configuration and weights, each with its problems: reads the first, and has
 // check_weights(config) open the files and compare them with it (nullptr where it could not be

@@ -116,15 +116,17 @@ class TextEncoder : public TextEncoderBase {
 
   std::unique_ptr<Network> build(const Config& config, WeightMap& weights) const {
     const c10::NoGradGuard no_grad;
-    auto network = recipe_.make(config, weights);
+    auto network =
+        make_module(model_, config_file(), weights, [&] { return recipe_.make(config, weights); });
     weights.finish(recipe_.ignored);
     if constexpr (requires { network->prepare(); }) network->prepare();
     return network;
   }
+  std::filesystem::path config_file() const { return folder_ / encoder_ / "config.json"; }
   TextParts<Tokenizer, Config> read_parts() const {
     return read_text_parts(
         problems(), [this] { return recipe_.read_tokenizer(folder_ / tokenizer_); },
-        [this] { return recipe_.read_config(folder_ / encoder_ / "config.json"); },
+        [this] { return recipe_.read_config(config_file()); },
         [this](const Tokenizer& tokenizer, const Config& config, PipelineProblems& problems) {
           if (recipe_.check) recipe_.check(tokenizer, config, problems);
           check_ids(tokenizer.id_limit(), config.vocab_size, problems);
