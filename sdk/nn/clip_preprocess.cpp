@@ -4,6 +4,8 @@
 #include <hn/formats/json_file.hpp>
 #include <hn/nn/clip_config.hpp>
 
+#include "nn/channel_numbers.hpp"
+
 namespace hn {
 namespace {
 
@@ -11,6 +13,8 @@ namespace fs = std::filesystem;
 
 // CLIPImageProcessor's, for keys that a file leaves out.
 constexpr std::int64_t kUsualSize = 224;
+// Of a picture's edge after resizing: far above any tower's, and one that memory holds.
+constexpr std::int64_t kLargest = 16'384;
 
 [[noreturn]] void unsupported(const JsonObject& json, const std::string& key,
                               const std::string& expected, const std::string& got) {
@@ -45,22 +49,10 @@ Size read_size(JsonObject& json, const std::string& key, bool square) {
       size = {object.get<std::int64_t>("height"), object.get<std::int64_t>("width"), 0};
     object.finish();
   }
-  const bool good = size.short_edge > 0 || (size.height > 0 && size.width > 0);
-  if (!good) json.fail(key, "a size of at least 1");
+  const auto good = [](std::int64_t n) { return n > 0 && n <= kLargest; };
+  if (!good(size.short_edge) && !(good(size.height) && good(size.width)))
+    json.fail(key, "a size of 1 to " + std::to_string(kLargest));
   return size;
-}
-
-std::array<double, 3> read_three(JsonObject& json, const std::string& key,
-                                 std::array<double, 3> otherwise) {
-  const nlohmann::json* value = json.optional_member(key);
-  if (value == nullptr) return otherwise;
-  if (value->is_number()) {
-    const auto number = json.get<double>(key);
-    return {number, number, number};
-  }
-  const auto values = json.get<std::vector<double>>(key);
-  if (values.size() != 3) json.fail(key, "three numbers");
-  return {values[0], values[1], values[2]};
 }
 
 void read_resize(JsonObject& json, ClipPreprocess& p) {
@@ -88,12 +80,10 @@ void read_numbers(JsonObject& json, ClipPreprocess& p) {
     unsupported(json, "rescale_factor", "1/255 (pictures reach the tower in [0,1])",
                 std::to_string(factor));
   const bool normalize = json.get_or<bool>("do_normalize", true);
-  const auto mean = read_three(json, "image_mean", p.mean),
-             std = read_three(json, "image_std", p.std);
+  const auto mean = channel_means(json, "image_mean", p.mean),
+             std = channel_deviations(json, "image_std", p.std);
   p.mean = normalize ? mean : std::array<double, 3>{0, 0, 0};
   p.std = normalize ? std : std::array<double, 3>{1, 1, 1};
-  for (const double s : p.std)
-    if (!(s > 0.0)) json.fail("image_std", "numbers above 0");
 }
 
 void read_keys(JsonObject& json, ClipPreprocess& p) {

@@ -3,6 +3,8 @@
 #include <hn/formats/json_file.hpp>
 #include <hn/nn/open_clip_config.hpp>
 
+#include "nn/channel_numbers.hpp"
+
 namespace hn {
 namespace {
 
@@ -43,14 +45,6 @@ std::int64_t square(JsonObject& json, const std::string& key, std::int64_t other
   if (sizes.size() != 2 || sizes[0] != sizes[1] || sizes[0] < 1)
     unsupported(json, key, "a square size", *value);
   return sizes[0];
-}
-
-std::array<double, 3> three(JsonObject& json, const std::string& key,
-                            std::array<double, 3> otherwise) {
-  if (!json.has(key)) return otherwise;
-  const auto values = json.get<std::vector<double>>(key);
-  if (values.size() != 3) json.fail(key, "three numbers");
-  return {values[0], values[1], values[2]};
 }
 
 double norm_eps(JsonObject& json) {
@@ -138,10 +132,8 @@ ClipPreprocess preprocess(const nlohmann::json* value, const std::string& where,
   if (filter != "bicubic" && filter != "bilinear")
     unsupported(json, "interpolation", "bicubic or bilinear", filter);
   p.filter = filter == "bicubic" ? ResizeFilter::kBicubic : ResizeFilter::kBilinear;
-  p.mean = three(json, "mean", p.mean);
-  p.std = three(json, "std", p.std);
-  for (const double s : p.std)
-    if (!(s > 0.0)) json.fail("std", "numbers above 0");
+  p.mean = channel_means(json, "mean", p.mean);
+  p.std = channel_deviations(json, "std", p.std);
   json.ignore({"fill_color"});  // of resize_mode longest
   json.finish();
   return p;

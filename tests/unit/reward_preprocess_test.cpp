@@ -217,7 +217,7 @@ TEST(PreprocessConfig, RefusesByFileAndKey) {
            HN_DATA_LOSS,
            {"size", "longest_edge"}},
           {R"({"size": [224]})", HN_DATA_LOSS, {"size", "a height and a width"}},
-          {R"({"size": 0})", HN_DATA_LOSS, {"size", "at least 1"}},
+          {R"({"size": 0})", HN_DATA_LOSS, {"size", "1 to 16384"}},
           {R"({"crop_size": {"shortest_edge": 224}})", HN_UNSUPPORTED, {"crop_size"}},
           {R"({"crop_size": {"height": 224}})", HN_DATA_LOSS, {"crop_size", "width"}},
           {R"({"crop_size": 200})", HN_UNSUPPORTED, {"224 x 224, got 200 x 200"}},
@@ -226,6 +226,8 @@ TEST(PreprocessConfig, RefusesByFileAndKey) {
           {R"({"do_rescale": false})", HN_UNSUPPORTED, {"do_rescale"}},
           {R"({"rescale_factor": 0.5})", HN_UNSUPPORTED, {"rescale_factor: expected 1/255"}},
           {R"({"image_mean": [0.5]})", HN_DATA_LOSS, {"image_mean: expected three numbers"}},
+          {R"({"image_mean": [0.5, 1e300, 0.5]})", HN_DATA_LOSS, {"image_mean", "a million"}},
+          {R"({"size": 1099511627776})", HN_DATA_LOSS, {"size: expected a size of 1 to 16384"}},
           {R"({"image_std": [0.5, 0.5, 0.5, 0.5]})", HN_DATA_LOSS, {"image_std"}},
           {R"({"image_std": 0})", HN_DATA_LOSS, {"image_std", "above 0"}},
           {R"({"do_flip_channel_order": true})", HN_DATA_LOSS, {"do_flip_channel_order"}}}) {

@@ -70,7 +70,7 @@ SchedulerConfig SchedulerConfig::read(const std::filesystem::path& file) {
                           "invert_sigmas", "stochastic_sampling", "use_flow_sigmas"})
     config.only(key, false);
   config.object.finish();
-  config.require(c.shift > 0, "shift: expected a number above 0");
+  config.require(c.shift > 0, "expected a shift above 0");
   config.require(c.max_image_seq_len > c.base_image_seq_len,
                  "expected max_image_seq_len above base_image_seq_len");
   config.require(!c.shift_terminal || *c.shift_terminal < 1,
