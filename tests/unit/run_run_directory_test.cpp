@@ -195,6 +195,15 @@ TEST(RunDirectory, DifferencesByKey) {
       config_differences("[t]\nx = 1\n[[r]]\nn = \"a\"\n", "t.x = 1\n[[r]]\nn = \"b\"\n").size(),
       1u);
   EXPECT_EQ(config_differences("a = 1", "").at(0), "a: 1 there, not set now");
+  // Of lists of tables the key that differs, and what is empty is not set.
+  EXPECT_EQ(
+      config_differences("[[r]]\nn = 1\n[[r]]\nn = 2\nm = 3", "[[r]]\nn = 1\n[[r]]\nn = 4\nm = 3"),
+      std::vector<std::string>{"r[1].n: 2 there, 4 now"});
+  EXPECT_EQ(config_differences("[[r]]\nn = 1", "[[r]]\nn = 1\n[[r]]\nn = 2"),
+            std::vector<std::string>{"r[1].n: not set there, 2 now"});
+  EXPECT_TRUE(config_differences("[[r]]\nn = 1", "t = ''\n[[r]]\nn = 1\nforms = []").empty());
+  EXPECT_EQ(config_differences("[[r]]\nn = 1", "[[r]]\nn = 1\nforms = [1]"),
+            std::vector<std::string>{"r[0].forms: not set there, [ 1 ] now"});
 }
 
 }  // namespace

@@ -41,16 +41,24 @@ std::string value_text(const toml::node& node) {
   return out.str();
 }
 
-void flatten(const toml::table& table, const std::string& prefix,
+// KEY, TABLE.KEY and LIST[0].KEY with their values. What is empty says nothing and counts as not
+// set: a run of a version that did not know the key yet is the same run.
+void flatten(const toml::node& node, const std::string& name,
              std::map<std::string, std::string>& out) {
-  for (const auto& [key, value] : table) {
-    const std::string name = prefix + std::string(key.str());
-    if (const toml::table* inner = value.as_table()) {
-      flatten(*inner, name + ".", out);
-    } else {
-      out[name] = value_text(value);
-    }
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [key, value] : *table)
+      flatten(value, name + (name.empty() ? "" : ".") + std::string(key.str()), out);
+    return;
   }
+  const toml::array* list = node.as_array();
+  if (list != nullptr && list->is_homogeneous(toml::node_type::table)) {
+    for (std::size_t i = 0; i < list->size(); ++i)
+      flatten(*list->get(i), name + "[" + std::to_string(i) + "]", out);
+    return;
+  }
+  const bool empty =
+      (list != nullptr && list->empty()) || (node.is_string() && node.as_string()->get().empty());
+  if (!empty) out[name] = value_text(node);
 }
 
 std::map<std::string, std::string> flat(std::string_view text, const std::string& which) {

@@ -12,8 +12,10 @@
 
 namespace hn::host {
 
-// Keys whose values differ, as "train.lr: 0.001 there, 0.01 now". Tables are compared key by key,
-// everything else as a value. `there` and `now` are TOML.
+// Keys whose values differ, as "train.lr: 0.001 there, 0.01 now" and "reward[1].name: ...". Tables
+// and lists of tables are compared key by key, everything else as a value; an empty text or list is
+// as a key that is not there, so that a run stays the same one when a later version adds such keys.
+// `there` and `now` are TOML.
 std::vector<std::string> config_differences(std::string_view there, std::string_view now);
 
 // Whether these differences only let a run go on for longer: more train.steps, another
