@@ -1,4 +1,7 @@
 // Training on scores alone: the estimate against the gradient that the same reward gives otherwise.
+#include <ATen/ATen.h>
+
+#include "core/noise_policy.hpp"
 #include "unit/core_support.hpp"
 
 namespace hn::core::test {
@@ -100,6 +103,95 @@ TEST_F(CoreZerothOrder, TrainsCountsItsPicturesAndResumesBitForBit) {
   EXPECT_EQ(largest_difference(adapter_of(*whole, folder_), adapter_of(*resumed, folder_)), 0);
 }
 
+// L of noise_policy.hpp, written out.
+double policy_loss(const at::Tensor& mu, const at::Tensor& mean, const at::Tensor& directions,
+                   const at::Tensor& values, double sigma, double clip) {
+  double loss = 0;
+  const std::int64_t pairs = directions.size(0);
+  for (std::int64_t i = 0; i < mu.size(0); ++i)
+    for (std::int64_t j = 0; j < 2 * pairs; ++j) {
+      const at::Tensor draw =
+          mean[i] + (j < pairs ? sigma : -sigma) * directions[j % pairs][i].to(at::kDouble);
+      const auto distance = [&](const at::Tensor& to) {
+        return (draw - to[i]).square().sum().item<double>();
+      };
+      const double rho = std::exp((distance(mean) - distance(mu)) / (2 * sigma * sigma));
+      const double a = (values[j][i] - values.select(1, i).mean()).item<double>();
+      loss += std::max(rho * a, std::clamp(rho, 1 - clip, 1 + clip) * a) /
+              (2 * static_cast<double>(pairs));
+    }
+  return loss;
+}
+
+TEST_F(CoreZerothOrder, ThePolicysGradientIsItsLosses) {
+  at::manual_seed(3);
+  const double sigma = 0.4, clip = 0.2, share = 0.5;
+  const std::int64_t pairs = 3, samples = 2;
+  const at::Tensor directions = at::randn({pairs, samples, 2, 2, 2});
+  const at::Tensor values = at::randn({2 * pairs, samples}, at::kDouble);
+  const at::Tensor mean = at::randn({samples, 2, 2, 2});
+  NoisePolicy policy(samples + 1, pairs, sigma, clip, {2, 2, 2});
+  EXPECT_FALSE(policy.has(1, samples));
+  policy.keep(1, mean, values);
+  EXPECT_TRUE(policy.has(1, samples));
+  EXPECT_FALSE(policy.has(0, samples + 1));
+  int clipped = 0;
+  for (const double far : {0.0, 0.02, 0.2}) {  // at far 0.2 draws are clipped
+    const at::Tensor mu = mean + far * at::randn_like(mean);
+    const at::Tensor gradient = at::zeros_like(mu);
+    policy.add_gradient(1, mu, directions, share, gradient);
+    const auto loss = [&](const at::Tensor& at) {
+      return policy_loss(at, mean.to(at::kDouble), directions, values, sigma, clip);
+    };
+    const at::Tensor wide = mu.to(at::kDouble);
+    for (std::int64_t n = 0; n < mu.numel(); ++n) {
+      const double step = 1e-6;
+      const at::Tensor up = wide.clone(), down = wide.clone();
+      up.view(-1)[n] += step;
+      down.view(-1)[n] -= step;
+      const double slope = share * (loss(up) - loss(down)) / (2 * step);
+      EXPECT_NEAR(gradient.view(-1)[n].item<double>(), slope, 1e-5 * std::max(1.0, std::abs(slope)))
+          << "at " << far;
+    }
+    const at::Tensor all = at::zeros_like(mu);
+    NoisePolicy free(samples, pairs, sigma, 1e9, {2, 2, 2});
+    free.keep(0, mean, values);
+    free.add_gradient(0, mu, directions, share, all);
+    clipped += !at::equal(all, gradient);
+  }
+  EXPECT_EQ(clipped, 1);
+}
+
+TEST_F(CoreZerothOrder, APolicyBeginsAsThePairsAndUsesThemAgain) {
+  SessionSpec plain = one_step(false), policy = one_step(false);
+  plain.train.accumulation = policy.train.accumulation = 4;
+  policy.train.policy_epochs = 3;
+  EXPECT_EQ(largest_difference(change(plain), change(policy)), 0);
+
+  SessionSpec spec = fake_spec();
+  spec.rewards[0].options["differentiable"] = false;
+  spec.train.zeroth_order = 3;
+  spec.train.policy_epochs = 3;
+  spec.train.lr = 2e-2;
+  spec.train.reg_weight = 0.01;
+  spec.train.batch = 16;
+  spec.train.micro_batch = 5;
+  const auto whole = open_session(spec, {});
+  double first = 0, last = 0, middle = 0;
+  for (int i = 0; i < 150; ++i) {
+    const StepReport report = whole->train_step();
+    EXPECT_EQ(report.probes, i % 3 == 0 ? 2u * 3 * 16 : 0u);
+    (i < 21 ? first : i >= 129 ? last : middle) += report.reward / 21;
+    if (i == 6) whole->save_checkpoint(folder_ / "checkpoint.safetensors");  // one of three is done
+  }
+  EXPECT_GT(last, first / 2) << "the quadratic's shortfall (a negative number) at least halves";
+  const auto resumed = open_session(spec, {});
+  resumed->load_checkpoint(folder_ / "checkpoint.safetensors");
+  EXPECT_EQ(resumed->train_step().probes, 0u);
+  while (resumed->step() < 150) resumed->train_step();
+  EXPECT_EQ(largest_difference(adapter_of(*whole, folder_), adapter_of(*resumed, folder_)), 0);
+}
+
 TEST_F(CoreZerothOrder, AddsToTheGradientsOfOthers) {
   SessionSpec both = one_step(true);
   both.rewards = {quadratic("a", 1), quadratic("b", 1)};
@@ -123,6 +215,25 @@ TEST_F(CoreZerothOrder, IsRefusedByNameWhereItCannotBe) {
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.zeroth_order: expected 0 (off) or more"),
                open_session(spec, {}));
   spec.train.zeroth_order = 1;
+  spec.train.policy_epochs = 0;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.policy_epochs: expected 1 or more"),
+               open_session(spec, {}));
+  spec.train.policy_epochs = 2;
+  spec.train.policy_clip = 0;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.policy_clip: expected above 0, to 1"),
+               open_session(spec, {}));
+  spec.train.policy_clip = 0.2;
+  spec.rewards[0].every = 2;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("train.policy_epochs: expected 1 where reward quad does not run at each"),
+               open_session(spec, {}));
+  spec.rewards[0].every = 1;
+  spec.rewards[0].options["differentiable"] = true;
+  EXPECT_FAILS(HN_INVALID_ARGUMENT,
+               HasSubstr("train.policy_epochs: expected 1 where no score-only reward"),
+               open_session(spec, {}));
+  spec.rewards[0].options["differentiable"] = false;
+  spec.train.policy_epochs = 1;
   spec.train.zeroth_order_sigma = 0;
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("train.zeroth_order_sigma: expected above 0"),
                open_session(spec, {}));

@@ -145,6 +145,8 @@ void visit_train(Visitor& v, TrainConfig& c) {
   v.number("sample_outlier", s.sample_outlier, 0, kInfinite);
   v.integer("zeroth_order", s.zeroth_order, 0, kMostSamples);
   v.number("zeroth_order_sigma", s.zeroth_order_sigma, 0, kInfinite);
+  v.integer("policy_epochs", s.policy_epochs, 1, kMostSteps);
+  v.number("policy_clip", s.policy_clip, 0, 1);
   v.number("ema", s.ema, 0, 1);
   v.number("return_factor", s.return_factor, 0, 1);
   v.integer("max_returns", s.max_returns, 0, kMostSteps);

@@ -78,6 +78,8 @@ Chain::Chain(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>
 
 Chain::~Chain() = default;
 
+NoisePolicy* Chain::policy() { return zeroth_order_->policy(); }
+
 void Chain::stop_if_cancelled() const {
   generator_.instance().runtime().services.stop_if_cancelled("train_step");
 }

@@ -53,8 +53,11 @@ struct ChainBatch {
   double noise_gradient_push = 1;
   std::uint64_t rng_seed = 0, first = 0;  // first: the number of the first sample
   std::int64_t position = 0;              // of the first sample in its optimiser batch
+  std::int64_t sample = 0;                // of the first sample in its step
+  std::int64_t use = 0;  // how many steps had these samples before: train.policy_epochs
 };
 
+class NoisePolicy;
 class ZerothOrder;
 
 class Chain {
@@ -70,6 +73,8 @@ class Chain {
   // between stages, those of the plugins.
   void run(const ChainBatch& batch, std::span<const RewardTurn> turns, double share, bool add,
            ChainTotals& totals);
+  // ZerothOrder::policy().
+  NoisePolicy* policy();
 
  private:
   struct RewardBuffers {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/noise_policy.hpp"
 #include "core/sealed_file.hpp"
 #include "core/tensor_io.hpp"
 
@@ -33,6 +34,8 @@ constexpr const char* kHasBestKey = "hn.best";
 std::string adapter_key(const std::string& name) { return "adapter." + name; }
 std::string reward_key(const std::string& name) { return "reward." + name; }
 constexpr const char* kGuardKey = "guard";
+constexpr const char* kPolicyMeansKey = "policy.means";
+constexpr const char* kPolicyValuesKey = "policy.values";
 std::string buffer_key(const std::string& buffer, const std::string& name) {
   return "optimiser." + buffer + "." + name;
 }
@@ -43,6 +46,7 @@ at::Tensor bits_of(std::span<const double> numbers) {
   std::memcpy(bits.data_ptr(), numbers.data(), numbers.size_bytes());
   return bits;
 }
+at::Tensor bits_of(const at::Tensor& numbers) { return numbers.contiguous().view(at::kLong); }
 std::vector<double> numbers_of(const at::Tensor& bits) {
   std::vector<double> numbers(static_cast<std::size_t>(bits.numel()));
   std::memcpy(numbers.data(), bits.const_data_ptr(), numbers.size() * sizeof(double));
@@ -127,6 +131,10 @@ void save_checkpoint(const SessionSpec& spec, const Adapter& adapter, Trainer& t
   for (const std::size_t k : running_rewards(spec))
     file.add(reward_key(spec.rewards[k].name), bits_of(trainer.rewards().at(k).numbers()));
   file.add(kGuardKey, bits_of(trainer.rewards().numbers()));
+  if (NoisePolicy* policy = trainer.policy()) {
+    file.add(kPolicyMeansKey, policy->means());
+    file.add(kPolicyValuesKey, bits_of(policy->values()));
+  }
   std::map<std::string, std::string> metadata = {
       {kFormatKey, kFormat},
       {kSpecKey, nlohmann::json(fingerprint(spec)).dump()},
@@ -181,6 +189,13 @@ Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& traine
   wanted.push_back({kWayKey, way});
   const at::Tensor objective = at::zeros({1}, at::kLong);
   wanted.push_back({kObjectiveKey, objective});
+  at::Tensor means, scores;
+  if (NoisePolicy* policy = trainer.policy()) {
+    means = at::zeros_like(policy->means());
+    scores = at::zeros(policy->values().sizes(), at::kLong);
+    wanted.push_back({kPolicyMeansKey, means});
+    wanted.push_back({kPolicyValuesKey, scores});
+  }
   read_tensors(file, wanted, problems, {kSealName});
   std::vector<std::int64_t> counts;
   for (const at::Tensor& counter : counters) counts.push_back(counter.item<std::int64_t>());
@@ -201,6 +216,10 @@ Notes load_checkpoint(const SessionSpec& spec, Adapter& adapter, Trainer& traine
   for (const std::size_t k : running_rewards(spec))
     trainer.rewards().at(k) = RewardState::from(numbers_of(states[next++]));
   trainer.rewards().restore(numbers_of(guard));
+  if (NoisePolicy* policy = trainer.policy()) {
+    policy->means().copy_(means);
+    policy->values().copy_(scores.view(at::kDouble));
+  }
   trainer.restore(static_cast<std::uint64_t>(counts[0]), counts[1], counts[2]);
   const std::vector<double> on_the_way = numbers_of(way);
   trainer.restore_numbers(std::span<const double, Trainer::kNumbers>(on_the_way));

@@ -238,6 +238,7 @@ class CoreSession final : public Session {
       shapes_.used_bytes += reward->instance().used_bytes();
       prompt_fields_ |= reward->instance().prompt_fields();
     }
+    if (generator_) ZerothOrder::require_policy(rewards_, spec_.train);
     if (generator_) prompt_fields_ |= generator_->instance().prompt_fields();
     require_read(spec_.train.prompts, prompt_fields_);
     require_whole_batches();

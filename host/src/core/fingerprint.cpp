@@ -110,6 +110,10 @@ std::map<std::string, std::string> fingerprint(const SessionSpec& spec) {
   f["train.sample_outlier"] = number(t.sample_outlier);
   f["train.zeroth_order"] = std::to_string(t.zeroth_order);
   if (t.zeroth_order > 0) f["train.zeroth_order_sigma"] = number(t.zeroth_order_sigma);
+  if (t.policy_epochs > 1) {
+    f["train.policy_epochs"] = std::to_string(t.policy_epochs);
+    f["train.policy_clip"] = number(t.policy_clip);
+  }
   f["train.ema"] = number(t.ema);
   f["train.return_factor"] = number(t.return_factor);
   if (is_noise_net(spec.net.kind)) {

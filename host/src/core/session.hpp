@@ -199,6 +199,10 @@ struct TrainSpec {
   // from the noise they lie; 0 = such rewards are refused.
   std::int64_t zeroth_order = 0;
   double zeroth_order_sigma = 0.3;
+  // Steps that use the same samples and scores (NoisePolicy), and how far a draw's likelihood may
+  // move before it counts no more; 1 = each step draws its own.
+  std::int64_t policy_epochs = 1;
+  double policy_clip = 0.2;
   Regulariser reg = Regulariser::kMean;
   double reg_weight = 1.0;
   // 0.5 sum(delta^2) a sample that is not to be exceeded for long: reg_weight rises while it is

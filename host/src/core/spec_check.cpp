@@ -49,6 +49,9 @@ void check_train(const TrainSpec& t, Problems& p) {
   p.require(t.zeroth_order >= 0, "train.zeroth_order", "0 (off) or more", t.zeroth_order);
   p.require(std::isfinite(t.zeroth_order_sigma) && t.zeroth_order_sigma > 0,
             "train.zeroth_order_sigma", "above 0", t.zeroth_order_sigma);
+  p.require(t.policy_epochs >= 1, "train.policy_epochs", "1 or more", t.policy_epochs);
+  p.require(t.policy_clip > 0 && t.policy_clip <= 1, "train.policy_clip", "above 0, to 1",
+            t.policy_clip);
   p.require(share(t.ema), "train.ema", "at least 0 and below 1", t.ema);
   p.require(t.kl_target == kAutoKlTarget || finite_from_0(t.kl_target), "train.kl_target",
             "0 (none) or more", t.kl_target);

@@ -134,7 +134,10 @@ void Trainer::check_prompts() {
 double Trainer::accumulate_gradients(ChainTotals& totals) {
   const std::int64_t samples = train_.batch * train_.accumulation;
   const std::int64_t micro = micro_batch();
-  const std::uint64_t first_of_step = steps_done_ * static_cast<std::uint64_t>(samples);
+  // Where scores are used more than once, the steps that share them have the same samples.
+  const auto epochs = static_cast<std::uint64_t>(train_.policy_epochs);
+  const std::uint64_t drawn = steps_done_ / epochs;
+  const std::uint64_t first_of_step = drawn * static_cast<std::uint64_t>(samples);
   std::vector<RewardTurn> turns;
   for (std::size_t k = 0; k < states_.size(); ++k)
     turns.push_back(
@@ -153,11 +156,11 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
                                                      train_.prompts.size())]);
     ChainBatch batch;
     batch.x0 = at::empty(join_shape({count}, noise_shape_), at::kFloat);
-    draws_.train_noise(train_, steps_done_, first, batch.x0);
+    draws_.train_noise(train_, drawn, first, batch.x0);
     batch.x0 = batch.x0.to(device_);
     if (step_noises_ > 0) {
       batch.step_noise = at::empty(join_shape({step_noises_, count}, noise_shape_), at::kFloat);
-      draws_.train_step_noise(train_, steps_done_, first, batch.step_noise);
+      draws_.train_step_noise(train_, drawn, first, batch.step_noise);
       batch.step_noise = batch.step_noise.to(device_);
     }
     batch.prompts = prompts;
@@ -167,6 +170,8 @@ double Trainer::accumulate_gradients(ChainTotals& totals) {
     batch.rng_seed = spec_.seed;
     batch.first = first;
     batch.position = done % train_.batch;
+    batch.sample = done;
+    batch.use = static_cast<std::int64_t>(steps_done_ % epochs);
     chain_.run(batch, turns, 1.0 / static_cast<double>(samples), done > 0, totals);
     done += count;
   }

@@ -45,6 +45,7 @@ class Trainer {
   OptimiserState& optimiser() { return optimiser_; }
   void restore(std::uint64_t steps_done, std::int64_t skips, std::int64_t updates);
   RewardStates& rewards() { return states_; }
+  NoisePolicy* policy() { return chain_.policy(); }  // NULL where each step draws its own scores
   KeptWeights& kept() { return kept_; }
   const KeptWeights& kept() const { return kept_; }
 

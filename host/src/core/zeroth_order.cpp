@@ -25,6 +25,25 @@ void ZerothOrder::require_trainable(const RewardModel& reward, const TrainSpec& 
                                     "fine-tune of the generator does not move");
 }
 
+void ZerothOrder::require_policy(std::span<const std::unique_ptr<RewardModel>> rewards,
+                                 const TrainSpec& train) {
+  if (train.policy_epochs == 1) return;
+  const auto refuse = [&](const std::string& where) {
+    throw Error(HN_INVALID_ARGUMENT, "[configuration] train.policy_epochs: expected 1 where " +
+                                         where + ", got " + std::to_string(train.policy_epochs));
+  };
+  bool trained = false, any = false;
+  for (const auto& reward : rewards) {
+    if (!reward->spec().train) continue;
+    trained = true;
+    if (reward->differentiable()) continue;
+    any = true;
+    if (reward->spec().every != 1)
+      refuse("reward " + reward->spec().name + " does not run at each step");
+  }
+  if (trained && !any) refuse("no score-only reward is trained on");
+}
+
 ZerothOrder::ZerothOrder(GeneratorModel& generator,
                          std::vector<std::unique_ptr<RewardModel>>& rewards, const Adapter& adapter,
                          const TrainSpec& train, PromptCache& prompts, at::Device device)
@@ -38,8 +57,11 @@ ZerothOrder::ZerothOrder(GeneratorModel& generator,
     if (!reward.spec().train || reward.differentiable()) continue;
     rewards_.push_back({k, &reward, BoundFunction(reward.score())});
   }
-  if (adapter.net().kind != NetKind::kLowFrequency) return;
   const std::vector<std::int64_t>& noise = generator.noise_shape();
+  if (any() && train.policy_epochs > 1)
+    policy_.emplace(train.batch * train.accumulation, train.zeroth_order, train.zeroth_order_sigma,
+                    train.policy_clip, noise);
+  if (adapter.net().kind != NetKind::kLowFrequency) return;
   frequencies_ = adapter.net().frequencies;
   subspace_.emplace(frequencies_, noise.at(1), noise.at(2),
                     at::TensorOptions(at::kFloat).device(device));
@@ -111,24 +133,34 @@ void ZerothOrder::add_gradient(const ChainBatch& batch, const at::Tensor& x,
                                std::span<const hn_cond* const> cond,
                                std::span<const RewardTurn> turns, double share,
                                const at::Tensor& x_grad, ChainTotals& totals) {
+  const double sigma = train_.zeroth_order_sigma;
+  if (policy_ && batch.use > 0 && policy_->has(batch.sample, x.size(0)))
+    return policy_->add_gradient(batch.sample, x, directions(batch, x), share, x_grad);
   const bool runs = std::any_of(rewards_.begin(), rewards_.end(), [&](const Reward& r) {
     return turns[r.index].run && turns[r.index].slope != 0;
   });
   if (!runs) return;
-  const double sigma = train_.zeroth_order_sigma;
   const at::Tensor all = directions(batch, x);
+  const std::int64_t pairs_kept = all.size(0);
   const auto pairs = static_cast<double>(all.size(0));
   std::vector<std::int64_t> ones(static_cast<std::size_t>(x.dim()), 1);
   ones[0] = x.size(0);
+  const at::Tensor kept =
+      policy_ ? at::empty({2 * pairs_kept, x.size(0)}, at::kDouble) : at::Tensor();
   for (std::int64_t k = 0; k < all.size(0); ++k) {
     const at::Tensor step = all[k] * sigma;
-    const at::Tensor difference =
-        value(batch, x + step, cond, turns) - value(batch, x - step, cond, turns);
+    const at::Tensor above = value(batch, x + step, cond, turns),
+                     below = value(batch, x - step, cond, turns), difference = above - below;
+    if (policy_) {
+      kept[k].copy_(above);
+      kept[pairs_kept + k].copy_(below);
+    }
     const at::Tensor slope =
         (difference * (share / (2 * sigma * pairs))).to(x.device(), at::kFloat);
     x_grad.addcmul_(all[k], slope.view(ones));
     totals.probes += 2 * static_cast<std::uint64_t>(x.size(0));
   }
+  if (policy_) policy_->keep(batch.sample, x, kept);
 }
 
 }  // namespace hn::core

@@ -18,6 +18,7 @@
 #include "core/bound_function.hpp"
 #include "core/chain.hpp"
 #include "core/dct.hpp"
+#include "core/noise_policy.hpp"
 
 namespace hn::core {
 
@@ -27,6 +28,11 @@ class ZerothOrder {
   // is 0 or there is no noise network.
   static void require_trainable(const RewardModel& reward, const TrainSpec& train, NetKind net);
 
+  // HN_INVALID_ARGUMENT where train.policy_epochs is above 1 and there is nothing to use again: the
+  // rewards that are trained on all have gradients, or one without does not run at each step.
+  static void require_policy(std::span<const std::unique_ptr<RewardModel>> rewards,
+                             const TrainSpec& train);
+
   // Everything is borrowed; every reward is trainable.
   ZerothOrder(GeneratorModel& generator, std::vector<std::unique_ptr<RewardModel>>& rewards,
               const Adapter& adapter, const TrainSpec& train, PromptCache& prompts,
@@ -34,6 +40,8 @@ class ZerothOrder {
 
   // Whether any reward is trained on so.
   bool any() const { return !rewards_.empty(); }
+  // What scores are kept in for further steps; NULL where each step draws its own.
+  NoisePolicy* policy() { return policy_ ? &*policy_ : nullptr; }
   // Adds share * sum_b dL/dx_b to x_grad, both [b,C,h,w]; x is what the generator got. Directions
   // are functions of the seed and the sample's number. Errors: NotFinite, those of the plugins.
   void add_gradient(const ChainBatch& batch, const at::Tensor& x,
@@ -59,6 +67,7 @@ class ZerothOrder {
   std::optional<LowFrequencies> subspace_;
   std::int64_t frequencies_ = 0;
   std::vector<Reward> rewards_;
+  std::optional<NoisePolicy> policy_;
 };
 
 }  // namespace hn::core
