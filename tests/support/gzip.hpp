@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,16 @@ inline std::string unzip(const std::filesystem::path& path) {
   for (int n = 0; (n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()))) > 0;)
     text.append(chunk.data(), static_cast<std::size_t>(n));
   return text;
+}
+
+// The folder's copy of a compressed file, without its .gz.
+inline std::filesystem::path unzip_into(const std::filesystem::path& folder,
+                                        const std::filesystem::path& path) {
+  const std::filesystem::path copy = folder / path.stem();
+  const std::string bytes = unzip(path);
+  std::ofstream(copy, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return copy;
 }
 
 }  // namespace hn::test

@@ -11,7 +11,7 @@ if(HN_BUILD_PLUGINS AND HN_WITH_LIBTORCH)
               LIBS ZLIB::ZLIB hn::formats ${CMAKE_DL_LIBS} LABELS unit golden)
   add_dependencies(reward_judge_test judge_bundle)
   hn_add_test(NAME reward_torch_test TORCH SOURCES unit/reward_torch_test.cpp ${PROJECT_SOURCE_DIR}/plugins/rewards/judge/detector.cpp
-              LIBS hn::nn LABELS unit golden)
+              LIBS ZLIB::ZLIB hn::nn LABELS unit golden)
 endif()
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 hn_add_test(NAME reward_manifest_test SOURCES unit/reward_manifest_test.cpp LIBS OpenSSL::Crypto LABELS unit)

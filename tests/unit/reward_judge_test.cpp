@@ -11,6 +11,7 @@
 #include "plugins/rewards/judge/metadata.hpp"
 #include "support/gzip.hpp"
 #include "unit/reward_support.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::test {
 namespace {
@@ -136,7 +137,9 @@ TEST(JudgeGrammar, NamesTheWordThatItDoesNotKnow) {
 class JudgeVerdicts : public testing::Test {
  protected:
   JudgeVerdicts()
-      : reward_("judge"), file_(SafetensorsFile::open(kGolden / "golden.safetensors")) {}
+      : reward_("judge"),
+        file_(
+            SafetensorsFile::open(unzip_into(folder_.path(), kGolden / "golden.safetensors.gz"))) {}
 
   Tensor image(std::int64_t index) const {
     constexpr std::size_t kPixels = 3 * 64 * 64;
@@ -163,6 +166,7 @@ class JudgeVerdicts : public testing::Test {
     return values;
   }
 
+  TestFolder folder_;
   Reward reward_;
   SafetensorsFile file_;
 };

@@ -12,6 +12,8 @@
 #include <hn/nn/image_ops.hpp>
 
 #include "plugins/rewards/judge/detector.hpp"
+#include "support/gzip.hpp"
+#include "unit/sdk_test_files.hpp"
 
 namespace hn::test {
 namespace {
@@ -31,8 +33,9 @@ double relative(const at::Tensor& got, const at::Tensor& want) {
 
 TEST(JudgeDetector, LogitsEqualThePythonOriginal) {
   const c10::NoGradGuard no_grad;
-  const SafetensorsFile file =
-      SafetensorsFile::open(fs::path(HN_SOURCE_DIR) / "tests/golden/judge/golden.safetensors");
+  const test::TestFolder folder;
+  const SafetensorsFile file = SafetensorsFile::open(test::unzip_into(
+      folder.path(), fs::path(HN_SOURCE_DIR) / "tests/golden/judge/golden.safetensors.gz"));
   const judge::Detector detector(
       fs::path(HN_SOURCE_DIR) / "plugins/rewards/judge/weights/judge.safetensors", at::kCPU);
   const at::Tensor image =

@@ -4,7 +4,7 @@
 
 Uses plugins/generators/sana_sprint/scripts (judge.py, captions.py, rendering.py) and plugins/rewards/judge/weights. Writes
 
-golden.safetensors
+golden.safetensors.gz
     image                   [N,3,64,64] uint8: drawn scenes of all categories, then blends of two scenes, then noise
     objects, colours, background   logits of every sixth image, float32
     right, background_right [M] uint8: verdicts of (image, prompt) pairs
@@ -94,6 +94,9 @@ def main(out):
                    right=torch.tensor(right, dtype=torch.uint8), background_right=torch.tensor(background_right, dtype=torch.uint8),
                    pair_image=torch.tensor(pair_image, dtype=torch.int32)),
               str(out / "golden.safetensors"), metadata={"prompts": json.dumps(prompts)})
+    packed = gzip.compress((out / "golden.safetensors").read_bytes(), 9, mtime=0)
+    (out / "golden.safetensors.gz").write_bytes(packed)
+    (out / "golden.safetensors").unlink()
 
     rows = []
     for i in range(600):
