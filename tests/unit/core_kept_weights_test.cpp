@@ -146,7 +146,9 @@ TEST_F(CoreKeptWeights, ARunThatIsAwayGoesBackAndStopsInTheEnd) {
   for (int i = 0; i < 200 && session->stopped().empty(); ++i) {
     const StepReport report = session->train_step();
     if (i == 0) first_rate = report.lr;
-    if (returns.size() == 1) EXPECT_DOUBLE_EQ(report.lr, first_rate / 2);
+    if (returns.size() == 1) {
+      EXPECT_DOUBLE_EQ(report.lr, first_rate / 2);
+    }
     if (!report.went_back.empty()) returns.push_back(report);
   }
   ASSERT_EQ(returns.size(), 2u);

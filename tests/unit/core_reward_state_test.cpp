@@ -103,7 +103,7 @@ SessionSpec guarded_spec(GuardSpec guard) {
 }
 
 TEST(RewardGuard, StopsBelowABound) {
-  const SessionSpec spec = guarded_spec({.bound = 0.5});
+  const SessionSpec spec = guarded_spec({.reward = {}, .bound = 0.5, .drop = {}});
   RewardStates states(spec);
   StepReport report;
   const auto give = [&](double score) {
@@ -118,7 +118,8 @@ TEST(RewardGuard, StopsBelowABound) {
 }
 
 TEST(RewardGuard, ADropIsMeasuredFromTheStartAndInTheRewardsDirection) {
-  SessionSpec spec = guarded_spec({.drop = 0.5, .stop = false, .factor = 0.25});
+  SessionSpec spec =
+      guarded_spec({.reward = {}, .bound = {}, .drop = 0.5, .stop = false, .factor = 0.25});
   spec.rewards[0].higher_is_better = false;
   RewardStates states(spec);
   StepReport report;
@@ -333,7 +334,7 @@ TEST_F(CoreEnsemble, BadSettingsAreNamed) {
   spec = guarded_spec({});
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("either bound or drop, got neither"),
                open_session(spec, {}));
-  spec = guarded_spec({.bound = 1});
+  spec = guarded_spec({.reward = {}, .bound = 1, .drop = {}});
   spec.train.guards[0].reward = "other";
   EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("guard other: expected a reward that runs"),
                open_session(spec, {}));
