@@ -129,7 +129,7 @@ void add_diagnose(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  add_names(*verb, "--panel", o->panel, "A reward that was not trained on; repeat");
+  add_names(*verb, "--panel", o->panel, "A reward that was not trained on; repeat, or with commas");
   o->draw.add_to(*verb, "Only the first N prompts [8]; 0: 8");
   add_integer(*verb, "--seeds", o->seeds, {2, kBatches.most}, "Noises of each prompt [8]");
   add_integer(*verb, "--seed", o->seed, kSeeds, "Of the noises [0]");

@@ -114,7 +114,7 @@ void add_headroom(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  add_names(*verb, "--measure", o->measures, "A further reward to measure alone; repeat");
+  add_names(*verb, "--measure", o->measures, "A further reward to measure alone; repeat, or with commas");
   o->draw.add_to(*verb, "The first N prompts [32]");
   add_integer(*verb, "--seeds", o->seeds, {2, kBatches.most}, "Noises a prompt [16]");
   add_integer(*verb, "--steps", o->steps, {1, 10000}, "Steps of the generator");

@@ -23,6 +23,7 @@ struct Options {
   std::optional<std::int64_t> steps;
   std::int64_t seed = 0;
   std::int64_t batch = 16;
+  std::string strength;
 };
 
 constexpr const char* kFooter =
@@ -57,6 +58,7 @@ int sample(const Options& o, const Command& command) {
   add_text("out_dir", o.out_dir);
   add("seed", std::to_string(o.seed));
   add("batch", std::to_string(o.batch));
+  if (!o.strength.empty()) add("strength", toml_number(o.strength, "--strength"));
 
   const HostHandle host(command);
   catch_signals();
@@ -87,6 +89,8 @@ void add_sample(CLI::App& app, Command& command) {
   add_integer(*verb, "--steps", o->steps, {1, 10000}, "Steps of the generator");
   add_integer(*verb, "--seed", o->seed, kSeeds, "Of the noise that is not given [0]");
   add_integer(*verb, "--batch", o->batch, kBatches, "Samples at a time [16]");
+  verb->add_option("--strength", o->strength, "Of the adapter: noise + S delta [1]")
+      ->type_name("S");
   verb->add_option("--noise-in", o->noise_in, "`noise`, and `step_noise` if there")
       ->type_name("FILE");
   verb->add_option("--noise-out", o->noise_out, "Writes `noise` as used")->type_name("FILE");

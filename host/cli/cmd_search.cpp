@@ -116,7 +116,7 @@ void add_search(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  add_names(*verb, "--measure", o->measures, "A reward that is only measured; repeat");
+  add_names(*verb, "--measure", o->measures, "A reward that is only measured; repeat, or with commas");
   verb->add_option("--method", o->method,
                    "best-of-n, threshold, random, zeroth-order, reno or langevin [best-of-n]")
       ->type_name("NAME");

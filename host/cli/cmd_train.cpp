@@ -143,7 +143,7 @@ void add_train(CLI::App& app, Command& command) {
   o->reward.add_to(*verb);
   o->reward.add_training_to(*verb);
   add_names(*verb, "--measure", o->measures,
-            "A reward that is only measured; repeat [clip, judge]");
+            "A reward that is only measured; repeat, or with commas [clip, judge]");
   verb->add_option("--prompts", o->prompts, "Training prompts: text, TSV, CSV or JSONL")
       ->type_name("FILE");
   verb->add_option("--eval-prompts", o->eval_prompts, "Held-out prompts")->type_name("FILE");

@@ -63,6 +63,7 @@ void add_new(CLI::App& app, Command& command);
 void add_paper(CLI::App& app, Command& command);
 void add_pull(CLI::App& app, Command& command);
 void add_rewards(CLI::App& app, Command& command);
+void add_try(CLI::App& app, Command& command);
 void add_diagnose(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_score(CLI::App& app, Command& command);

@@ -72,6 +72,7 @@ int run(hn::cli::Command& command, int argc, char** argv) {
   app.set_version_flag("--version", std::string("hnhost ") + hnhost_version());
   hn::cli::add_train(app, command);
   hn::cli::add_sample(app, command);
+  hn::cli::add_try(app, command);
   hn::cli::add_diagnose(app, command);
   hn::cli::add_score(app, command);
   hn::cli::add_search(app, command);

@@ -47,7 +47,11 @@ void DrawFlags::add_to(CLI::App& verb, const std::string& count_help) {
 
 void add_names(CLI::App& verb, const std::string& flag, std::vector<std::string>& into,
                const std::string& help) {
-  verb.add_option(flag, into, help)->type_name("NAME")->take_all()->allow_extra_args(false);
+  verb.add_option(flag, into, help)
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false)
+      ->delimiter(',');
 }
 
 std::string toml_line(const std::string& key, const std::string& toml) {

@@ -301,6 +301,64 @@ TEST(Diagnose, TellsWhatDeltaDependsOn) {
   EXPECT_THAT(one.err, HasSubstr("at least 2 prompts, got 1"));
 }
 
+TEST(Try, ShowsPromptsBeforeAndAfter) {
+  const TestFolder folder;
+  const fs::path run = folder.path() / "run", page = folder.path() / "page.html";
+  ASSERT_EQ(
+      hnhost(tiny_training(folder.path(), run, 4) +
+             std::vector<std::string>{"--set", "validation.count=0", "--measure", "redness,judge"})
+          .code,
+      0);
+  const std::vector<std::string> words = {"try",    run.string(), "a red heart", "grüne Äpfel",
+                                          "--seed", "5",          "--seeds",     "2",
+                                          "--out",  page.string()};
+  const Outcome told =
+      hnhost(words + std::vector<std::string>{"--strength", "0,1", "--json", "--threads", "1"});
+  ASSERT_EQ(told.code, 0) << told.err;
+  const auto found = told.json();
+  const auto& pictures = found.at("pictures");
+  ASSERT_EQ(pictures.size(), 2u * 2 * 3);
+  EXPECT_EQ(found.at("rewards"), nlohmann::json({"redness", "judge"}));
+  EXPECT_EQ(pictures.at(1).at("change").at("redness"), 0) << "strength 0 is the picture before";
+  EXPECT_NE(pictures.at(2).at("change").at("redness"), 0);
+  EXPECT_EQ(pictures.at(3).at("seed"), 6);
+  EXPECT_EQ(pictures.at(0).at("scores").at("judge").is_null(), false);
+  EXPECT_TRUE(pictures.at(6).at("scores").at("judge").is_null()) << "a prompt that it cannot read";
+  EXPECT_THAT(found.at("missing").at("judge").get<std::string>(), HasSubstr("grüne"));
+  const std::string html = read_bytes(page);
+  EXPECT_THAT(html, HasSubstr("grüne Äpfel <span class=\"dim\">seed 6</span>"));
+  EXPECT_THAT(html, HasSubstr("after, strength 0<"));
+
+  const Outcome shown = hnhost(words);
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("before"));
+  EXPECT_THAT(shown.out, HasSubstr(page.string()));
+  // The same noise as sample's, and the pictures say how they were made.
+  const fs::path drawn = folder.path() / "drawn";
+  const Outcome sampled = hnhost({"sample", "--adapter", run.string(), "--prompt", "a red heart",
+                                  "--seed", "6", "--strength", "0.5", "--out-dir", drawn.string()});
+  ASSERT_EQ(sampled.code, 0) << sampled.err;
+  const std::string png = read_bytes(drawn / "00.png");
+  for (const char* text : {"a red heart", "strength", "adapter", "seed"})
+    EXPECT_THAT(png, HasSubstr(text));
+  const Outcome scored = hnhost(
+      {"score", "--reward", "redness", "--json", "--prompt", "a", (drawn / "00.png").string()});
+  EXPECT_EQ(scored.code, 0) << scored.err;
+
+  const auto refused = [&](const std::vector<std::string>& bad, const std::string& says) {
+    const Outcome outcome = hnhost(bad);
+    EXPECT_NE(outcome.code, 0);
+    EXPECT_THAT(outcome.err, HasSubstr(says));
+  };
+  refused({"try"}, "run is required");
+  refused({"try", (folder.path() / "none").string(), "x"}, "noise_net.json");
+  refused({"try", run.string(), "x", "--strength", "inf"}, "[--strength] expected a number");
+  refused({"try", run.string(), "x", "--out", (folder.path() / "none/x.html").string()},
+          "[try] out: expected an existing folder");
+  refused({"sample", "--prompt", "x", "--strength", "2", "--out-dir", drawn.string()},
+          "there is no noise network");
+}
+
 TEST(Compare, OfTwoRuns) {
   const TestFolder folder;
   std::vector<std::string> words = {"compare", "--x", "redness", "--out",

@@ -130,6 +130,20 @@ TEST_F(Sessions, Samples) {
   args.flags = 128;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_UNSUPPORTED);
   args.flags = 0;
+  args.strength = 0.5;  // without its flag it is not read
+  ASSERT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK);
+  EXPECT_THAT(delta.data, Each(1.0f));
+  args.flags = HNHOST_SAMPLE_STRENGTH;
+  ASSERT_EQ(hnhost_sample(session_, &args, error_.get()), HN_OK);
+  EXPECT_THAT(delta.data, Each(0.5f));
+  args.struct_size = 80;
+  EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error_.text(), HasSubstr("88 bytes or more with HNHOST_SAMPLE_STRENGTH, got 80"));
+  args.struct_size = sizeof(args);
+  args.strength = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
+  EXPECT_THAT(error_.text(), HasSubstr("strength: expected a finite number"));
+  args.flags = 0;
   Floats wrong({2, 4, 2, 3});
   args.noise = &wrong.tensor;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);

@@ -1,4 +1,5 @@
 #include <hn/torch/tensor.hpp>
+#include <limits>
 
 #include "unit/core_support.hpp"
 
@@ -68,6 +69,35 @@ TEST_F(CoreSampler, UnadaptedIsTheBaseModel) {
     r.adapted = true;
     EXPECT_EQ(session->sample(r).images.data == base.images.data, kind == NetKind::kNone);
   }
+}
+
+TEST_F(CoreSampler, StrengthScalesWhatIsAdded) {
+  const auto session = open_session(fake_spec(), {});
+  set_adapter(*session, busy_adapter(), folder_);
+  const SampleResult whole = session->sample(request());
+  SampleRequest r = request();
+  for (const double strength : {0.0, 0.5, -2.0}) {
+    r.strength = strength;
+    const SampleResult scaled = session->sample(r);
+    for (std::size_t i = 0; i < whole.delta.data.size(); ++i) {
+      EXPECT_FLOAT_EQ(scaled.delta.data[i], static_cast<float>(strength) * whole.delta.data[i]);
+      EXPECT_FLOAT_EQ(scaled.latents.data[i], scaled.noise.data[i] + scaled.delta.data[i]);
+    }
+  }
+  r.strength = std::numeric_limits<double>::infinity();
+  EXPECT_FAILS(HN_INVALID_ARGUMENT, HasSubstr("[sample] strength: expected a finite number"),
+               session->sample(r));
+  r.strength = 0.5;
+  r.adapted = false;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("there is no noise network"), session->sample(r));
+  SessionSpec spec = fake_spec();
+  spec.net.kind = NetKind::kNone;
+  r.adapted = true;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("there is no noise network"),
+               open_session(spec, {})->sample(r));
+  spec.net.kind = NetKind::kFinetune;
+  EXPECT_FAILS(HN_UNSUPPORTED, HasSubstr("this adapter is a fine-tune"),
+               open_session(spec, {})->sample(r));
 }
 
 TEST_F(CoreSampler, NoiseCanBeGiven) {

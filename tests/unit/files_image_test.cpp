@@ -31,6 +31,15 @@ TEST(Image, PngRoundTrip) {
   expect_error(HN_INVALID_ARGUMENT, {"[png]", "0x0"}, [] { encode_png({}); });
 }
 
+TEST(Image, PngTextsStandInChunks) {
+  const Image image = plain(3, 2, 7);
+  const std::string bytes = encode_png(image, {{"prompt", "a red cat"}, {"name", "grün"}});
+  EXPECT_NE(bytes.find(std::string("tEXtprompt\0a red cat", 20)), std::string::npos);
+  // iTXt: keyword, not compressed, method, no language, no translated keyword, UTF-8.
+  EXPECT_NE(bytes.find(std::string("iTXtname\0\0\0\0\0grün", 18)), std::string::npos);
+  EXPECT_EQ(decode_image(bytes, "test").rgb, image.rgb);
+}
+
 TEST(Image, FloatsAreRoundedAndClamped) {
   core::Tensor images;
   images.shape = {1, 3, 1, 2};

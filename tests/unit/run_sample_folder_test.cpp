@@ -17,7 +17,7 @@ class SampleFolderTest : public ::testing::Test {
   void sample(const std::vector<std::string>& prompts) const {
     core::Tensor images{{static_cast<std::int64_t>(prompts.size()), 3, 2, 2}, {}};
     images.data.assign(12 * prompts.size(), 0.5f);
-    SampleFolder(path(), prompts.size()).write(images, prompts);
+    SampleFolder(path(), prompts.size()).write(images, prompts, {{"seed", "7"}});
   }
   std::filesystem::path path() const { return folder_.path() / "p"; }
   std::vector<std::string> names() const {

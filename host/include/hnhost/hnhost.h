@@ -195,6 +195,11 @@ HNHOST_API hn_status hnhost_run(hnhost*, hn_str config, const hnhost_hooks*, hnh
  * directions. request: TOML (docs/cli.md, diagnose); out: JSON. [any-thread] */
 HNHOST_API hn_status hnhost_diagnose(hnhost*, hn_str request, const hnhost_hooks*,
                                      hnhost_text** out, hn_error*);
+/* Prompts before and after, on one page: for each prompt and seed the picture without the adapter
+ * and one a strength with it, under each what the rewards say. request: TOML (docs/cli.md, try);
+ * out: JSON. [any-thread] */
+HNHOST_API hn_status hnhost_try(hnhost*, hn_str request, const hnhost_hooks*, hnhost_text** out,
+                                hn_error*);
 /* Searches at test time, without training: for each prompt a noise whose picture pleases the
  * rewards better, by best-of-N, ReNO and others (docs/cli.md, search), also on top of a trained
  * adapter. request: TOML; out: JSON, which the folder out_dir keeps as search.json beside pictures
@@ -266,8 +271,12 @@ typedef struct hnhost_sample_args {
   const DLTensor* latents;    /* out, [B,C,h,w], or NULL */
   const DLTensor* delta;      /* out, [B,C,h,w], or NULL */
   const hnhost_hooks* hooks;  /* or NULL */
+  double strength; /* with HNHOST_SAMPLE_STRENGTH: x0 + strength * f(x0), finite; else not read */
 } hnhost_sample_args;
 #define HNHOST_SAMPLE_UNADAPTED 1u /* without the noise network or fine-tune */
+/* The noise network's offset is scaled; delta is what was added to the noise. HN_UNSUPPORTED
+ * without a noise network, unless strength is 1. */
+#define HNHOST_SAMPLE_STRENGTH 2u
 /* HN_INVALID_ARGUMENT for noise that is not finite, HN_DATA_LOSS where delta, latents or images
  * come out so; the text names sample and prompt. After any failure nothing is written. */
 HNHOST_API hn_status hnhost_sample(hnhost_session*, const hnhost_sample_args*, hn_error*);
@@ -347,10 +356,11 @@ HN_SIZE_IS(hnhost_step, 96);
 HN_SIZE_IS(hnhost_hooks, 40);
 HN_SIZE_IS(hnhost_plugin_call, 40);
 HN_SIZE_IS(hnhost_session_args, 48);
-HN_SIZE_IS(hnhost_sample_args, 80);
+HN_SIZE_IS(hnhost_sample_args, 88);
 HN_SIZE_IS(hnhost_score_args, 72);
 HN_FIELD_AT(hnhost_session_args, stream, 32);
 HN_FIELD_AT(hnhost_sample_args, hooks, 72);
+HN_FIELD_AT(hnhost_sample_args, strength, 80);
 HN_FIELD_AT(hnhost_score_args, hooks, 64);
 
 #endif

@@ -8,6 +8,7 @@
 #include "run/reward_speed.hpp"
 #include "run/sample_files.hpp"
 #include "run/search_job.hpp"
+#include "run/try_job.hpp"
 #include "scoring/score_set.hpp"
 
 using hn::host::answering;
@@ -64,6 +65,13 @@ hn_status hnhost_diagnose(hnhost* host, hn_str request, const hnhost_hooks* hook
   return answering(
       "hnhost_diagnose", host, request, hooks, out, error,
       [&](Host& open, std::string_view text) { return hn::host::diagnose_job(open, text, hooks); });
+}
+
+hn_status hnhost_try(hnhost* host, hn_str request, const hnhost_hooks* hooks, hnhost_text** out,
+                     hn_error* error) {
+  return answering(
+      "hnhost_try", host, request, hooks, out, error,
+      [&](Host& open, std::string_view text) { return hn::host::try_job(open, text, hooks); });
 }
 
 hn_status hnhost_search(hnhost* host, hn_str request, const hnhost_hooks* hooks, hnhost_text** out,

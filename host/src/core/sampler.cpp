@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "core/bound_function.hpp"
@@ -41,6 +42,14 @@ class Sampler {
     if ((request.want_latents || request.tensors.latents != nullptr) && slots_.latents < 0)
       throw Error(HN_UNSUPPORTED,
                   "[sample] " + generator.instance().name() + ": generate has no output 'latents'");
+    if (!std::isfinite(request.strength))
+      throw Error(HN_INVALID_ARGUMENT, "[sample] strength: expected a finite number");
+    if (request.strength != 1 && !net_)
+      throw Error(HN_UNSUPPORTED,
+                  request.adapted && adapter != nullptr
+                      ? "[sample] strength: it scales a noise network's offset, and this adapter "
+                        "is a fine-tune of the generator, which has none"
+                      : "[sample] strength: there is no noise network whose offset it could scale");
     if (request.adapted && adapter != nullptr && !net_) generate_.bind(*adapter, false);
   }
 
@@ -144,6 +153,7 @@ class Sampler {
       const at::Tensor delta = at::empty(x.sizes(), options);
       (void)net_->forward(x, pins.handles(), delta, false);
       require_finite(delta, "the noise network's delta");
+      if (request_.strength != 1) delta.mul_(request_.strength);
       if (b.delta.defined()) rows(b.delta).copy_(delta);
       x = x + delta;
     }

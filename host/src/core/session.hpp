@@ -316,6 +316,9 @@ struct SampleRequest {
   std::uint64_t seed = 0;
   std::int64_t batch = 16;
   bool adapted = true;  // false: without the noise network or fine-tune (the "before" picture)
+  // x = x0 + strength * f(x0, prompt), and delta is what was added. HN_UNSUPPORTED other than 1 for
+  // a fine-tune.
+  double strength = 1;
   Weights weights = Weights::kKept;
   bool want_images = true, want_latents = false, want_delta = false, want_noise = false;
   SampleTensors tensors = {};

@@ -6,8 +6,8 @@
 
 namespace hn::host {
 
-void write_png(const std::filesystem::path& file, const Image& image) {
-  write_file_atomically(file, encode_png(image));
+void write_png(const std::filesystem::path& file, const Image& image, const PngTexts& texts) {
+  write_file_atomically(file, encode_png(image, texts));
 }
 
 Image to_image(const core::Tensor& images, std::int64_t index) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/session.hpp"
@@ -18,12 +19,15 @@ struct Image {
   std::vector<std::uint8_t> rgb;
 };
 
-// A PNG file's bytes, 8 bit RGB; the same picture always gives the same bytes. Errors:
+// Keyword (Latin-1, 1 to 79 bytes) and UTF-8 text of a PNG file's text chunks, such as "prompt".
+using PngTexts = std::vector<std::pair<std::string, std::string>>;
+
+// A PNG file's bytes, 8 bit RGB; the same picture and texts always give the same bytes. Errors:
 // HN_INVALID_ARGUMENT without a pixel, HN_OUT_OF_MEMORY.
-std::string encode_png(const Image& image);
+std::string encode_png(const Image& image, const PngTexts& texts = {});
 
 // Atomically. Errors: those of AtomicFile.
-void write_png(const std::filesystem::path& file, const Image& image);
+void write_png(const std::filesystem::path& file, const Image& image, const PngTexts& texts = {});
 
 // Picture `index` of images [B,3,H,W] in [0,1]: round(255 x), values outside are clamped. Errors:
 // HN_DATA_LOSS for what is not finite.

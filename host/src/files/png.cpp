@@ -4,6 +4,7 @@
 #include <png.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <hn/cpp/error.hpp>
@@ -222,7 +223,25 @@ void append(png_structp png, png_bytep data, std::size_t count) {
   if (!appended) png_error(png, "out of memory");
 }
 
-bool write_rows(const Writer& writer, Sink& sink, const Image& image) {
+// png_text of each; the texts are borrowed. What is ASCII stands in tEXt, which every reader knows,
+// the rest in iTXt.
+std::vector<png_text> text_chunks(const PngTexts& texts) {
+  std::vector<png_text> chunks;
+  for (const auto& [keyword, text] : texts) {
+    png_text chunk{};
+    const bool ascii = std::all_of(text.begin(), text.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    chunk.compression = ascii ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
+    chunk.key = const_cast<png_charp>(keyword.c_str());
+    chunk.text = const_cast<png_charp>(text.c_str());
+    (ascii ? chunk.text_length : chunk.itxt_length) = text.size();
+    chunks.push_back(chunk);
+  }
+  return chunks;
+}
+
+bool write_rows(const Writer& writer, Sink& sink, const Image& image,
+                const std::vector<png_text>& texts) {
   png_structp png = writer.png;
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_write_fn(png, &sink, append, nullptr);
@@ -230,6 +249,7 @@ bool write_rows(const Writer& writer, Sink& sink, const Image& image) {
   png_set_IHDR(png, writer.info, static_cast<png_uint_32>(image.width),
                static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  if (!texts.empty()) png_set_text(png, writer.info, texts.data(), static_cast<int>(texts.size()));
   png_write_info(png, writer.info);
   const std::size_t stride = std::size_t{3} * static_cast<std::size_t>(image.width);
   for (int y = 0; y < image.height; ++y)
@@ -258,7 +278,7 @@ void decode_png(std::string_view bytes, const std::string& where, Image& image,
     fail(where, cat("image data that cannot be unpacked: ", source.message));
 }
 
-std::string encode_png(const Image& image) {
+std::string encode_png(const Image& image, const PngTexts& texts) {
   if (image.width < 1 || image.height < 1)
     throw Error(HN_INVALID_ARGUMENT,
                 cat("[png] expected at least one pixel, got ", image.width, "x", image.height));
@@ -269,7 +289,7 @@ std::string encode_png(const Image& image) {
   writer.png =
       png_create_write_struct(PNG_LIBPNG_VER_STRING, &sink, on_write_error, on_write_warning);
   if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
-  if (writer.info == nullptr || !write_rows(writer, sink, image))
+  if (writer.info == nullptr || !write_rows(writer, sink, image, text_chunks(texts)))
     throw Error(HN_OUT_OF_MEMORY, cat("[png] the encoder failed: ", sink.message));
   return bytes;
 }

@@ -41,7 +41,8 @@ struct Argument<hnhost_prompt> {
 };
 template <>
 struct Argument<hnhost_sample_args> {
-  static constexpr std::uint32_t kFirstSize = 80, kFlags = HNHOST_SAMPLE_UNADAPTED;
+  static constexpr std::uint32_t kFirstSize = 80,
+                                 kFlags = HNHOST_SAMPLE_UNADAPTED | HNHOST_SAMPLE_STRENGTH;
 };
 template <>
 struct Argument<hnhost_score_args> {

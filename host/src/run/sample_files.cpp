@@ -8,6 +8,7 @@
 #include "run/model_request.hpp"
 #include "run/sample_folder.hpp"
 #include "scoring/evaluate.hpp"
+#include "support/cat.hpp"
 #include "support/toml_table.hpp"
 
 namespace hn::host {
@@ -18,7 +19,19 @@ struct Request {
   std::string noise_in, latents_out, images_out, delta_out, noise_out, out_dir;
   std::uint64_t seed = 0;
   std::int64_t batch = 16;
+  double strength = 1;
+  PngTexts texts() const;
 };
+
+// What the pictures say of themselves.
+PngTexts Request::texts() const {
+  PngTexts all = {{"seed", std::to_string(seed)}};
+  if (!noise_in.empty()) all = {{"noise", noise_in}};
+  if (model.adapter.empty()) return all;
+  all.emplace_back("adapter", model.adapter);
+  all.emplace_back("strength", cat(strength));
+  return all;
+}
 
 Request parse(std::string_view text) {
   auto table = host::TomlTable::parse(text, "sample request");
@@ -35,6 +48,7 @@ Request parse(std::string_view text) {
   take("out_dir", request.out_dir);
   request.seed = static_cast<std::uint64_t>(table.find_i64("seed", 0, host::kMostSeed).value_or(0));
   request.batch = table.find_i64("batch", 1, host::kMostSamples).value_or(16);
+  request.strength = table.find_f64("strength").value_or(1);
   table.finish();
   return request;
 }
@@ -76,7 +90,7 @@ void write_outputs(const Request& request, const core::SampleResult& result,
   put(request.delta_out, "delta", result.delta);
   put(request.noise_out, "noise", result.noise);
   if (folder)
-    for (const auto& file : folder->write(result.images, core::texts_of(prompts)))
+    for (const auto& file : folder->write(result.images, core::texts_of(prompts), request.texts()))
       files.push_back(file.string());
   answer["files"] = std::move(files);
 }
@@ -106,6 +120,7 @@ std::string sample_files(host::Host& host, std::string_view text, const hnhost_h
   if (!request.out_dir.empty()) folder.emplace(request.out_dir, sample.prompts.size());
   sample.seed = request.seed;
   sample.batch = request.batch;
+  sample.strength = request.strength;
   sample.adapted = config.net.kind != core::NetKind::kNone;
   sample.want_images = !request.images_out.empty() || !request.out_dir.empty();
   sample.want_latents = !request.latents_out.empty();

@@ -65,7 +65,8 @@ SampleFolder::SampleFolder(fs::path folder, std::size_t count)
 }
 
 std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
-                                          const std::vector<std::string>& prompts) {
+                                          const std::vector<std::string>& prompts,
+                                          const PngTexts& texts) {
   // What a killed sample left here; another one may be writing beside.
   remove_unfinished(folder_, [](const UnfinishedFile& file) {
     return (is_picture(file.name) || file.name == kTable || file.name == kSheet) &&
@@ -74,15 +75,19 @@ std::vector<fs::path> SampleFolder::write(const core::Tensor& images,
   fs::remove(folder_ / kTable);
   for (const fs::path& file : former_) fs::remove(file);
   std::vector<fs::path> files;
-  for (std::size_t i = 0; i < prompts.size(); ++i)
-    files.push_back(put(i, images, static_cast<std::int64_t>(i)));
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    PngTexts own = {{"prompt", prompts[i]}, {"sample", std::to_string(i)}};
+    own.insert(own.end(), texts.begin(), texts.end());
+    files.push_back(put(i, images, static_cast<std::int64_t>(i), own));
+  }
   for (fs::path& file : finish(prompts)) files.push_back(std::move(file));
   return files;
 }
 
-fs::path SampleFolder::put(std::size_t index, const core::Tensor& images, std::int64_t row) const {
+fs::path SampleFolder::put(std::size_t index, const core::Tensor& images, std::int64_t row,
+                           const PngTexts& texts) const {
   fs::path file = folder_ / picture_name(index, count_);
-  write_png(file, to_image(images, row));
+  write_png(file, to_image(images, row), texts);
   return file;
 }
 

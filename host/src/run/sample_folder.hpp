@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/session.hpp"
+#include "files/image.hpp"
 
 namespace hn::host {
 
@@ -22,15 +23,18 @@ class SampleFolder {
   // named), those of read_item_table for the former table.
   SampleFolder(std::filesystem::path folder, std::size_t count);
 
-  // images: [B,3,H,W] in [0,1]; a prompt each. Returns the files. The former table goes first and
+  // images: [B,3,H,W] in [0,1]; a prompt each, which the file says too, beside "sample", its place,
+  // and `texts`. Returns the files. The former table goes first and
   // the new one is written last, so that a killed process never leaves pictures under other
   // prompts.
   std::vector<std::filesystem::path> write(const core::Tensor& images,
-                                           const std::vector<std::string>& prompts);
+                                           const std::vector<std::string>& prompts,
+                                           const PngTexts& texts);
 
   // The same in parts, for work that is stopped and goes on: pictures one by one in any order, in
   // place of what is there, and at last table and page. Until then the folder has no table.
-  std::filesystem::path put(std::size_t index, const core::Tensor& images, std::int64_t row) const;
+  std::filesystem::path put(std::size_t index, const core::Tensor& images, std::int64_t row,
+                            const PngTexts& texts = {}) const;
   std::vector<std::filesystem::path> finish(const std::vector<std::string>& prompts) const;
 
  private:

@@ -17,4 +17,5 @@ target_sources(hnhost_lib PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/score_files.cpp
   ${CMAKE_CURRENT_LIST_DIR}/search_job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/search_setup.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/try_job.cpp
   ${CMAKE_CURRENT_LIST_DIR}/validation.cpp)

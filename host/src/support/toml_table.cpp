@@ -240,6 +240,20 @@ std::optional<std::vector<std::int64_t>> TomlTable::find_i64_list(const std::str
   return values;
 }
 
+std::optional<std::vector<double>> TomlTable::find_f64_list(const std::string& key) {
+  const toml::node* node = impl_->get(key);
+  if (node == nullptr) return std::nullopt;
+  if (!node->is_array()) fail(key, cat("expected a list of numbers, got ", type_name(*node)));
+  std::vector<double> values;
+  for (const toml::node& item : *node->as_array()) {
+    const auto number = item.value<double>();
+    if (!item.is_number() || !number)
+      fail(key, cat("expected a list of numbers, got ", type_name(item), " in it"));
+    values.push_back(*number);
+  }
+  return values;
+}
+
 std::optional<core::OptionValue> TomlTable::find_value(const std::string& key) {
   const toml::node* node = impl_->get(key);
   if (node == nullptr) return std::nullopt;

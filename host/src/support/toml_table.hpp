@@ -33,7 +33,8 @@ class TomlTable {
   std::optional<bool> find_bool(const std::string& key);
   std::optional<std::vector<std::string>> find_list(const std::string& key);
   std::optional<std::vector<std::int64_t>> find_i64_list(const std::string& key);
-  std::optional<core::OptionValue> find_value(const std::string& key);  // of any option type
+  std::optional<std::vector<double>> find_f64_list(const std::string& key);  // integers will do
+  std::optional<core::OptionValue> find_value(const std::string& key);       // of any option type
   std::optional<TomlTable> find_table(const std::string& key);
   std::vector<TomlTable> find_tables(const std::string& key);  // [[key]]; empty when absent
   // A table of options: nested tables become keys with dots.
