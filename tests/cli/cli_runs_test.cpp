@@ -309,8 +309,8 @@ TEST(Try, ShowsPromptsBeforeAndAfter) {
              std::vector<std::string>{"--set", "validation.count=0", "--measure", "redness,judge"})
           .code,
       0);
-  const std::vector<std::string> words = {"try",    run.string(), "a red heart", "grüne Äpfel",
-                                          "--seed", "5",          "--seeds",     "2",
+  const std::vector<std::string> words = {"try",    run.string(), "two red apples", "grüne Äpfel",
+                                          "--seed", "5",          "--seeds",        "2",
                                           "--out",  page.string()};
   const Outcome told =
       hnhost(words + std::vector<std::string>{"--strength", "0,1", "--json", "--threads", "1"});
@@ -335,11 +335,11 @@ TEST(Try, ShowsPromptsBeforeAndAfter) {
   EXPECT_THAT(shown.out, HasSubstr(page.string()));
   // The same noise as sample's, and the pictures say how they were made.
   const fs::path drawn = folder.path() / "drawn";
-  const Outcome sampled = hnhost({"sample", "--adapter", run.string(), "--prompt", "a red heart",
+  const Outcome sampled = hnhost({"sample", "--adapter", run.string(), "--prompt", "two red apples",
                                   "--seed", "6", "--strength", "0.5", "--out-dir", drawn.string()});
   ASSERT_EQ(sampled.code, 0) << sampled.err;
   const std::string png = read_bytes(drawn / "00.png");
-  for (const char* text : {"a red heart", "strength", "adapter", "seed"})
+  for (const char* text : {"two red apples", "strength", "adapter", "seed"})
     EXPECT_THAT(png, HasSubstr(text));
   const Outcome scored = hnhost(
       {"score", "--reward", "redness", "--json", "--prompt", "a", (drawn / "00.png").string()});

@@ -1,5 +1,6 @@
 // A core module without LibTorch: the interface of session.hpp over simple arithmetic, so that the
-// C API can be tested alone. images = 0.5 + 0.1 * (adapted), latents = noise, delta = 0.25 * noise.
+// C API can be tested alone. images = 0.5 + 0.1 * (adapted), latents = noise, delta = 0.25 *
+// strength * noise.
 // With the generator's option guidance = 9 a thread tells of progress and asks whether to stop as
 // long as the session lives, as a plugin's own may.
 #include <algorithm>
@@ -112,7 +113,8 @@ class FakeSession : public Session {
     if (request.tensors.noise != nullptr) result.noise = read(*request.tensors.noise);
     result.latents = result.noise;
     result.delta = result.noise;
-    for (float& value : result.delta.data) value *= request.adapted ? 0.25f : 0.0f;
+    for (float& value : result.delta.data)
+      value *= request.adapted ? 0.25f * static_cast<float>(request.strength) : 0.0f;
     write(request.tensors.images, result.images.data);
     write(request.tensors.latents, result.latents.data);
     write(request.tensors.delta, result.delta.data);

@@ -138,7 +138,7 @@ TEST_F(Sessions, Samples) {
   EXPECT_THAT(delta.data, Each(0.5f));
   args.struct_size = 80;
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);
-  EXPECT_THAT(error_.text(), HasSubstr("88 bytes or more with HNHOST_SAMPLE_STRENGTH, got 80"));
+  EXPECT_THAT(error_.text(), HasSubstr("88 bytes or more with flags 2, got 80"));
   args.struct_size = sizeof(args);
   args.strength = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(hnhost_sample(session_, &args, error_.get()), HN_INVALID_ARGUMENT);

@@ -3,6 +3,7 @@
 
 #include <hnhost/hnhost.h>
 
+#include <cstddef>
 #include <hn/cpp/error.hpp>
 #include <string>
 #include <string_view>
@@ -43,6 +44,12 @@ template <>
 struct Argument<hnhost_sample_args> {
   static constexpr std::uint32_t kFirstSize = 80,
                                  kFlags = HNHOST_SAMPLE_UNADAPTED | HNHOST_SAMPLE_STRENGTH;
+  // Of a struct whose flags ask for a later field.
+  static constexpr std::uint32_t size_with(std::uint32_t flags) {
+    return (flags & HNHOST_SAMPLE_STRENGTH) != 0
+               ? offsetof(hnhost_sample_args, strength) + sizeof(hnhost_sample_args::strength)
+               : kFirstSize;
+  }
 };
 template <>
 struct Argument<hnhost_score_args> {
@@ -73,6 +80,13 @@ Struct argument(const Struct* given, const char* function, const std::string& wh
   const std::uint32_t unknown = known.flags & ~Argument<Struct>::kFlags & HN_FLAGS_CRITICAL;
   if (unknown != 0)
     throw Error(HN_UNSUPPORTED, cat("[", function, "] ", what, ": unknown flags ", unknown));
+  if constexpr (requires { Argument<Struct>::size_with(known.flags); }) {
+    const std::uint32_t wanted = Argument<Struct>::size_with(known.flags);
+    if (given->struct_size < wanted)
+      throw Error(HN_INVALID_ARGUMENT,
+                  cat("[", function, "] ", what, ": expected struct_size of ", wanted,
+                      " bytes or more with flags ", known.flags, ", got ", given->struct_size));
+  }
   return known;
 }
 

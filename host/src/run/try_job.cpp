@@ -80,10 +80,9 @@ struct Shown {
 
 class Sheet {
  public:
-  Sheet(const Request& request, core::Session& session, const RunConfig& config)
+  Sheet(const Request& request, core::Session& session, const core::SessionSpec& spec)
       : request_(request), session_(session) {
-    for (const RewardConfig& reward : config.rewards) names_.push_back(reward.curve());
-    for (const std::string& name : config.eval.rewards) names_.push_back(name);
+    for (const core::RewardSpec& reward : spec.rewards) names_.push_back(reward.name);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -191,7 +190,7 @@ std::string try_job(Host& host, std::string_view text, const hnhost_hooks* hooks
   const core::Services services = make_services(host, hooks);
   const auto session = host.open_session(config, services);
   const auto begin = std::chrono::steady_clock::now();
-  Sheet sheet(request, *session, config);
+  Sheet sheet(request, *session, session_spec(config, host.registry()));
   const auto seeds = static_cast<std::uint64_t>(request.seeds);
   std::uint64_t done = 0;
   for (const core::Prompt& prompt : prompts)
