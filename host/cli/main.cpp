@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -126,6 +127,13 @@ int with_output(int code) {
   return code == hn::cli::kOk ? hn::cli::kFailure : code;
 }
 
+// How long OpenMP's threads spin before they sleep, for LibTorch, which is not loaded yet. With
+// libgomp's own 300,000 turns a step beside other busy processes takes ten times its time and more
+// (docs/results/busy_machine.md). A user's own setting wins.
+void wait_politely() {
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "3000", /*overwrite=*/0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -134,6 +142,7 @@ int main(int argc, char** argv) {
   hn::cli::report_crashes();
   // A file beyond the limit (ulimit -f) is then an error of the write, which names the file.
   std::signal(SIGXFSZ, SIG_IGN);
+  wait_politely();
   // Training frees and takes again the same tens of MiB in every step. Handing them back to the
   // system each time cost a tenth to a fifth of the step in page faults, so the process keeps them.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
