@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ask.hpp"
 #include "command.hpp"
 #include "numbers.hpp"
 #include "overlay.hpp"
-#include "progress.hpp"
 #include "reward_flags.hpp"
 #include "shared_options.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -106,12 +105,7 @@ std::string report(const nlohmann::json& found) {
 int diagnose(const Options& o, const Command& command) {
   std::string request = o.draw.request(config_text(o));
   if (o.seeds) request += toml_line("seeds", std::to_string(*o.seeds));
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_diagnose(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text = ask(command, hnhost_diagnose, request);
   if (command.json)
     print_json(text);
   else

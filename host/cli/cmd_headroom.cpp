@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ask.hpp"
 #include "command.hpp"
 #include "numbers.hpp"
 #include "overlay.hpp"
-#include "progress.hpp"
 #include "reward_flags.hpp"
 #include "shared_options.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -91,12 +90,7 @@ int headroom(const Options& o, const Command& command) {
                      "rewards shows them");
   std::string request = o.draw.request(config_text(o));
   if (o.seeds) request += toml_line("seeds", std::to_string(*o.seeds));
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_headroom(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text = ask(command, hnhost_headroom, request);
   if (command.json)
     print_json(text);
   else
@@ -114,7 +108,8 @@ void add_headroom(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  add_names(*verb, "--measure", o->measures, "A further reward to measure alone; repeat, or with commas");
+  add_names(*verb, "--measure", o->measures,
+            "A further reward to measure alone; repeat, or with commas");
   o->draw.add_to(*verb, "The first N prompts [32]");
   add_integer(*verb, "--seeds", o->seeds, {2, kBatches.most}, "Noises a prompt [16]");
   add_integer(*verb, "--steps", o->steps, {1, 10000}, "Steps of the generator");

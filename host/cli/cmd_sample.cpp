@@ -4,12 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ask.hpp"
 #include "command.hpp"
 #include "numbers.hpp"
 #include "overlay.hpp"
-#include "progress.hpp"
 #include "shared_options.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -60,12 +59,7 @@ int sample(const Options& o, const Command& command) {
   add("batch", std::to_string(o.batch));
   if (!o.strength.empty()) add("strength", toml_number(o.strength, "--strength"));
 
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text_out = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_sample_files(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text_out = ask(command, hnhost_sample_files, request);
   if (command.json) {
     print_json(text_out);
     return kOk;

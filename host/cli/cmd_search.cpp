@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ask.hpp"
 #include "command.hpp"
 #include "numbers.hpp"
 #include "overlay.hpp"
-#include "progress.hpp"
 #include "reward_flags.hpp"
 #include "shared_options.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -89,12 +88,7 @@ int search(const Options& o, const Command& command) {
                      "rewards shows them");
   std::string request = o.draw.request(config_text(o)) + toml_line("out_dir", toml_text(o.out_dir));
   if (o.overwrite) request += toml_line("overwrite", "true");
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_search(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text = ask(command, hnhost_search, request);
   if (command.json) {
     print_json(text);
     return kOk;
@@ -116,7 +110,8 @@ void add_search(CLI::App& app, Command& command) {
   add_common(*verb, command);
   o->model.add_to(*verb);
   o->reward.add_to(*verb);
-  add_names(*verb, "--measure", o->measures, "A reward that is only measured; repeat, or with commas");
+  add_names(*verb, "--measure", o->measures,
+            "A reward that is only measured; repeat, or with commas");
   verb->add_option("--method", o->method,
                    "best-of-n, threshold, random, zeroth-order, reno or langevin [best-of-n]")
       ->type_name("NAME");

@@ -7,13 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ask.hpp"
 #include "command.hpp"
 #include "numbers.hpp"
 #include "overlay.hpp"
-#include "progress.hpp"
 #include "reward_flags.hpp"
 #include "shared_options.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 extern char** environ;
@@ -103,12 +102,7 @@ void show(const std::string& page) {
 
 int try_it(const Options& o, const Command& command) {
   const std::string request = request_of(o);
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_try(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text = ask(command, hnhost_try, request);
   if (command.json) {
     print_json(text);
   } else {

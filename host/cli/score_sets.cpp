@@ -4,9 +4,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "ask.hpp"
 #include "numbers.hpp"
-#include "progress.hpp"
-#include "signals.hpp"
 #include "table.hpp"
 
 namespace hn::cli {
@@ -95,12 +94,7 @@ int compare_sets(const SetFlags& flags, const std::vector<std::string>& sets,
                      "[compare] expected two sets of pictures, got " + std::to_string(sets.size()));
   const std::string request =
       flags.request() + "a = " + toml_list({sets[0]}) + "\nb = " + toml_list({sets[1]}) + "\n";
-  const HostHandle host(command);
-  catch_signals();
-  const auto progress = std::make_unique<Progress>("", command.quiet);
-  const std::string text = answer([&](hnhost_text** out, hn_error* error) {
-    return hnhost_compare_sets(host.get(), str(request), progress->hooks(), out, error);
-  });
+  const std::string text = ask(command, hnhost_compare_sets, request);
   if (command.json) {
     print_json(text);
     return kOk;

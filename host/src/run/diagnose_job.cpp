@@ -10,13 +10,11 @@
 
 #include "config/ranges.hpp"
 #include "core/shape_numbers.hpp"
-#include "run/adapter_folder.hpp"
 #include "run/model_request.hpp"
 #include "scoring/evaluate.hpp"
 #include "scoring/statistics.hpp"
 #include "scoring/two_way.hpp"
 #include "support/cat.hpp"
-#include "support/files.hpp"
 
 namespace hn::host {
 namespace {
@@ -46,17 +44,9 @@ Request parse(std::string_view text) {
   return request;
 }
 
-// Without rewards of its own, the request takes those that the adapter was trained and measured
-// with.
 RunConfig configuration(Request& request, const Registry& registry) {
   RunConfig config = request.model.parsed();
-  if (config.rewards.empty() && config.eval.rewards.empty())
-    if (const auto run = run_config_of(request.model.adapter_file())) {
-      const RunConfig trained = parse_config(read_file(*run), run->string());
-      config.rewards = trained.rewards;
-      config.eval.rewards = trained.eval.rewards;
-      config.train.spec.zeroth_order = trained.train.spec.zeroth_order;
-    }
+  request.model.take_rewards(config);
   request.model.resolve(config, registry);
   return config;
 }

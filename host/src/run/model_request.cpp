@@ -5,6 +5,7 @@
 #include "config/ranges.hpp"
 #include "run/adapter_folder.hpp"
 #include "support/cat.hpp"
+#include "support/files.hpp"
 
 namespace hn::host {
 
@@ -31,6 +32,16 @@ RunConfig ModelRequest::parsed() {
   const auto run = run_config_of(file);
   taken_from_ = run && take_generator(*run, parsed) ? run->string() : "";
   return parsed;
+}
+
+void ModelRequest::take_rewards(RunConfig& config) const {
+  if (!config.rewards.empty() || !config.eval.rewards.empty()) return;
+  const auto run = run_config_of(adapter_file());
+  if (!run) return;
+  const RunConfig trained = parse_config(read_file(*run), run->string());
+  config.rewards = trained.rewards;
+  config.eval.rewards = trained.eval.rewards;
+  config.train.spec.zeroth_order = trained.train.spec.zeroth_order;
 }
 
 void ModelRequest::resolve(RunConfig& parsed, const Registry& registry) const {

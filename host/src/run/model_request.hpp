@@ -25,6 +25,9 @@ struct ModelRequest {
   // resolve_config, and the adapter as its net, or none. Where the generator is the run's, an error
   // says so.
   void resolve(RunConfig& config, const Registry& registry) const;
+  // A configuration without rewards gets those that the adapter was trained and measured with, and
+  // what lets score-only ones among them be trained.
+  void take_rewards(RunConfig& config) const;
   // The adapter as adapter_path gives it; empty: none.
   std::filesystem::path adapter_file() const;
   // From the request itself, a file, or else this list; config is resolved. where: the verb, for

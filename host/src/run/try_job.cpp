@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <hn/cpp/error.hpp>
 #include <hn/formats/atomic_file.hpp>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -13,11 +12,9 @@
 #include "files/image.hpp"
 #include "report/report.hpp"
 #include "report/svg.hpp"
-#include "run/adapter_folder.hpp"
 #include "run/model_request.hpp"
 #include "scoring/evaluate.hpp"
 #include "support/cat.hpp"
-#include "support/files.hpp"
 
 namespace hn::host {
 namespace {
@@ -58,15 +55,9 @@ Request parse(std::string_view text) {
   return request;
 }
 
-// Without rewards of its own, the request takes those of the adapter's run.
 RunConfig configuration(Request& request, const Registry& registry) {
   RunConfig config = request.model.parsed();
-  if (config.rewards.empty() && config.eval.rewards.empty())
-    if (const auto run = run_config_of(request.model.adapter_file())) {
-      const RunConfig trained = parse_config(read_file(*run), run->string());
-      config.rewards = trained.rewards;
-      config.eval.rewards = trained.eval.rewards;
-    }
+  request.model.take_rewards(config);
   for (RewardConfig& reward : config.rewards) reward.train = false;  // shown, whatever it gives
   request.model.resolve(config, registry);
   return config;
