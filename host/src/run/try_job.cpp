@@ -118,6 +118,7 @@ class Sheet {
       texts.emplace_back("adapter", request_.model.adapter);
       texts.emplace_back("strength", cat(*strength));
     }
+    std::string scores;  // in one text: a keyword has 79 bytes, and a reward's name may be a path
     for (std::size_t k = 0; k < names_.size(); ++k) {
       core::ScoreRequest score;
       score.images = result.images;
@@ -127,10 +128,11 @@ class Sheet {
       const core::ScoreResult found = session_.score(score);
       shown.scores.push_back(static_cast<double>(found.scores.at(0)));
       if (found.missing.empty())
-        texts.emplace_back("reward " + names_[k], cat(found.scores.at(0)));
+        scores += cat(scores.empty() ? "" : ", ", names_[k], " ", found.scores.at(0));
       else
         missing_[names_[k]] = found.missing.begin()->second;
     }
+    if (!scores.empty()) texts.emplace_back("scores", scores);
     shown.png = encode_png(to_image(result.images, 0), texts);
     return shown;
   }
