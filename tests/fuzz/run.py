@@ -58,16 +58,18 @@ def main():
     scratch = tempfile.mkdtemp(prefix="hn_fuzz_", dir=memory)
     print(f"{len(targets)} targets, {seconds} s each; an input may take {INPUT_SECONDS} s and {MEMORY_MIB} MiB", flush=True)
     print("| target | runs | seconds | runs a second | edges | corpus | findings |\n|---|---:|---:|---:|---:|---:|---:|", flush=True)
-    bad = []
+    bad, runs = [], 0
     try:
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             for result in pool.map(lambda target: run(build, target, seconds, scratch), targets):
                 rate = result["runs"] / max(result["seconds"], 1e-9)
                 print(f"| {result['target']} | {result['runs']} | {result['seconds']:.0f} | {rate:.0f} | {result['edges']} | {result['corpus']} "
                       f"| {int(result['code'] != 0)} |", flush=True)
+                runs += result["runs"]
                 if result["code"] != 0: bad.append(result)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{runs} runs in all, {len(bad)} targets with a finding", flush=True)
     for result in bad:
         lines = result["text"].splitlines()
         first = next((i for i, line in enumerate(lines) if "ERROR:" in line or "runtime error" in line or "terminate called" in line), max(0, len(lines) - REPORT_LINES))
