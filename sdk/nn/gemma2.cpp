@@ -110,7 +110,8 @@ Gemma2Config Gemma2Config::read(const std::filesystem::path& file) {
 }
 
 Gemma2::Gemma2(const Gemma2Config& config, WeightMap& weights)
-    : config_(config), activation_(find_activation(config.activation, "[gemma2] hidden_activation")) {
+    : config_(config),
+      activation_(find_activation(config.activation, "[gemma2] hidden_activation")) {
   const std::int64_t hidden = config.hidden_size, wide = config.heads * config.head_dim,
                      narrow = config.kv_heads * config.head_dim;
   const Builder build{weights};

@@ -111,8 +111,8 @@ std::string WeightMap::label(const std::string& name) const {
 bool WeightMap::check(const std::string& name, at::IntArrayRef shape) {
   for (const std::int64_t size : shape)
     if (size < 0)
-      throw Error(HN_DATA_LOSS,
-                  name + ": expected sizes of at least 0, the configuration gives " + dims_text(shape));
+      throw Error(HN_DATA_LOSS, name + ": expected sizes of at least 0, the configuration gives " +
+                                    dims_text(shape));
   taken_.insert(name);
   requested_.push_back({name, shape.vec()});
   const StridedView* there = files_.find(prefix_ + name);
